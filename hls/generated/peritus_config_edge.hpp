@@ -44,5 +44,5 @@ constexpr int COUNT_W = 9;
 constexpr int EXPERT_W = 4;
 constexpr int PROGRAM_AW = 10;
 constexpr int FETCH_AW = 10;
-constexpr std::uint64_t CONFIG_HASH = 0x831b20abb732f1c7ULL;
+constexpr std::uint64_t CONFIG_HASH = 0xbc25c93d40e87376ULL;
 }  // namespace peritus::edge

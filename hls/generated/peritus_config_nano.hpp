@@ -44,5 +44,5 @@ constexpr int COUNT_W = 6;
 constexpr int EXPERT_W = 2;
 constexpr int PROGRAM_AW = 8;
 constexpr int FETCH_AW = 8;
-constexpr std::uint64_t CONFIG_HASH = 0x7f6356608e8711f2ULL;
+constexpr std::uint64_t CONFIG_HASH = 0x4e338389506c957bULL;
 }  // namespace peritus::nano

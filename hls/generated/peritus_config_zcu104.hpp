@@ -44,5 +44,5 @@ constexpr int COUNT_W = 9;
 constexpr int EXPERT_W = 4;
 constexpr int PROGRAM_AW = 9;
 constexpr int FETCH_AW = 9;
-constexpr std::uint64_t CONFIG_HASH = 0x0e377a41466763feULL;
+constexpr std::uint64_t CONFIG_HASH = 0xd5625935ff09fe0fULL;
 }  // namespace peritus::zcu104

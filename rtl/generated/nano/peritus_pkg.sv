@@ -42,7 +42,7 @@ package peritus_pkg;
   localparam int unsigned EXPERT_W = 2;
   localparam int unsigned PROGRAM_AW = 8;
   localparam int unsigned FETCH_AW = 8;
-  localparam logic [63:0] CONFIG_HASH = 64'h7f6356608e8711f2;
+  localparam logic [63:0] CONFIG_HASH = 64'h4e338389506c957b;
 
   typedef enum logic [3:0] {
     OP_END = 4'd0,
@@ -99,7 +99,7 @@ package peritus_pkg;
     dst_e dst;  // destination
     logic [5:0] shift2;  // stage 2 shift of SCORE; added to the reciprocal's own shift for RECIP
     scale2_e scale2;  // stage 2 multiplier
-    fn_e function;  // function between the stages
+    fn_e fn;  // function between the stages
     logic [5:0] imm_shift;  // immediate stage 1 shift
     logic [15:0] imm_mult;  // immediate stage 1 multiplier (bias 0)
     logic params;  // a parameter block precedes each output word; else the immediates serve all channels
@@ -124,7 +124,7 @@ package peritus_pkg;
 
   // One weight segment (peritus.program.isa.FetchEntry).
   typedef struct packed {
-    logic [0:0] reserved;
+    logic reserved;
     logic [5:0] expert;  // the expert
     logic expert_valid;  // segment belongs to one expert and may be dropped if that expert is idle
     logic [15:0] task_mask;  // fetched only if bit `job.task` is set

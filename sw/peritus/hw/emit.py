@@ -106,9 +106,13 @@ def constants(hw: HwConfig) -> dict[str, int]:
 def _sv_struct(name: str, layout: tuple[Field, ...], total: int) -> str:
     spare = total - sum(f.bits for f in layout)
     types = {e: f"{prefix.lower()}_e" for e, prefix, _ in ENUMS}
-    rows = [f"    logic [{spare - 1}:0] reserved;"] if spare else []
+
+    def logic(bits: int) -> str:
+        return f"logic [{bits - 1}:0]" if bits > 1 else "logic"
+
+    rows = [f"    {logic(spare)} reserved;"] if spare else []
     for field in reversed(layout):
-        kind = types[field.enum] if field.enum else (f"logic [{field.bits - 1}:0]" if field.bits > 1 else "logic")
+        kind = types[field.enum] if field.enum else logic(field.bits)
         rows.append(f"    {kind} {field.name};  // {field.doc}")
     return "  typedef struct packed {\n" + "\n".join(rows) + f"\n  }} {name};\n"
 

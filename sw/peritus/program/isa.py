@@ -109,7 +109,7 @@ EXEC_FIELDS: tuple[Field, ...] = (
     Field("params", 1, "a parameter block precedes each output word; else the immediates serve all channels"),
     Field("imm_mult", 16, "immediate stage 1 multiplier (bias 0)"),
     Field("imm_shift", 6, "immediate stage 1 shift"),
-    Field("function", 1, "function between the stages", Function),
+    Field("fn", 1, "function between the stages", Function),
     Field("scale2", 2, "stage 2 multiplier", Scale2),
     Field("shift2", 6, "stage 2 shift of SCORE; added to the reciprocal's own shift for RECIP"),
     Field("dst", 3, "destination", Dest),
@@ -188,7 +188,7 @@ class Instruction:
     params: int = 0
     imm_mult: int = 0
     imm_shift: int = 0
-    function: Function = Function.NONE
+    fn: Function = Function.NONE
     scale2: Scale2 = Scale2.NONE
     shift2: int = 0
     dst: Dest = Dest.ACT
