@@ -51,7 +51,10 @@ def main() -> int:
     groups.update(project["optional-dependencies"])
     for group, texts in groups.items():
         pins = closure([Requirement(text) for text in texts])
-        lines = ["# SPDX-License-Identifier: Apache-2.0", f"# Exact versions of group '{group}'; written by `make lock`."]
+        lines = [
+            "# SPDX-License-Identifier: Apache-2.0",
+            f"# Exact versions of group '{group}'; written by `make lock`.",
+        ]
         lines += [f"{name}=={version}" for name, version in sorted(pins.items())]
         path = ROOT / "requirements" / f"{group}.txt"
         path.write_text("\n".join(lines) + "\n")
