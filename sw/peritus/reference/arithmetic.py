@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rounding and saturation: the two primitives under every other function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.integer[Any]]  # any integer array, as input
+I64 = npt.NDArray[np.int64]  # every intermediate result
+
+
+def rhu(value: Ints, shift: Ints | int) -> I64:
+    """Round half up: floor(value / 2^shift + 1/2) = (value + 2^(shift-1)) >> shift, shift in 1..63, elementwise."""
+    s = np.asarray(shift, dtype=np.int64)
+    return np.asarray((value.astype(np.int64) + (np.int64(1) << (s - 1))) >> s)
+
+
+def saturate(value: Ints, bits: int) -> I64:
+    """Clamp to a signed integer of `bits` bits: [-2^(bits-1), 2^(bits-1) - 1]."""
+    return np.clip(value.astype(np.int64), -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+
+
+def bit_length(value: Ints) -> I64:
+    """Position of the highest set bit plus one, of values in 1..2^52."""
+    # float64 holds these values exactly, and frexp returns the exponent without rounding.
+    return np.frexp(value.astype(np.float64))[1].astype(np.int64)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two requantization stages of the epilogue."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from peritus.reference.arithmetic import I64, Ints, rhu, saturate
+
+
+def requantize(acc: Ints, bias: Ints | int, multiplier: Ints | int, shift: Ints | int) -> I64:
+    """Stage 1: y = sat24(rhu((acc + bias) * multiplier, shift)).
+
+    acc: [tokens, channels], acc + bias within signed 27 bits. bias: int32 [channels] or scalar.
+    multiplier: uint16 [channels] or scalar, 0 or >= 2^15. shift: 1..47, like multiplier.
+    Returns y, signed 24 bits, same shape as acc.
+    """
+    biased = acc.astype(np.int64) + bias
+    return saturate(rhu(biased * np.asarray(multiplier, dtype=np.int64), shift), 24)
+
+
+def rescale(value: Ints, multiplier: Ints, shift: Ints | int) -> I64:
+    """Stage 2: z = rhu(value * multiplier, shift), without saturation (the destination saturates).
+
+    value: signed 24 bits. multiplier: uint16 (channel scale, expert score Q1.15, or reciprocal), broadcast
+    against value. shift: 1..63.
+    """
+    return rhu(value.astype(np.int64) * multiplier.astype(np.int64), shift)

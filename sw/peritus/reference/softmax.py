@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Single-pass softmax: 8-bit numerators from a table, the division left to the epilogue of P.V."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from peritus.reference.arithmetic import I64, Ints
+from peritus.reference.tables import EXP
+
+
+def row_maximum(scores: Ints) -> I64:
+    """M[q] = max over keys. scores: int16 [..., queries, keys], valid keys only. Returns [..., queries, 1]."""
+    maximum: I64 = scores.astype(np.int64).max(axis=-1, keepdims=True)
+    return maximum
+
+
+def probabilities(scores: Ints, maximum: Ints) -> I64:
+    """Unnormalized P = EXP[min(M - s, 255)].
+
+    scores: int16 in 1/16 octaves [..., queries, keys]. maximum: row_maximum(scores).
+    Returns uint8 values of the same shape; the largest of each row is 255. sum(P) is the row sum.
+    """
+    return np.take(EXP, np.minimum(maximum - scores.astype(np.int64), 255))
