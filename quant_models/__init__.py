@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""M³ViT in PyTorch, its Brevitas twin, calibration, QONNX export and quantization to the integer graph."""

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The quantized mixture of experts: Brevitas layers in PyTorch, one custom operator in an exported graph."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from peritus.frontends.moe_format import DOMAIN, MOE, VERSION
+from quant_models.config import M3ViTConfig
+from quant_models.moe import route
+from quant_models.quantizers import GELU_SCALE, grid, int8, quant_linear, weight_of
+
+ROUTER_SCALE = math.log(2) / 256  # router logits: 16 bits in 1/256 octaves
+
+
+def per_expert(rows: Tensor, experts: int) -> Tensor:
+    """(experts * n, ...) -> (experts, n, ...)."""
+    return rows.reshape(experts, -1, *rows.shape[1:])
+
+
+class QuantMoeMlp(nn.Module):
+    """Top-k experts on int8 tokens; each expert's contribution is rounded to the residual grid by itself.
+
+    The experts' weights are stored as the rows of two linear layers, (E * hidden, d) and (E * d, hidden); the
+    routers' as one of (gates * E, d), with one gate per task or a single one. gate_bias (tasks, E) is a
+    task-conditioned gate's embedding term, zero otherwise. hidden_factor (E, hidden) = 1 / s_hidden.
+    """
+
+    gate_bias: Tensor
+    hidden_factor: Tensor
+
+    def __init__(self, config: M3ViTConfig, residual_scale: float) -> None:
+        super().__init__()
+        self.config, self.residual_scale = config, residual_scale
+        experts, hidden, d_model = config.n_experts, config.expert_hidden, config.d_model
+        self.n_gates = len(config.tasks) if config.gate == "multi_gate" else 1
+        self.gate = quant_linear(d_model, self.n_gates * experts, bias=False)
+        self.register_buffer("gate_bias", torch.zeros(len(config.tasks), experts))
+        self.logit_quant = grid(16, ROUTER_SCALE)
+        self.htoh4 = quant_linear(d_model, experts * hidden)
+        self.pre_quant, self.gelu_quant = grid(16, GELU_SCALE), grid(16, GELU_SCALE)
+        self.register_buffer("hidden_factor", torch.ones(experts, hidden))
+        self.hidden_quant = int8()
+        self.h4toh = quant_linear(hidden, experts * d_model)
+        self.contribution_quant = grid(16, residual_scale)
+
+    def forward(self, x: Tensor, task: Tensor) -> Tensor:
+        """(B, N, d) int8 values, int64 scalar -> (B, N, d) on the residual grid."""
+        logits = self.logits(x, task)
+        experts = self.config.n_experts
+        w1 = per_expert(weight_of(self.htoh4), experts)
+        b1 = per_expert(self.htoh4.bias, experts)
+        w2 = per_expert(weight_of(self.h4toh), experts)
+        b2 = per_expert(self.h4toh.bias, experts)
+        if torch.compiler.is_exporting():
+            # Experts' token counts depend on the data, which a traced graph cannot express.
+            out: Tensor = torch.onnx.ops.symbolic(
+                f"{DOMAIN}::{MOE}",
+                (x, logits, w1, b1, self.hidden_factor, w2, b2),
+                {"top_k": self.config.top_k, "residual_scale": self.residual_scale},
+                dtype=x.dtype,
+                shape=x.shape,
+                version=VERSION,
+            )
+            return out
+        tokens = x.flatten(0, 1)
+        indices, scores = route(logits.flatten(0, 1), self.config.top_k)
+        total = torch.zeros_like(tokens)
+        for expert in range(experts):
+            rows, slots = torch.nonzero(indices == expert, as_tuple=True)
+            if not len(rows):
+                continue
+            pre = self.pre_quant(F.linear(tokens[rows], w1[expert], b1[expert]))
+            hidden = self.hidden_quant(self.gelu_quant(F.gelu(pre)) * self.hidden_factor[expert])
+            y = F.linear(hidden, w2[expert], b2[expert])
+            total = total.index_add(0, rows, self.contribution_quant(scores[rows, slots, None] * y))
+        return total.view_as(x)
+
+    def logits(self, x: Tensor, task: Tensor) -> Tensor:
+        """Router logits (B, N, experts) of the task, on the router's grid."""
+        weight = per_expert(weight_of(self.gate), self.n_gates)
+        index = task.reshape(1)
+        chosen = weight.index_select(0, index)[0] if self.n_gates > 1 else weight[0]
+        logits = x @ chosen.transpose(0, 1)
+        if self.config.gate == "task_conditioned":
+            logits = logits + self.gate_bias.index_select(0, index)[0]
+        out: Tensor = self.logit_quant(logits)
+        return out
