@@ -160,8 +160,11 @@ def verilate(
         kind=kind,
     )
     root = cache_dir or default_cache_dir()
-    build = functools.partial(_build, request, root / "objects", timeout_s, progress or (lambda _: None))
-    entry = ContentCache(root / "verilated").get(request.key(), build, lock_timeout_s=timeout_s)
+    key = request.key()
+    log = root / "logs" / f"{top}-{key[:12]}.log"
+    report = progress or (lambda _: None)
+    build = functools.partial(_build, request, log, root / "objects", timeout_s, report)
+    entry = ContentCache(root / "verilated").get(key, build, lock_timeout_s=timeout_s)
     return entry / kind.value
 
 
@@ -171,13 +174,15 @@ def _literal(value: Parameter) -> str:
 
 def _build(
     request: _Request,
+    log: Path,
     objects: Path,
     timeout_s: float,
     progress: Callable[[BuildProgress], None],
     draft: Path,
 ) -> None:
-    """Fill `draft` with the product and build.log."""
-    log = draft / "build.log"
+    """Fill `draft` with the product; what the tools say goes to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
     work = draft / "obj"
     work.mkdir()
     env = verilator_environment()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Content-addressed folders: each is built once, becomes visible complete or not at all, and never changes."""
+"""Content-addressed folders: each is built once, and becomes visible complete or not at all."""
 
 import fcntl
 import os
@@ -7,13 +7,15 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from peritus.toolchain.errors import CacheLockTimeout
 
 LOCK_POLL_S = 0.2
 KEEP_ENTRIES = 96
+DRAFT_AGE_S = 86_400.0
+_DRAFT = ".draft-"
 
 
 class ContentCache:
@@ -28,8 +30,6 @@ class ContentCache:
     def get(self, key: str, build: Callable[[Path], None], *, lock_timeout_s: float) -> Path:
         """The folder of `key`; if absent, `build(draft)` fills it first.
 
-        A failed build leaves its draft's `*.log` files in `root/failed/key`.
-
         Raises:
             CacheLockTimeout: another process builds the same key for longer than `lock_timeout_s`.
             Exception: whatever `build` raises.
@@ -37,7 +37,7 @@ class ContentCache:
         entry = self.root / key
         if not entry.is_dir():
             self.root.mkdir(parents=True, exist_ok=True)
-            with _locked(self.root / f"{key}.lock", lock_timeout_s):
+            with exclusive(self.root / f"{key}.lock", lock_timeout_s):
                 if not entry.is_dir():
                     self._build(entry, build)
                     self._forget_oldest()
@@ -45,34 +45,30 @@ class ContentCache:
         return entry
 
     def _build(self, entry: Path, build: Callable[[Path], None]) -> None:
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.root))
+        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=self.root))
         draft.chmod(0o755)
         try:
             build(draft)
             draft.rename(entry)
-        except BaseException:
-            failed = self.root / "failed" / entry.name
-            failed.mkdir(parents=True, exist_ok=True)
-            for log in draft.glob("*.log"):
-                shutil.copy(log, failed)
-            raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
     def _forget_oldest(self) -> None:
-        entries = [
-            path
-            for path in self.root.iterdir()
-            if path.is_dir() and not path.name.startswith((".", "failed"))
-        ]
-        entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-        for entry in entries[KEEP_ENTRIES:]:
-            shutil.rmtree(entry, ignore_errors=True)
-            (self.root / f"{entry.name}.lock").unlink(missing_ok=True)
+        """Remove all but the most recently used entries, and drafts of processes that were ended."""
+        used: dict[Path, float] = {}
+        for path in self.root.iterdir():
+            with suppress(FileNotFoundError):  # other processes finish their drafts meanwhile
+                if path.is_dir():
+                    used[path] = path.stat().st_mtime
+        drafts = [path for path in used if path.name.startswith(_DRAFT)]
+        entries = sorted(used.keys() - drafts, key=lambda path: used[path], reverse=True)
+        abandoned = [path for path in drafts if time.time() - used[path] > DRAFT_AGE_S]
+        for folder in abandoned + entries[KEEP_ENTRIES:]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _locked(path: Path, timeout_s: float) -> Iterator[None]:
+def exclusive(path: Path, timeout_s: float) -> Iterator[None]:
     """Hold an exclusive lock on `path`; the system releases it if this process dies."""
     deadline = time.monotonic() + timeout_s
     with path.open("w") as file:

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make demo` and `make test` work on a fresh clone with Python 3.11 or 3.12, g++ (11 or later), make and git.
+# Everything else comes from the Python package index in the exact versions of requirements/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMPS := $(VENV)/.stamps
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# More options for pip, for example a different index for PyTorch:
+#   make test PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PIP_ARGS ?=
+# More options for pytest, for example: make test PYTEST_ARGS="-k fifo -x"
+PYTEST_ARGS ?=
+HW ?= nano
+# All that `make generated` writes.
+GENERATED := rtl/generated hls/generated docs/generated
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- Environment -------------------------------------------------------------------------------------
+
+# First suitable interpreter; `make demo PYTHON=/path/to/python3.11` overrides.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+
+$(STAMPS)/base: requirements/base.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or 3.12 on PATH; name one with PYTHON=..."; exit 1; }
+	@for tool in g++ git; do command -v $$tool > /dev/null || { echo "error: $$tool is not on PATH"; exit 1; }; done
+	@test -x $(PY) || { echo "Creating $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing requirements/base.txt"
+	@$(PIP) $(PIP_ARGS) -r requirements/base.txt
+	@$(PIP) $(PIP_ARGS) --no-deps --no-build-isolation --editable .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/sim: $(STAMPS)/base requirements/sim.txt
+	@echo "Installing requirements/sim.txt"
+	@$(PIP) $(PIP_ARGS) -r requirements/sim.txt
+	@$(PY) -m peritus.toolchain.install_wrappers > /dev/null
+	@touch $@
+
+$(STAMPS)/models $(STAMPS)/synth $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
+	@echo "Installing requirements/$*.txt"
+	@$(PIP) $(PIP_ARGS) -r requirements/$*.txt
+	@touch $@
+
+.PHONY: venv
+venv: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth ## Install everything for development into .venv
+
+.PHONY: lock
+lock: ## Write requirements/*.txt from the versions now in .venv
+	$(PY) tools/lock.py
+
+# --- Use ---------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(STAMPS)/sim ## A photo through the accelerator's RTL: maps, cycles, and proof of every bit
+	$(BIN)/peritus demo
+
+.PHONY: bench
+bench: $(STAMPS)/sim ## Measure cycles, utilization, traffic and simulation time; print the README's table
+	$(PY) tools/bench.py
+
+# --- Checks ------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth ## Run all tests
+	$(PY) -m pytest tests $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev ## ruff, mypy --strict, verible and Verilator -Wall
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(PY) -m peritus.toolchain.lint
+
+.PHONY: format
+format: $(STAMPS)/dev ## Format the Python sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: generated
+generated: $(STAMPS)/dev ## Write all generated files
+	$(PY) tools/generate.py
+
+.PHONY: check-generated
+check-generated: generated ## Fail if a generated file is not up to date
+	@changed=$$(git status --porcelain -- $(GENERATED)); \
+	test -z "$$changed" || { echo "error: generated files differ from the committed ones:"; echo "$$changed"; \
+	git --no-pager diff --stat -- $(GENERATED); exit 1; }
+
+.PHONY: synth-check
+synth-check: $(STAMPS)/synth ## Synthesize HW=nano for the ECP5: area, logic depth, no latches or loops
+	$(PY) tools/synth_check.py --hw $(HW)
+
+# --- Packages and cleaning ---------------------------------------------------------------------------
+
+.PHONY: wheel
+wheel: $(STAMPS)/base ## Build the wheel into dist/
+	$(BIN)/hatchling build --target wheel
+
+.PHONY: clean
+clean: ## Remove built simulators, caches and packages (keeps .venv)
+	rm -rf .cache build dist .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean ## Remove .venv as well
+	rm -rf $(VENV)

