@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// C interface of a simulated accelerator, called by peritus.devices.simulation through ctypes.
+//
+// Nothing here is called per cycle. A $fatal, $stop or failed assertion of the design ends the call with
+// Status::Stopped; sim_message() then says where it was, and the instance accepts only sim_destroy().
+#include <stdexcept>
+#include <string>
+
+#include "simulation.hpp"
+#include "svdpi.h"
+
+namespace {
+
+struct Handle {
+  explicit Handle(const peritus::DdrConfig &config) : simulation(config) {}
+  peritus::Simulation simulation;
+  std::string message;
+};
+
+std::string creation_error;
+
+// Runs `action`, turning what the design or C++ throws into a status and a message.
+template <class Action>
+int guarded(Handle *handle, Action action) {
+  using peritus::Status;
+  if (!handle->message.empty()) return static_cast<int>(Status::Stopped);
+  try {
+    return static_cast<int>(action(handle->simulation));
+  } catch (const std::exception &error) {
+    handle->message = error.what();
+    return static_cast<int>(Status::Stopped);
+  }
+}
+
+[[noreturn]] void stopped(const char *why, const char *file, int line, const char *scope) {
+  throw std::runtime_error(std::string(why) + " in " + (scope ? scope : "?") + " (" + (file ? file : "?") + ":" +
+                           std::to_string(line) + ")");
+}
+
+}  // namespace
+
+// Verilator's hooks (VL_USER_STOP, VL_USER_FINISH, VL_USER_FATAL): by default they end the process.
+void vl_stop(const char *file, int line, const char *scope) { stopped("assertion or $stop", file, line, scope); }
+void vl_finish(const char *file, int line, const char *scope) { stopped("$finish", file, line, scope); }
+void vl_fatal(const char *file, int line, const char *scope, const char *text) {
+  stopped(text && *text ? text : "$fatal", file, line, scope);
+}
+
+extern "C" {
+
+// Called by write_monitor.sv.
+void peritus_trace_write(int memory, int address, const svBitVecVal *enable, const svBitVecVal *data, int bits) {
+  peritus::Simulation &simulation = *peritus::evaluating;
+  simulation.writes.add(memory, simulation.cycles(), address, enable[0] | std::uint64_t(enable[1]) << 32, data, bits);
+}
+
+// Null on failure; sim_creation_error() then says why.
+Handle *sim_create(const peritus::DdrConfig *config) {
+  try {
+    return new Handle(*config);
+  } catch (const std::exception &error) {
+    creation_error = error.what();
+    return nullptr;
+  }
+}
+const char *sim_creation_error() { return creation_error.c_str(); }
+void sim_destroy(Handle *handle) {
+  try {
+    delete handle;
+  } catch (const std::exception &) {  // a `final` block that fails has nobody left to tell
+  }
+}
+
+int sim_reset(Handle *handle, std::uint32_t cycles) {
+  return guarded(handle, [&](auto &sim) {
+    sim.reset(cycles);
+    return peritus::Status::Ok;
+  });
+}
+int sim_read32(Handle *handle, std::uint32_t address, std::uint32_t *data, std::uint32_t timeout_cycles) {
+  return guarded(handle, [&](auto &sim) { return sim.read32(address, data, timeout_cycles); });
+}
+int sim_write32(Handle *handle, std::uint32_t address, std::uint32_t data, std::uint32_t timeout_cycles) {
+  return guarded(handle, [&](auto &sim) { return sim.write32(address, data, timeout_cycles); });
+}
+int sim_run(Handle *handle, std::uint64_t max_cycles) {
+  return guarded(handle, [&](auto &sim) { return sim.run(max_cycles); });
+}
+const char *sim_message(const Handle *handle) { return handle->message.c_str(); }
+std::uint64_t sim_cycles(const Handle *handle) { return handle->simulation.cycles(); }
+int sim_irq(const Handle *handle) { return handle->simulation.irq(); }
+
+// bytes[2 * port] read and bytes[2 * port + 1] written since creation.
+void sim_traffic(Handle *handle, std::uint64_t *bytes) {
+  for (const peritus::DdrPort &port : handle->simulation.ddr().ports()) {
+    *bytes++ = port.read_bytes;
+    *bytes++ = port.write_bytes;
+  }
+}
+
+// Copies up to `capacity` violations, returns how many there were in all.
+std::uint64_t sim_violations(Handle *handle, peritus::Violation *out, std::uint32_t capacity) {
+  const peritus::ViolationLog &log = handle->simulation.ddr().violations;
+  for (std::size_t i = 0; i < log.kept().size() && i < capacity; ++i) out[i] = log.kept()[i];
+  return log.count();
+}
+void sim_clear_violations(Handle *handle) { handle->simulation.ddr().violations.clear(); }
+const char *sim_fault_text(std::uint32_t fault) {
+  return fault < std::uint32_t(peritus::Fault::Count) ? peritus::FAULT_TEXT[fault] : "unknown fault";
+}
+
+int sim_open_waves(Handle *handle, const char *path) {
+  return guarded(handle, [&](auto &sim) { return sim.open_waves(path); });
+}
+void sim_close_waves(Handle *handle) { handle->simulation.close_waves(); }
+
+// Start (after forgetting earlier records) or stop recording memory writes.
+void sim_trace_writes(Handle *handle, int enable) {
+  handle->simulation.writes.clear();
+  handle->simulation.writes.enabled = enable;
+}
+// The records of a memory, valid until the simulation runs on; *record_words is 0 if there are none.
+const std::uint32_t *sim_written(Handle *handle, std::uint32_t memory, std::uint64_t *words, std::uint32_t *record_words) {
+  const peritus::WriteTrace &trace = handle->simulation.writes;
+  *words = trace.words(memory).size();
+  *record_words = *words ? trace.record_words(memory) : 0;
+  return trace.words(memory).data();
+}
+
+}  // extern "C"

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Watches the copy buffers of port 0 (memory 1) and of port 3 (memory 2).
+bind toy_dma write_monitor #(
+    .Memory(1), .Width(8 * AxiBytes), .AddrW(5), .EnableW(2)
+) u_monitor0 (
+    .clk_i(aclk),
+    .we_i(u_port0.r_done && mode[4]),
+    .waddr_i(u_port0.fifo_tail),
+    .enable_i(2'b10),
+    .wdata_i(m00_axi_rdata)
+);
+bind toy_dma write_monitor #(
+    .Memory(2), .Width(8 * AxiBytes), .AddrW(5)
+) u_monitor3 (
+    .clk_i(aclk),
+    .we_i(u_port3.r_done && mode[4]),
+    .waddr_i(u_port3.fifo_tail),
+    .enable_i(1'b1),
+    .wdata_i(m03_axi_rdata)
+);
