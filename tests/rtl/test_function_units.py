@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every function unit against its reference function: exact equality, random gaps, odd shapes, latency."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from peritus.resources import resource
+
+pytestmark = pytest.mark.sim
+
+PACKAGES = ["rtl/generated/peritus_tables_pkg.sv", "rtl/compute/latency_pkg.sv"]
+NORMALIZE = 3  # cycles of rtl/common/normalize.sv
+
+
+@pytest.fixture
+def bench(run_bench: Callable[..., Any]) -> Callable[..., None]:
+    """Runs tests/rtl/benches/bench_<top>.py; the bench reads parameters and `expected` as plusargs."""
+
+    def launch(top: str, files: list[str], parameters: dict[str, int], **expected: int) -> None:
+        run_bench(
+            top,
+            [resource(name) for name in [*PACKAGES, *files]],
+            f"tests.rtl.benches.bench_{top}",
+            parameters=parameters,
+            plusargs={**parameters, **expected},
+        )
+
+    return launch
+
+
+def adder_tree_latency(inputs: int) -> int:
+    return next(levels for levels in range(8) if 4**levels >= inputs)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "in_w", "out_w"),
+    [(8, 27, 24), (4, 24, 16), (1, 30, 16), (3, 17, 17)],
+    ids=["stage1", "stage2", "layernorm", "score"],
+)
+def test_requantize(bench: Callable[..., None], lanes: int, in_w: int, out_w: int) -> None:
+    files = ["rtl/compute/round_shift.sv", "rtl/compute/requantize.sv"]
+    bench("requantize", files, {"Lanes": lanes, "InW": in_w, "OutW": out_w}, latency=5)
+
+
+def test_gelu(bench: Callable[..., None]) -> None:
+    bench("gelu", ["rtl/compute/gelu.sv"], {"Lanes": 16}, latency=4)
+
+
+@pytest.mark.parametrize("lanes", [8, 32, 6])
+def test_exp_lookup(bench: Callable[..., None], lanes: int) -> None:
+    files = ["rtl/common/adder_tree.sv", "rtl/compute/exp_lookup.sv"]
+    bench("exp_lookup", files, {"Lanes": lanes}, latency=3, sum_latency=3 + adder_tree_latency(lanes))
+
+
+def test_reciprocal(bench: Callable[..., None]) -> None:
+    files = ["rtl/common/normalize.sv", "rtl/compute/reciprocal.sv"]
+    bench("reciprocal", files, {}, latency=NORMALIZE + 5)
