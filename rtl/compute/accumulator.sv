@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Partial sums over the K tiles, one row of PN accumulators per token of the pass.
+//
+//   total_o[n] = (first_k ? 0 : acc[row][n]) + sum_i[n];   acc[row] = total unless last_k
+//
+// token_i runs two cycles ahead of sum_i, to read the row. A row may come again after four cycles (MIN_PASS).
+// Latency: one cycle from sum_i to total_o; valid_o only for complete sums (last_k).
+
+module accumulator
+  import peritus_pkg::*;
+  import core_pkg::*;
+(
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+  input  token_t                  token_i,
+  input  logic signed [21:0]      sum_i [PN],
+  output logic                    valid_o,
+  output logic signed [ACC_W-1:0] total_o [PN]
+);
+
+  typedef struct packed {
+    logic               valid, first_k, last_k;
+    logic [TOKEN_W-1:0] row;
+  } row_t;
+  row_t row_q [3];
+
+  always_ff @(posedge clk_i) begin
+    row_q[0] <= '{valid: token_i.valid, first_k: token_i.first_k, last_k: token_i.last_k, row: token_i.row};
+    row_q[1] <= row_q[0];
+    row_q[2] <= row_q[1];
+    if (!rst_ni) begin
+      for (int i = 0; i < 3; i++) row_q[i].valid <= 1'b0;
+    end
+  end
+
+  for (genvar n = 0; n < int'(PN); n++) begin : gen_lane
+    logic [ACC_W-1:0] previous;
+    ram_1r1w #(
+      .Width(ACC_W),
+      .Depth(ACC_DEPTH)
+    ) u_ram (
+      .clk_i,
+      .we_i   (row_q[2].valid && !row_q[2].last_k),
+      .waddr_i(row_q[2].row),
+      .wdata_i(total_o[n]),
+      .re_i   (token_i.valid && !token_i.first_k),
+      .raddr_i(token_i.row),
+      .rdata_o(previous)
+    );
+    always_ff @(posedge clk_i) begin
+      if (row_q[1].valid) total_o[n] <= (row_q[1].first_k ? ACC_W'(0) : signed'(previous)) + ACC_W'(sum_i[n]);
+    end
+  end
+
+  assign valid_o = row_q[2].valid && row_q[2].last_k;
+
+endmodule
