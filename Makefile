@@ -19,7 +19,7 @@ PIP_ARGS ?=
 PYTEST_ARGS ?=
 HW ?= nano
 # All that `make generated` writes.
-GENERATED := rtl/generated hls/generated docs/generated
+GENERATED := rtl/generated hls/generated docs/generated sw/peritus/hw/registers.py
 
 .PHONY: help
 help: ## Show this list
