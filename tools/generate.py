@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600
 GENERATORS = [
     [sys.executable, "-m", "peritus.hw.emit", str(ROOT)],
+    [sys.executable, "-m", "peritus.hw.emit_csr", str(ROOT)],
 ]
 
 

@@ -25,8 +25,8 @@ UPSTREAM: dict[str, set[str]] = {
     "frontends": {"ir", "reference"},
     "passes": {"ir", "reference"},
     "compiler": {"ir", "passes", "reference", "hw", "program"},
-    "devices": {"program", "hw", "reference", "toolchain"},
-    "driver": {"program", "hw", "devices"},
+    "driver": {"program", "hw"},
+    "devices": {"program", "hw", "reference", "toolchain", "driver"},
     "report": {"program", "hw", "devices"},
     "demo": {"program", "hw", "devices", "compiler", "ir", "frontends", "passes", "reference", "report"},
     "cli": {
@@ -47,6 +47,8 @@ TRAINING = {"torch", "torchvision", "brevitas", "qonnx", "onnx", "onnxruntime", 
 TRAINING_USERS = {"frontends"}
 # What the base install has; anything else is imported inside the function that needs it.
 BASE = {"numpy", "PIL", "rich", "safetensors", "typer"}
+# Modules that only development runs (`make generated`) may need more, and nothing may import them.
+DEVELOPMENT = {"peritus.hw.emit_csr": {"peakrdl_regblock", "systemrdl"}}
 
 
 def modules(repository: Path) -> list[Path]:
@@ -105,13 +107,15 @@ def test_only_front_ends_know_training_frameworks(repository: Path) -> None:
 
 def test_importing_needs_only_the_base_install(repository: Path) -> None:
     known = BASE | {"peritus"} | set(sys.stdlib_module_names)
-    wrong = [
-        f"{module.relative_to(repository)}:{line}: {name}"
-        for module in modules(repository)
-        if owner(repository, module) not in TRAINING_USERS
-        for line, name in imports(ast.parse(module.read_text()), top_level_only=True)
-        if name.split(".")[0] not in known
-    ]
+    wrong = []
+    for module in modules(repository):
+        if owner(repository, module) in TRAINING_USERS:
+            continue
+        dotted = ".".join(module.relative_to(repository / "sw").with_suffix("").parts)
+        allowed = known | DEVELOPMENT.get(dotted, set())
+        for line, name in imports(ast.parse(module.read_text()), top_level_only=True):
+            if name.split(".")[0] not in allowed or name in DEVELOPMENT:
+                wrong.append(f"{module.relative_to(repository)}:{line}: {name}")
     assert not wrong, "import these inside the function that needs them:\n" + "\n".join(wrong)
 
 
