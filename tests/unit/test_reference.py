@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from peritus import reference as ref
 from peritus.reference import tables
 
@@ -62,7 +63,9 @@ def test_reciprocal_relative_error() -> None:
 
 def test_rsqrt_relative_error() -> None:
     rng = np.random.default_rng(0)
-    value = np.unique(np.concatenate([np.arange(1, 1 << 17), (2 ** (48 * rng.random(100_000))).astype(np.int64)]))
+    value = np.unique(
+        np.concatenate([np.arange(1, 1 << 17), (2 ** (48 * rng.random(100_000))).astype(np.int64)])
+    )
     value = value[(value >= 1) & (value < 1 << 48)]
     r, half = ref.rsqrt(value)
     assert r.min() >= 1 << 15 and r.max() <= 65535
@@ -101,7 +104,9 @@ def test_softmax_error_bound() -> None:
     # numerator: 0.5/255 absolute; scores: two roundings of 1/32 octave; the same bounds hold for the row sum.
     factor = 2 ** (1 / 16)
     largest = (2.0 ** (octaves - octaves.max(1, keepdims=True))).sum(1, keepdims=True)
-    bound = exact * (factor**2 - 1) + factor**2 * (0.5 / 255) * (1 + 129 * exact) / np.maximum(largest - 129 * 0.5 / 255, 1)
+    bound = exact * (factor**2 - 1) + factor**2 * (0.5 / 255) * (1 + 129 * exact) / np.maximum(
+        largest - 129 * 0.5 / 255, 1
+    )
     assert (np.abs(approx - exact) <= bound).all()
 
 
@@ -132,7 +137,9 @@ def test_queue_lists_tokens_in_order() -> None:
     assert ref.route(np.array([[1, 0, 0]]), 1).queue(2)[0].tolist() == []
 
 
-@pytest.mark.parametrize(("k", "peak"), [(8, 127), (1032, 127), (1033, 127), (4096, 127), (64, 1 << 25), (3, 1 << 40)])
+@pytest.mark.parametrize(
+    ("k", "peak"), [(8, 127), (1032, 127), (1033, 127), (4096, 127), (64, 1 << 25), (3, 1 << 40)]
+)
 def test_matmul_is_exact(k: int, peak: int) -> None:
     rng = np.random.default_rng(4)
     x, w = rng.integers(-peak, peak + 1, (5, k)), rng.integers(-127, 128, (k, 3))

@@ -13,7 +13,7 @@ I64 = npt.NDArray[np.int64]  # every intermediate result
 
 
 def rhu(value: Ints, shift: Ints | int) -> I64:
-    """Round half up: floor(value / 2^shift + 1/2) = (value + 2^(shift-1)) >> shift, shift in 1..63, elementwise."""
+    """Round half up, elementwise: floor(value / 2^shift + 1/2) = (value + 2^(shift-1)) >> shift, 1..63."""
     s = np.asarray(shift, dtype=np.int64)
     return np.asarray((value.astype(np.int64) + (np.int64(1) << (s - 1))) >> s)
 

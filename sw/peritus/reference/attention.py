@@ -13,7 +13,7 @@ from peritus.reference.softmax import probabilities, row_maximum
 
 
 def attention_scores(q: Ints, k: Ints, multiplier: int, shift: int) -> I64:
-    """s = sat16(stage 1 of q . k) for one head: int8 [queries, head_dim], [keys, head_dim] -> int16 [queries, keys].
+    """s = sat16(stage 1 of q . k), one head: int8 [queries, width], [keys, width] -> int16 [queries, keys].
 
     multiplier * 2^-shift = s_q s_k log2(e) 16 / sqrt(head_dim): scores are in 1/16 octaves.
     """
@@ -23,9 +23,9 @@ def attention_scores(q: Ints, k: Ints, multiplier: int, shift: int) -> I64:
 def attention_values(scores: Ints, v: Ints, multiplier: Ints, shift: Ints, shift2: int) -> I64:
     """out = sat8(stage 2 (stage 1 (P . v)) / rowsum) for one head.
 
-    scores: int16 [queries, keys]. v: int8 [keys, head_dim]. multiplier, shift: stage 1 [head_dim] (no bias: what a
-    bias on V adds, the softmax passes through unchanged).
-    shift2: added to the reciprocal's own shift; their sum is 1..63. Returns int8 values [queries, head_dim].
+    scores: int16 [queries, keys]. v: int8 [keys, head_dim]. multiplier, shift: stage 1 [head_dim] (no bias:
+    what a bias on V adds, the softmax passes through unchanged). shift2: added to the reciprocal's own shift;
+    their sum is 1..63. Returns int8 values [queries, head_dim].
     """
     p = probabilities(scores, row_maximum(scores))
     y = requantize(matmul(p, v), 0, multiplier, shift)

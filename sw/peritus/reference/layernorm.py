@@ -12,11 +12,10 @@ from peritus.reference.rsqrt import rsqrt
 def layernorm(residual: Ints, gamma: Ints, beta: Ints, shift: Ints, epsilon: int) -> I64:
     """q = sat8(rhu(xhat * gamma + beta, shift)), xhat = (x - mean) / sqrt(variance + epsilon) in Q5.10.
 
-    residual: [tokens, N], saturated to x of 16 bits first. gamma: int16 [N]. beta: int32 [N]. shift: [N], 1..47.
-    epsilon: uint32, the float epsilon times N^2 / residual_scale^2.
-    With S = sum x, Q = sum x^2, V = clamp(N Q - S^2 + epsilon, 1, 2^48 - 1) and (r, half) = rsqrt(V):
-    xhat = sat16(rhu((N x - S) r, 6 + half)).
-    Returns int8 values [tokens, N].
+    residual: [tokens, N], saturated to x of 16 bits first. gamma: int16 [N]. beta: int32 [N]. shift: [N],
+    1..47. epsilon: uint32, the float epsilon times N^2 / residual_scale^2. With S = sum x, Q = sum x^2, V =
+    clamp(N Q - S^2 + epsilon, 1, 2^48 - 1) and (r, half) = rsqrt(V): xhat = sat16(rhu((N x - S) r, 6 +
+    half)). Returns int8 values [tokens, N].
     """
     x = saturate(residual, 16)
     n = x.shape[-1]

@@ -10,7 +10,7 @@ from peritus.reference.tables import EXP
 
 
 def row_maximum(scores: Ints) -> I64:
-    """M[q] = max over keys. scores: int16 [..., queries, keys], valid keys only. Returns [..., queries, 1]."""
+    """M[q] = max over keys: int16 [..., queries, keys], valid keys only -> [..., queries, 1]."""
     maximum: I64 = scores.astype(np.int64).max(axis=-1, keepdims=True)
     return maximum
 

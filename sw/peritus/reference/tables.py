@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contents of every ROM. The SystemVerilog and C++ tables are generated from these arrays.
 
-Each entry is floor(f(index) + 1/2) of a smooth f. A test shows that no f(index) is closer than 1e-6 to a rounding
-tie, except EXP[16] = 127.5, which floating point computes exactly: the platform's libm cannot change an entry.
+Each entry is floor(f(index) + 1/2) of a smooth f. A test shows that no f(index) is closer than 1e-6 to a
+rounding tie, except EXP[16] = 127.5, which floating point computes exactly: the platform's libm cannot change
+an entry.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ def exp_entry(d: int) -> float:
 
 
 def exp2_entry(f: int) -> float:
-    """Router numerator 2^15 * 2^(-f/256), f = fraction of the distance to the largest logit, in 1/256 octaves."""
+    """Router numerator 2^15 * 2^(-f/256), f = low 8 bits of largest logit - logit, in 1/256 octaves."""
     return float(2 ** (15 - f / 256))
 
 
 def delta_entry(i: int) -> float:
-    """ReLU minus GELU in units of 1/256: 256 * t * Phi(-t) at the midpoint t = (2i + 0.5) / 256 of inputs 2i, 2i+1."""
+    """ReLU - GELU in units of 1/256: 256 t Phi(-t) at the midpoint t = (2i + 0.5) / 256 of 2i and 2i + 1."""
     t = (2 * i + 0.5) / 256
     return 256 * t * math.erfc(t / math.sqrt(2)) / 2
 

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The quantized model and its file: a .safetensors of integer tensors and a JSON graph; no torch, no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from peritus.errors import PeritusError
+from peritus.ir.graph import Graph, Task
+from peritus.ir.ops import OPS, RECORDS
+from peritus.ir.types import GraphError
+
+FORMAT = "peritus-quantized-model"
+VERSION = 1
+
+Tensors = dict[str, npt.NDArray[Any]]
+_CLASSES: dict[str, type[Any]] = {**OPS, **RECORDS, "Graph": Graph, "Task": Task}
+
+
+class ModelFileError(PeritusError):
+    """A model file is missing, truncated, corrupted or of another version; names the file and the value."""
+
+
+@dataclass(frozen=True, eq=False)
+class QuantModel:
+    """A verified integer model.
+
+    provenance: where the weights come from, e.g. "untrained, seed 0". config: the model's dimensions, for
+    display.
+    """
+
+    name: str
+    graph: Graph
+    provenance: str
+    config: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.graph.verify()
+
+    @property
+    def untrained(self) -> bool:
+        """True if the weights are random: outputs show the machine at work and mean nothing."""
+        return self.provenance.startswith("untrained")
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one .safetensors file."""
+        tensors: Tensors = {}
+        header = {
+            "name": self.name,
+            "provenance": self.provenance,
+            "config": dict(self.config),
+            "graph": _encode(self.graph, "", tensors),
+        }
+        text = json.dumps(header, sort_keys=True)
+        metadata = {
+            "format": FORMAT,
+            "version": str(VERSION),
+            "model": text,
+            "sha256": _checksum(text, tensors),
+        }
+        save_file(tensors, str(path), metadata=metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> QuantModel:
+        """Read and verify a model file.
+
+        Raises:
+            ModelFileError: not a model file, truncated, corrupted, or of another version.
+            GraphError: an unsupported layer, or a rule of the graph is broken; names the node.
+        """
+        if not Path(path).is_file():
+            raise ModelFileError(f"model file {path} does not exist")
+        try:
+            with safe_open(str(path), framework="numpy") as file:
+                metadata = file.metadata() or {}
+                tensors: Tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError) as error:
+            raise ModelFileError(f"model file {path} is truncated or corrupted: {error}") from error
+        if metadata.get("format") != FORMAT:
+            raise ModelFileError(
+                f"{path} is no quantized model: format is {metadata.get('format')!r}, must be {FORMAT!r}"
+            )
+        if metadata.get("version") != str(VERSION):
+            raise ModelFileError(
+                f"model file {path} has version {metadata.get('version')}, this program reads {VERSION}"
+            )
+        text = metadata.get("model", "")
+        found, expected = _checksum(text, tensors), metadata.get("sha256", "")
+        if found != expected:
+            raise ModelFileError(
+                f"model file {path} is corrupted: checksum {found[:16]}, expected {expected[:16]}"
+            )
+        header = json.loads(text)
+        graph = _decode(header["graph"], "graph", tensors)
+        assert isinstance(graph, Graph)
+        return cls(header["name"], graph, header["provenance"], header["config"])
+
+
+def _checksum(text: str, tensors: Tensors) -> str:
+    digest = hashlib.sha256(text.encode())
+    for key in sorted(tensors):
+        digest.update(key.encode())
+        digest.update(np.ascontiguousarray(tensors[key]).tobytes())
+    return digest.hexdigest()
+
+
+def _encode(value: Any, path: str, tensors: Tensors) -> Any:
+    """JSON form of a record; its arrays go to `tensors` under their path, its tuples become lists."""
+    if isinstance(value, np.ndarray):
+        tensors[path] = np.ascontiguousarray(value)
+        return {"tensor": path}
+    if isinstance(value, tuple):
+        return [_encode(item, _join(path, getattr(item, "name", i)), tensors) for i, item in enumerate(value)]
+    if is_dataclass(value):
+        body = {f.name: _encode(getattr(value, f.name), _join(path, f.name), tensors) for f in fields(value)}
+        return {"type": type(value).__name__, **body}
+    return value
+
+
+def _join(path: str, name: object) -> str:
+    if name == "nodes":  # node names are unique: no need for the prefix
+        return path
+    return f"{path}.{name}" if path else str(name)
+
+
+def _decode(value: Any, where: str, tensors: Tensors) -> Any:
+    if isinstance(value, list):
+        return tuple(_decode(item, where, tensors) for item in value)
+    if isinstance(value, dict) and "tensor" in value:
+        if value["tensor"] not in tensors:
+            raise ModelFileError(f"tensor {value['tensor']!r} of {where!r} is missing")
+        return tensors[value["tensor"]]
+    if isinstance(value, dict):
+        where = str(value.get("name", where))
+        cls = _CLASSES.get(value.get("type", ""))
+        if cls is None:
+            raise GraphError(where, f"unsupported layer {value.get('type')!r}; supported: {', '.join(OPS)}")
+        known = {f.name for f in fields(cls)}
+        if set(value) - {"type"} != known:
+            raise ModelFileError(
+                f"{value['type']} {where!r} has fields {sorted(value)}, must be {sorted(known)}"
+            )
+        return cls(**{key: _decode(item, where, tensors) for key, item in value.items() if key != "type"})
+    return value

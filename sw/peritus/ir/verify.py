@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every rule of the integer graph, in one place. A graph that passes overflows on no image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from peritus.ir.graph import IMAGE, Graph
+from peritus.ir.ops import (
+    OPS,
+    Add,
+    Affine,
+    Attention,
+    Experts,
+    Head,
+    LayerNorm,
+    Linear,
+    Node,
+    PatchEmbed,
+    Requant,
+    Router,
+)
+from peritus.ir.requant import MAX_SHIFT, MIN_SHIFT
+from peritus.ir.types import GraphError, Kind, TensorType
+
+ACC_LIMIT = 1 << 26  # |acc + bias| stays below: signed 27 bits
+MAX_EXPERTS = 64
+MAX_TOP_K = 15  # contributions that fit 20-bit residual storage on top of 16 bits
+MAX_NORM_WIDTH = 1024
+MAX_TOKENS = 4095
+ACTIVATION_PEAK, PROBABILITY_PEAK = 128, 255
+
+Types = Mapping[str, TensorType]
+
+
+def verify(graph: Graph) -> dict[str, TensorType]:
+    """Type of every value by name.
+
+    Raises:
+        GraphError: names the first node that breaks a rule, the value and the limit.
+    """
+    types = {IMAGE: TensorType(Kind.IMAGE, (graph.image_height, graph.image_width, 3), 8, signed=False)}
+    for node in graph.nodes:
+        rule = _RULES.get(type(node))
+        if rule is None:
+            raise GraphError(
+                node.name, f"unsupported layer {type(node).__name__}; supported: {', '.join(OPS)}"
+            )
+        _need(node, node.name not in types, "a value of this name exists already")
+        _need(node, len(node.inputs) == node.n_inputs, f"{len(node.inputs)} inputs, must be {node.n_inputs}")
+        for name in node.inputs:
+            _need(node, name in types, f"input {name!r} is not computed before it")
+        types[node.name] = rule(node, types, graph)
+    _verify_residual_chain(graph, types)
+    _verify_outputs(graph, types)
+    return types
+
+
+def _need(node: Node, ok: bool | np.bool_, message: str) -> None:
+    if not ok:
+        raise GraphError(node.name, message)
+
+
+def _input(node: Node, types: Types, index: int, kind: Kind) -> TensorType:
+    found = types[node.inputs[index]]
+    _need(node, found.kind is kind, f"input {node.inputs[index]!r} is {found}, must be {kind.value}")
+    return found
+
+
+def _array(
+    node: Node, what: str, value: npt.NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]
+) -> None:
+    _need(node, value.dtype == dtype, f"{what} is {value.dtype}, must be {np.dtype(dtype)}")
+    _need(node, value.shape == shape, f"{what} has shape {list(value.shape)}, must be {list(shape)}")
+
+
+def _shift(node: Node, what: str, shift: npt.NDArray[Any]) -> None:
+    ok = (shift >= MIN_SHIFT) & (shift <= MAX_SHIFT)
+    _need(node, ok.all(), f"{what} = {shift[~ok][:1]}, must be {MIN_SHIFT}..{MAX_SHIFT}")
+
+
+def _requant(node: Node, what: str, value: Requant, channels: int) -> None:
+    _array(node, f"{what} multiplier", value.multiplier, np.uint16, (channels,))
+    _array(node, f"{what} shift", value.shift, np.uint8, (channels,))
+    ok = (value.multiplier == 0) | (value.multiplier >= 1 << 15)
+    _need(node, ok.all(), f"{what} multiplier = {value.multiplier[~ok][:1]}, must be 0 or at least 32768")
+    _shift(node, f"{what} shift", value.shift)
+
+
+def _affine(node: Node, what: str, value: Affine, inputs: int, outputs: int | None = None) -> int:
+    _need(node, value.weight.ndim == 2, f"{what} weight has {value.weight.ndim} dimensions, must be 2")
+    out = value.weight.shape[0] if outputs is None else outputs
+    _array(node, f"{what} weight", value.weight, np.int8, (out, inputs))
+    _array(node, f"{what} bias", value.bias, np.int32, (out,))
+    _need(node, (value.weight != -128).all(), f"{what} weight = -128, must be within +-127")
+    magnitude = np.abs(value.weight.astype(np.int64)).sum(axis=1)
+    peak = ACTIVATION_PEAK * magnitude + np.abs(value.bias.astype(np.int64))
+    channel = int(peak.argmax())
+    _need(
+        node,
+        peak[channel] < ACC_LIMIT,
+        f"{what} accumulator reaches {peak[channel]} in channel {channel}, limit {ACC_LIMIT - 1}",
+    )
+    _requant(node, what, value.requant, out)
+    return out
+
+
+def _patch_embed(node: PatchEmbed, types: Types, graph: Graph) -> TensorType:
+    height, width, channels = _input(node, types, 0, Kind.IMAGE).shape
+    for extent in (height, width):
+        _need(
+            node,
+            extent % node.patch == 0,
+            f"image of {height}x{width} is not a multiple of patch {node.patch}",
+        )
+    tokens = 1 + height * width // node.patch**2
+    _need(node, tokens <= MAX_TOKENS, f"{tokens} tokens, limit {MAX_TOKENS}")
+    d = _affine(node, "patch", node.affine, channels * node.patch**2)
+    _array(node, "position", node.position, np.int16, (tokens, d))
+    return TensorType(Kind.RESIDUAL, (tokens, d), 16, scale=graph.residual_scale)
+
+
+def _layernorm(node: LayerNorm, types: Types, graph: Graph) -> TensorType:
+    tokens, d = _input(node, types, 0, Kind.RESIDUAL).shape
+    _need(node, d <= MAX_NORM_WIDTH, f"width {d}, limit {MAX_NORM_WIDTH}")
+    _array(node, "gamma", node.gamma, np.int16, (d,))
+    _array(node, "beta", node.beta, np.int32, (d,))
+    _array(node, "shift", node.shift, np.uint8, (d,))
+    _shift(node, "shift", node.shift)
+    _need(node, 0 <= node.epsilon < 1 << 32, f"epsilon = {node.epsilon}, must fit 32 bits")
+    return TensorType(Kind.ACTIVATION, (tokens, d), 8)
+
+
+def _linear(node: Linear, types: Types, graph: Graph) -> TensorType:
+    tokens, inputs = _input(node, types, 0, Kind.ACTIVATION).shape
+    out = _affine(node, "linear", node.affine, inputs)
+    _need(
+        node,
+        node.function in ("none", "gelu"),
+        f"unsupported function {node.function!r}; supported: none, gelu",
+    )
+    _need(node, node.bits in (8, 16), f"bits = {node.bits}, must be 8 or 16")
+    if node.rescale is not None:
+        _requant(node, "rescale", node.rescale, out)
+    return TensorType(Kind.ACTIVATION if node.bits == 8 else Kind.CONTRIBUTION, (tokens, out), node.bits)
+
+
+def _attention(node: Attention, types: Types, graph: Graph) -> TensorType:
+    shape = _input(node, types, 0, Kind.ACTIVATION).shape
+    for index in (1, 2):
+        other = _input(node, types, index, Kind.ACTIVATION).shape
+        _need(
+            node,
+            other == shape,
+            f"input {node.inputs[index]!r} has shape {list(other)}, must be {list(shape)}",
+        )
+    tokens, d = shape
+    _need(node, node.heads >= 1 and d % node.heads == 0, f"heads = {node.heads}, must divide {d}")
+    head_dim = d // node.heads
+    _need(
+        node,
+        head_dim * ACTIVATION_PEAK**2 < ACC_LIMIT,
+        f"head_dim = {head_dim}, limit {ACC_LIMIT // ACTIVATION_PEAK**2 - 1}",
+    )
+    limit = (ACC_LIMIT - 1) // (PROBABILITY_PEAK * ACTIVATION_PEAK)
+    _need(node, tokens <= limit, f"{tokens} keys, limit {limit}")
+    _requant(node, "score", node.score, node.heads)
+    _requant(node, "value", node.value, d)
+    _need(node, 0 <= node.shift2 <= 24, f"shift2 = {node.shift2}, must be 0..24")
+    return TensorType(Kind.ACTIVATION, shape, 8)
+
+
+def _add(node: Add, types: Types, graph: Graph) -> TensorType:
+    residual = _input(node, types, 0, Kind.RESIDUAL)
+    other = _input(node, types, 1, Kind.CONTRIBUTION)
+    _need(node, other.shape == residual.shape, f"adds {other} to {residual}")
+    return residual
+
+
+def _router(node: Router, types: Types, graph: Graph) -> TensorType:
+    tokens, d = _input(node, types, 0, Kind.ACTIVATION).shape
+    _need(node, len(node.gates) == len(graph.tasks), f"{len(node.gates)} gates for {len(graph.tasks)} tasks")
+    experts = node.gates[0].weight.shape[0]
+    for index, gate in enumerate(node.gates):
+        _affine(node, f"gate {index}", gate, d, experts)
+    _need(node, 1 <= experts <= MAX_EXPERTS, f"{experts} experts, limit {MAX_EXPERTS}")
+    limit = min(experts, MAX_TOP_K)
+    _need(node, 1 <= node.top_k <= limit, f"top_k = {node.top_k}, must be 1..{limit} for {experts} experts")
+    return TensorType(Kind.ROUTING, (tokens, node.top_k), 16, signed=False)
+
+
+def _experts(node: Experts, types: Types, graph: Graph) -> TensorType:
+    tokens, d = _input(node, types, 0, Kind.ACTIVATION).shape
+    routing = _input(node, types, 1, Kind.ROUTING)
+    residual = _input(node, types, 2, Kind.RESIDUAL)
+    _need(node, routing.shape[0] == tokens, f"routes {routing.shape[0]} tokens, its input has {tokens}")
+    _need(node, residual.shape[0] == tokens, f"adds {tokens} tokens to {residual}")
+    router = next(n for n in graph.nodes if n.name == node.inputs[1])
+    assert isinstance(router, Router)
+    _need(
+        node,
+        router.inputs[0] == node.inputs[0],
+        f"reads {node.inputs[0]!r}, its router reads {router.inputs[0]!r}",
+    )
+    routed = router.gates[0].weight.shape[0]
+    _need(node, len(node.experts) == routed, f"{len(node.experts)} experts, its router has {routed}")
+    for index, expert in enumerate(node.experts):
+        hidden = _affine(node, f"expert {index} hidden", expert.hidden, d)
+        _requant(node, f"expert {index} rescale", expert.rescale, hidden)
+        _affine(node, f"expert {index} output", expert.output, hidden, residual.shape[1])
+    _need(node, 15 <= node.score_shift <= 40, f"score_shift = {node.score_shift}, must be 15..40")
+    return residual
+
+
+def _head(node: Head, types: Types, graph: Graph) -> TensorType:
+    tokens, d = _input(node, types, 0, Kind.ACTIVATION).shape
+    known = {task.name: task for task in graph.tasks}
+    _need(node, node.task in known, f"task {node.task!r} is not in the task table ({', '.join(known)})")
+    channels = known[node.task].channels
+    _need(
+        node,
+        1 + node.rows * node.columns == tokens,
+        f"{node.rows}x{node.columns} patches, but {tokens} tokens (one of them the class token)",
+    )
+    _need(node, node.upscale >= 1, f"upscale = {node.upscale}, must be at least 1")
+    _affine(node, "head", node.affine, d, node.upscale**2 * channels)
+    shape = (node.rows * node.upscale, node.columns * node.upscale, channels)
+    return TensorType(Kind.MAP, shape, 16, scale=known[node.task].scale)
+
+
+def _verify_residual_chain(graph: Graph, types: Types) -> None:
+    """The residual stream is updated in place: nothing reads or updates a state already replaced."""
+    current: str | None = None
+    contributions: dict[str, str] = {}
+    for node in graph.nodes:
+        for name in node.inputs:
+            kind = types[name].kind
+            stale = kind is Kind.RESIDUAL and name != current
+            _need(node, not stale, f"reads residual {name!r}, which {current!r} has replaced")
+            if kind is Kind.CONTRIBUTION:
+                _need(
+                    node,
+                    name not in contributions,
+                    f"contribution {name!r} is already added by {contributions.get(name)!r}",
+                )
+                contributions[name] = node.name
+        if types[node.name].kind is Kind.RESIDUAL:
+            _need(
+                node,
+                current is None or current in node.inputs,
+                f"starts a second residual stream beside {current!r}",
+            )
+            current = node.name
+
+
+def _verify_outputs(graph: Graph, types: Types) -> None:
+    if graph.features not in types or types[graph.features].kind is not Kind.RESIDUAL:
+        raise GraphError(graph.features, "the features are not a residual value of the graph")
+    names = [task.name for task in graph.tasks]
+    if not names or len(set(names)) != len(names):
+        raise GraphError("tasks", f"task names {names} must be distinct, at least one")
+    heads = [node.task for node in graph.nodes if isinstance(node, Head)]
+    for task in names:
+        if heads.count(task) != 1:
+            raise GraphError(task, f"the task has {heads.count(task)} heads, must be one")
+
+
+_RULES: dict[type[Node], Callable[[Any, Types, Graph], TensorType]] = {
+    PatchEmbed: _patch_embed,
+    LayerNorm: _layernorm,
+    Linear: _linear,
+    Attention: _attention,
+    Add: _add,
+    Router: _router,
+    Experts: _experts,
+    Head: _head,
+}
