@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong with a device. After any of them but ForeignDevice, reset() makes the device usable again."""
+
+from peritus.errors import PeritusError
+
+
+class DeviceError(PeritusError):
+    """The accelerator failed or refused."""
+
+
+class DeviceTimeout(DeviceError):
+    """The accelerator did not answer within its limit; carries the state of its sequencer."""
+
+
+class ForeignDevice(DeviceError):
+    """The registers are not those of the accelerator that was asked for: other ID, ABI or configuration."""
+
+
+class JobRefused(DeviceError):
+    """A job or program was offered while the device could not take it."""
+
+
+class InstructionError(DeviceError):
+    """The sequencer stopped at an instruction that it cannot execute.
+
+    Attributes:
+        instruction: its index in the program.
+    """
+
+    def __init__(self, message: str, instruction: int) -> None:
+        super().__init__(message)
+        self.instruction = instruction
+
+
+class MemoryAccessError(DeviceError):
+    """A memory access stopped the device.
+
+    Attributes:
+        instruction: index of the exec instruction (of the fetch entry for weights).
+        address: first byte of the offending burst.
+    """
+
+    def __init__(self, message: str, instruction: int, address: int) -> None:
+        super().__init__(message)
+        self.instruction = instruction
+        self.address = address
+
+
+class GuardError(MemoryAccessError):
+    """The program tried to leave the buffers given to it; the access was not made."""
+
+
+class DeviceBusError(MemoryAccessError):
+    """The memory system answered an access with an error."""
