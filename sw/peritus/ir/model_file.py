@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The quantized model and its file: a .safetensors of integer tensors and a JSON graph; no torch, no pickle."""
+"""The quantized model and its file: integer tensors and a JSON graph in one .safetensors; no pickle."""
 
 from __future__ import annotations
 
