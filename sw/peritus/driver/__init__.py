@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Host side of the accelerator: registers, jobs, interrupts and buffers, the same on a board and in simulation."""
+"""Host side of the accelerator: registers, jobs, interrupts, buffers. One for boards and simulation."""

@@ -112,7 +112,9 @@ class Accelerator:
     def _identify(self) -> None:
         found = self._read(Offset.ID)
         if found != reg.ID_VALUE:
-            raise ForeignDevice(f"device ID is {found:#010x}, expected {reg.ID_VALUE:#010x}: no accelerator there")
+            raise ForeignDevice(
+                f"device ID is {found:#010x}, expected {reg.ID_VALUE:#010x}: no accelerator there"
+            )
         abi = self._read(Offset.ABI_VERSION)
         if abi != ABI_VERSION:
             raise ForeignDevice(f"device has ABI version {abi}, this driver has {ABI_VERSION}")
@@ -224,11 +226,12 @@ class Accelerator:
         """Where the sequencer is, for messages."""
         first, second = self._read(Offset.SEQ_STATE0), self._read(Offset.SEQ_STATE1)
         pc = reg.SEQ_STATE0_PC.of(first)
-        return (
-            f"sequencer at instruction {self._describe(pc)}, "
-            f"states: sequencer {reg.SEQ_STATE0_SEQUENCER.of(first)}, loader {reg.SEQ_STATE0_LOADER.of(first)}, "
-            f"streamer {reg.SEQ_STATE1_STREAMER.of(second)}; status {self._read(Offset.STATUS):#x}"
+        states = (
+            f"sequencer {reg.SEQ_STATE0_SEQUENCER.of(first)}, loader {reg.SEQ_STATE0_LOADER.of(first)}, "
+            f"streamer {reg.SEQ_STATE1_STREAMER.of(second)}"
         )
+        status = self._read(Offset.STATUS)
+        return f"sequencer at instruction {self._describe(pc)}; states: {states}; status {status:#x}"
 
     def _error(self) -> DeviceError:
         """The exception for what ERROR_CAUSE says."""

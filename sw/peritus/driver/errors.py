@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong with a device. After any of them but ForeignDevice, reset() makes the device usable again."""
+"""What can go wrong with a device; reset() makes it usable again (unless it is a ForeignDevice)."""
 
 from peritus.errors import PeritusError
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the driver needs from where it runs: registers, buffers that the device can reach, and an interrupt.
 
-`peritus.devices.rtl` implements it over the simulated design; a board does it over its memory-mapped registers.
+`peritus.devices.rtl` implements it over the simulated design, a board over its memory-mapped registers.
 """
 
 from __future__ import annotations
