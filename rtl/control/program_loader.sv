@@ -6,6 +6,7 @@
 
 module program_loader
   import peritus_pkg::*;
+  import control_pkg::window_t;
 (
   input  logic                   clk_i,
   input  logic                   rst_ni,
@@ -13,8 +14,7 @@ module program_loader
   input  logic [ADDR_W-1:0]      addr_i,
   input  logic [15:0]            exec_i,
   input  logic [15:0]            fetch_i,
-  input  logic [ADDR_W-1:0]      guard_base_i,
-  input  logic [ADDR_W-1:0]      guard_limit_i,
+  input  window_t                window_i,
   output logic                   busy_o,
   output logic                   done_o,
   output logic                   illegal_o,       // pulse
@@ -53,7 +53,7 @@ module program_loader
   );
 
   guard u_guard (
-    .clk_i, .rst_ni, .base_i(guard_base_i), .limit_i(guard_limit_i),
+    .clk_i, .rst_ni, .window_i,
     .req_valid_i(built_valid), .req_ready_o(built_ready), .req_addr_i(built_addr), .req_beats_i(built_beats),
     .req_valid_o, .req_ready_i, .req_addr_o, .req_beats_o, .violation_o
   );

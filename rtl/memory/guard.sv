@@ -3,20 +3,20 @@
 //
 // A burst passes if it is aligned and lies in its window,
 //
-//   base_i <= addr,   addr + beats * AXI_BYTES <= limit_i,   addr % AlignBytes == 0,
+//   window.base <= addr,   addr + beats * AXI_BYTES <= window.limit,   addr % AlignBytes == 0,
 //
 // and is never issued otherwise: violation_o rises, req_addr_o holds the refused address, and nothing passes any more
 // until reset. Three cycles per request, which is shorter than the burst that follows it.
 
 module guard
   import peritus_pkg::*;
+  import control_pkg::window_t;
 #(
   parameter int unsigned AlignBytes = 64
 ) (
   input  logic              clk_i,
   input  logic              rst_ni,
-  input  logic [ADDR_W-1:0] base_i,
-  input  logic [ADDR_W-1:0] limit_i,
+  input  window_t           window_i,
   input  logic              req_valid_i,
   output logic              req_ready_o,
   input  logic [ADDR_W-1:0] req_addr_i,
@@ -37,7 +37,8 @@ module guard
   assign req_ready_o = state_q == EMPTY;
   assign req_valid_o = state_q == PASS;
   assign violation_o = state_q == STOP;
-  assign legal = req_addr_o >= base_i && end_q <= {1'b0, limit_i} && req_addr_o[$clog2(AlignBytes)-1:0] == 0;
+  assign legal = req_addr_o >= window_i.base && end_q <= {1'b0, window_i.limit} &&
+                 req_addr_o[$clog2(AlignBytes)-1:0] == 0;
 
   always_ff @(posedge clk_i) begin
     if (req_valid_i && req_ready_o) begin

@@ -11,18 +11,16 @@
 
 module image_loader
   import peritus_pkg::*;
+  import control_pkg::window_t;
 (
   input  logic                    clk_i,
   input  logic                    rst_ni,
   input  logic                    valid_i,
   output logic                    ready_o,
-  /* verilator lint_off UNUSEDSIGNAL */
   input  exec_instr_t             instr_i,        // fields of other instructions are not read
-  /* verilator lint_on UNUSEDSIGNAL */
   output logic                    done_o,
   input  logic [ADDR_W-1:0]       image_addr_i,
-  input  logic [ADDR_W-1:0]       guard_base_i,
-  input  logic [ADDR_W-1:0]       guard_limit_i,
+  input  window_t                 window_i,
   // AXI reader
   output logic                    req_valid_o,
   input  logic                    req_ready_i,
@@ -44,9 +42,7 @@ module image_loader
   logic busy_q, requesting_q;
   logic start, build_ready, built_valid, built_ready, last_beat;
   logic last_request;
-  /* verilator lint_off UNUSEDSIGNAL */
   logic [2:0] request_wrap;  // only the end matters here
-  /* verilator lint_on UNUSEDSIGNAL */
   logic [ADDR_W-1:0] built_addr;
   logic [4:0] built_beats;
   logic [ACT_AW-1:0] word;
@@ -69,7 +65,7 @@ module image_loader
   );
 
   guard u_guard (
-    .clk_i, .rst_ni, .base_i(guard_base_i), .limit_i(guard_limit_i),
+    .clk_i, .rst_ni, .window_i,
     .req_valid_i(built_valid), .req_ready_o(built_ready), .req_addr_i(built_addr), .req_beats_i(built_beats),
     .req_valid_o, .req_ready_i, .req_addr_o, .req_beats_o, .violation_o
   );

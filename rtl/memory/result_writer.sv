@@ -3,26 +3,28 @@
 //
 //   for y in keys: for sy in k_tiles: for x in tokens: for i in n_tiles:
 //     beat = lanes [sy * n_tiles + i] of the row at src_base + (y * tokens + x) * src_stride, LANES int16 each
-//     DDR address += AXI_BYTES, from base_addr_i + imm
+//     DDR address += AXI_BYTES, from base + imm
 //
-// A lane is the residual saturated to 16 bits. base_addr_i: the job's output, or its features for features_only.
+// A lane is the residual saturated to 16 bits. The base is the job's output address, or its features address for an
+// instruction with features_only; each has a guard window of its own.
 // Reads of the residual memory are issued only for beats that have a place in the FIFO before the AXI writer.
 // done_o comes when every write response has arrived.
 
 module result_writer
   import peritus_pkg::*;
+  import control_pkg::window_t;
 (
   input  logic                       clk_i,
   input  logic                       rst_ni,
   input  logic                       valid_i,
   output logic                       ready_o,
-  /* verilator lint_off UNUSEDSIGNAL */
   input  exec_instr_t                instr_i,       // fields of other instructions are not read
-  /* verilator lint_on UNUSEDSIGNAL */
   output logic                       done_o,
-  input  logic [ADDR_W-1:0]          base_addr_i,
-  input  logic [ADDR_W-1:0]          guard_base_i,
-  input  logic [ADDR_W-1:0]          guard_limit_i,
+  input  logic [ADDR_W-1:0]          output_addr_i,
+  input  logic [ADDR_W-1:0]          features_addr_i,
+  input  window_t                    output_window_i,
+  input  window_t                    features_window_i,
+  output logic                       features_o,    // the present instruction writes features
   // residual memory, data two cycles after re_o
   output logic                       re_o,
   output logic [RESIDUAL_AW-1:0]     raddr_o,
@@ -62,9 +64,7 @@ module result_writer
   logic busy_q, requesting_q, reading_q, drained_q;
   logic start, build_ready, built_valid, built_ready;
   logic last_request;
-  /* verilator lint_off UNUSEDSIGNAL */
   logic [2:0] request_wrap;  // only the end matters here
-  /* verilator lint_on UNUSEDSIGNAL */
   logic [ADDR_W-1:0] built_addr;
   logic [4:0] built_beats;
 
@@ -88,7 +88,7 @@ module result_writer
   );
 
   guard u_guard (
-    .clk_i, .rst_ni, .base_i(guard_base_i), .limit_i(guard_limit_i),
+    .clk_i, .rst_ni, .window_i(features_o ? features_window_i : output_window_i),
     .req_valid_i(built_valid), .req_ready_o(built_ready), .req_addr_i(built_addr), .req_beats_i(built_beats),
     .req_valid_o, .req_ready_i, .req_addr_o, .req_beats_o, .violation_o
   );
@@ -129,7 +129,10 @@ module result_writer
         lanes_q[16*l+:16] <= saturate(rdata_i[int'(tag_q[2].sub) * int'(LANES) + l]);
       end
     end
-    addr_q <= base_addr_i + ADDR_W'(instr_i.imm);
+    if (start) begin
+      features_o <= instr_i.features_only;
+      addr_q     <= (instr_i.features_only ? features_addr_i : output_addr_i) + ADDR_W'(instr_i.imm);
+    end
 
     if (!rst_ni) begin
       busy_q       <= 1'b0;

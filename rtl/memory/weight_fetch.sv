@@ -15,13 +15,13 @@
 
 module weight_fetch
   import peritus_pkg::*;
+  import control_pkg::window_t;
 (
   input  logic                    clk_i,
   input  logic                    rst_ni,
   // configuration
   input  logic [ADDR_W-1:0]       weight_base_i,
-  input  logic [ADDR_W-1:0]       guard_base_i,
-  input  logic [ADDR_W-1:0]       guard_limit_i,
+  input  window_t                 window_i,
   input  logic [FETCH_AW:0]       entries_i,
   // job
   input  logic                    start_i,
@@ -54,9 +54,7 @@ module weight_fetch
   state_e               state_q;
   logic                 wait_q;                    // second cycle of WAIT
   logic [FETCH_AW:0]    entry_q;
-  /* verilator lint_off UNUSEDSIGNAL */
   fetch_entry_t         segment_q;                 // the expert matters to the consumer only
-  /* verilator lint_on UNUSEDSIGNAL */
   logic [15:0]          left_q;                    // stripes of this segment not yet requested
   logic [ADDR_W-1:0]    addr_q;
   logic [15:0]          fetch_seq_q, consume_seq_q;
@@ -141,7 +139,7 @@ module weight_fetch
   end
 
   guard #(.AlignBytes(STRIPE_BYTES)) u_guard (
-    .clk_i, .rst_ni, .base_i(guard_base_i), .limit_i(guard_limit_i),
+    .clk_i, .rst_ni, .window_i,
     .req_valid_i(req_valid_q), .req_ready_o(guard_ready),
     .req_addr_i(req_addr_q),   .req_beats_i(5'(BURST_BEATS)),
     .req_valid_o(passed),      .req_ready_i(|(turn_q & req_ready_i)),
