@@ -42,7 +42,9 @@ module image_loader
   logic busy_q, requesting_q;
   logic start, build_ready, built_valid, built_ready, last_beat;
   logic last_request;
+  /* verilator lint_off UNUSEDSIGNAL */
   logic [2:0] request_wrap;  // only the end matters here
+  /* verilator lint_on UNUSEDSIGNAL */
   logic [ADDR_W-1:0] built_addr;
   logic [4:0] built_beats;
   logic [ACT_AW-1:0] word;

@@ -64,7 +64,9 @@ module result_writer
   logic busy_q, requesting_q, reading_q, drained_q;
   logic start, build_ready, built_valid, built_ready;
   logic last_request;
+  /* verilator lint_off UNUSEDSIGNAL */
   logic [2:0] request_wrap;  // only the end matters here
+  /* verilator lint_on UNUSEDSIGNAL */
   logic [ADDR_W-1:0] built_addr;
   logic [4:0] built_beats;
 

@@ -86,7 +86,9 @@ def systemverilog(top: AddrmapNode) -> dict[str, str]:
         )
         texts = {path.name: path.read_text() for path in Path(folder).iterdir()}
     head = "".join(f"// {line}\n" for line in _BANNER)
-    return {f"rtl/generated/{name}": head + text for name, text in texts.items()}
+    # The generator gives each field of one struct a process of its own.
+    quiet, loud = (f"/* verilator lint_{state} MULTIDRIVEN */\n" for state in ("off", "on"))
+    return {f"rtl/generated/{name}": f"{head}{quiet}{text.rstrip()}\n{loud}" for name, text in texts.items()}
 
 
 def python_map(top: AddrmapNode) -> str:
