@@ -30,4 +30,25 @@ package latency_pkg;
     return tree_levels(inputs, 2);
   endfunction
 
+  function automatic int unsigned topk_stage_latency(int unsigned inputs);
+    return argmax_latency(inputs) + 1;
+  endfunction
+
+  // The numerators of the chosen experts meet the reciprocal of the sum over all experts.
+  function automatic int unsigned gate_chosen_latency(int unsigned experts, int unsigned top_k);
+    return top_k * topk_stage_latency(experts) + GATE_EXP_LATENCY;
+  endfunction
+
+  function automatic int unsigned gate_sum_latency(int unsigned experts);
+    return topk_stage_latency(experts) + GATE_EXP_LATENCY + adder_tree_latency(experts)
+         + RECIPROCAL_LATENCY;
+  endfunction
+
+  function automatic int unsigned gate_score_latency(int unsigned experts, int unsigned top_k);
+    int unsigned chosen, sum;
+    chosen = gate_chosen_latency(experts, top_k);
+    sum = gate_sum_latency(experts);
+    return ((chosen > sum) ? chosen : sum) + REQUANTIZE_LATENCY + 1;
+  endfunction
+
 endpackage

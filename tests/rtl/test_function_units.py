@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from peritus.hw.config import load_config
 from peritus.resources import resource
 
 pytestmark = pytest.mark.sim
 
-PACKAGES = ["rtl/generated/peritus_tables_pkg.sv", "rtl/compute/latency_pkg.sv"]
+PACKAGES = ["generated/peritus_tables_pkg.sv", "compute/latency_pkg.sv"]
 NORMALIZE = 3  # cycles of rtl/common/normalize.sv
 
 
@@ -21,7 +22,7 @@ def bench(run_bench: Callable[..., Any]) -> Callable[..., None]:
     def launch(top: str, files: list[str], parameters: dict[str, int], **expected: int) -> None:
         run_bench(
             top,
-            [resource(name) for name in [*PACKAGES, *files]],
+            [resource(f"rtl/{name}") for name in [*PACKAGES, *files]],
             f"tests.rtl.benches.bench_{top}",
             parameters=parameters,
             plusargs={**parameters, **expected},
@@ -40,20 +41,42 @@ def adder_tree_latency(inputs: int) -> int:
     ids=["stage1", "stage2", "layernorm", "score"],
 )
 def test_requantize(bench: Callable[..., None], lanes: int, in_w: int, out_w: int) -> None:
-    files = ["rtl/compute/round_shift.sv", "rtl/compute/requantize.sv"]
+    files = ["compute/round_shift.sv", "compute/requantize.sv"]
     bench("requantize", files, {"Lanes": lanes, "InW": in_w, "OutW": out_w}, latency=5)
 
 
 def test_gelu(bench: Callable[..., None]) -> None:
-    bench("gelu", ["rtl/compute/gelu.sv"], {"Lanes": 16}, latency=4)
+    bench("gelu", ["compute/gelu.sv"], {"Lanes": 16}, latency=4)
 
 
 @pytest.mark.parametrize("lanes", [8, 32, 6])
 def test_exp_lookup(bench: Callable[..., None], lanes: int) -> None:
-    files = ["rtl/common/adder_tree.sv", "rtl/compute/exp_lookup.sv"]
+    files = ["common/adder_tree.sv", "compute/exp_lookup.sv"]
     bench("exp_lookup", files, {"Lanes": lanes}, latency=3, sum_latency=3 + adder_tree_latency(lanes))
 
 
 def test_reciprocal(bench: Callable[..., None]) -> None:
-    files = ["rtl/common/normalize.sv", "rtl/compute/reciprocal.sv"]
+    files = ["common/normalize.sv", "compute/reciprocal.sv"]
     bench("reciprocal", files, {}, latency=NORMALIZE + 5)
+
+
+def test_rsqrt(bench: Callable[..., None]) -> None:
+    bench("rsqrt", ["common/normalize.sv", "compute/rsqrt.sv"], {}, latency=NORMALIZE + 6)
+
+
+@pytest.mark.parametrize("hw", ["nano", "edge"])
+def test_router(bench: Callable[..., None], hw: str) -> None:
+    config = load_config(hw)
+    common = ["adder_tree", "argmax", "delay_line", "normalize"]
+    compute = [
+        "expert_queue",
+        "gate_exp",
+        "gate_score",
+        "reciprocal",
+        "requantize",
+        "round_shift",
+        "topk_stage",
+    ]
+    files = [f"generated/{hw}/peritus_pkg.sv", *(f"common/{name}.sv" for name in common)]
+    files += [*(f"compute/{name}.sv" for name in compute), "compute/router.sv"]
+    bench("router", files, {}, experts=config.max_experts, top_k=config.max_top_k, depth=config.acc_depth)

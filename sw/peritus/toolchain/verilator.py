@@ -76,6 +76,7 @@ def _makefile(original: str) -> str:
         f"PYTHON3 = {sys.executable}\n"
         "CFG_CXXFLAGS_STD = -std=gnu++20\n"
         "CFG_CXXFLAGS_COROUTINES = -fcoroutines\n"
+        "CFG_CXXFLAGS_PCH_I = -include\n"
         "CFG_LDLIBS_THREADS = -pthread\n"
         "VM_USER_LDLIBS := $(filter-out -lz,$(VM_USER_LDLIBS))\n"
     )
