@@ -90,12 +90,11 @@ const char *sim_message(const Handle *handle) { return handle->message.c_str(); 
 std::uint64_t sim_cycles(const Handle *handle) { return handle->simulation.cycles(); }
 int sim_irq(const Handle *handle) { return handle->simulation.irq(); }
 
-// bytes[2 * port] read and bytes[2 * port + 1] written since creation.
-void sim_traffic(Handle *handle, std::uint64_t *bytes) {
-  for (const peritus::DdrPort &port : handle->simulation.ddr().ports()) {
-    *bytes++ = port.read_bytes;
-    *bytes++ = port.write_bytes;
-  }
+// Bytes since creation: read[port] for each port in use, and written (all by port 0).
+void sim_traffic(Handle *handle, std::uint64_t *read, std::uint64_t *written) {
+  for (const peritus::ReadChannel &reader : handle->simulation.ddr().readers()) *read++ = reader.bytes;
+  *written = 0;
+  for (const peritus::WriteChannel &writer : handle->simulation.ddr().writers()) *written += writer.bytes;
 }
 
 // Copies up to `capacity` violations, returns how many there were in all.

@@ -7,19 +7,15 @@ namespace peritus {
 
 thread_local Simulation *evaluating = nullptr;
 
-std::vector<AxiPins> Simulation::pins(Vtop &top) {
-  return {PERITUS_AXI_PINS(top, m00), PERITUS_AXI_PINS(top, m01), PERITUS_AXI_PINS(top, m02),
-          PERITUS_AXI_PINS(top, m03)};
-}
-
 Simulation::Simulation(const DdrConfig &config)
     : context_(std::make_unique<VerilatedContext>()), top_(std::make_unique<Vtop>(context_.get(), "TOP")) {
 #if VM_TRACE
   context_->traceEverOn(true);
 #endif
-  std::vector<AxiPins> used = pins(*top_);
-  used.resize(config.ports);
-  ddr_ = std::make_unique<DdrModel>(config, used);
+  std::vector<ReadPins> readers{PERITUS_READ_PINS(*top_, m00), PERITUS_READ_PINS(*top_, m01),
+                                PERITUS_READ_PINS(*top_, m02), PERITUS_READ_PINS(*top_, m03)};
+  readers.resize(config.ports);
+  ddr_ = std::make_unique<DdrModel>(config, readers, std::vector<WritePins>{PERITUS_WRITE_PINS(*top_, m00)});
   ddr_->idle();
   top_->aclk = 0;
   top_->aresetn = 0;
@@ -65,7 +61,7 @@ void Simulation::reset(unsigned cycles) {
   ddr_->idle();
   settle();
   for (unsigned i = 0; i < cycles; ++i) tick();
-  ddr_->reset(cycles_);
+  ddr_->check_reset(cycles_);
   top_->aresetn = 1;
   settle();
 }

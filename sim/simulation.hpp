@@ -44,7 +44,6 @@ class Simulation {
   WriteTrace writes;
 
  private:
-  static std::vector<AxiPins> pins(Vtop &top);
   void tick();
   void settle();
   void dump(unsigned phase);

@@ -105,6 +105,14 @@ class Violation:
 
 
 @dataclass(frozen=True)
+class Traffic:
+    """Bytes moved: read by each port in use, and written (by port 0, the only one that writes)."""
+
+    read: tuple[int, ...]
+    written: int
+
+
+@dataclass(frozen=True)
 class WriteRecords:
     """Writes into one on-chip memory, in order.
 
@@ -173,7 +181,7 @@ def _load(library: Path) -> ctypes.CDLL:
         "sim_message": (text, [handle]),
         "sim_cycles": (u64, [handle]),
         "sim_irq": (ctypes.c_int, [handle]),
-        "sim_traffic": (None, [handle, pointer(u64)]),
+        "sim_traffic": (None, [handle, pointer(u64), pointer(u64)]),
         "sim_violations": (u64, [handle, pointer(_Violation), u32]),
         "sim_clear_violations": (None, [handle]),
         "sim_fault_text": (text, [u32]),
@@ -350,11 +358,11 @@ class Simulation:
         """Clock cycles since creation, resets included."""
         return int(self._lib.sim_cycles(self._open()))
 
-    def traffic(self) -> NDArray[np.uint64]:
-        """Bytes moved since creation: uint64 [ports, 2], columns read and written."""
-        counts = (ctypes.c_uint64 * (2 * self.ports))()
-        self._lib.sim_traffic(self._open(), counts)
-        return np.array(counts, dtype=np.uint64).reshape(self.ports, 2)
+    def traffic(self) -> Traffic:
+        """Bytes moved since creation."""
+        read, written = (ctypes.c_uint64 * self.ports)(), ctypes.c_uint64()
+        self._lib.sim_traffic(self._open(), read, ctypes.byref(written))
+        return Traffic(tuple(read), written.value)
 
     def violations(self) -> tuple[list[Violation], int]:
         """The first protocol violations and accesses outside the memory, and how many there were in all."""

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Watches the copy buffers of port 0 (memory 1) and of port 3 (memory 2).
+// Watches the copy buffer of port 0 (memory 1) and the data that port 3 reads (memory 2).
 bind toy_dma write_monitor #(
     .Memory(1), .Width(8 * AxiBytes), .AddrW(5), .EnableW(2)
 ) u_monitor0 (
@@ -13,8 +13,8 @@ bind toy_dma write_monitor #(
     .Memory(2), .Width(8 * AxiBytes), .AddrW(5)
 ) u_monitor3 (
     .clk_i(aclk),
-    .we_i(u_port3.r_done && mode[4]),
-    .waddr_i(u_port3.fifo_tail),
+    .we_i(u_port3.r_done),
+    .waddr_i(u_port3.r_left[4:0]),
     .enable_i(1'b1),
     .wdata_i(m03_axi_rdata)
 );

@@ -19,6 +19,7 @@ module toy_port #(
     output logic [31:0]           latency_o,      // cycles from the first AR to its first R
     output logic [31:0]           max_latency_o,  // longest gap between two accepted R beats
     output logic [31:0]           errors_o,       // responses other than OKAY
+    output logic [31:0]           checksum_o,     // sum of all 32-bit words read
 
     output logic [39:0]           araddr_o,
     output logic [7:0]            arlen_o,
@@ -68,6 +69,12 @@ module toy_port #(
   logic [4:0] fifo_head, fifo_tail;
   logic [5:0] fifo_count;
 
+  logic [31:0] beat_sum;
+  always_comb begin
+    beat_sum = '0;
+    for (int unsigned i = 0; i < AxiBytes / 4; i++) beat_sum += rdata_i[32*i+:32];
+  end
+
   wire ar_done = arvalid_o && arready_i;
   wire r_done = rvalid_i && rready_o;
   wire aw_done = awvalid_o && awready_i;
@@ -98,7 +105,7 @@ module toy_port #(
     if (!rst_ni) begin
       {ar_left, aw_left, r_left, b_left, in_flight, running} <= '0;
       {fifo_head, fifo_tail, fifo_count, w_beat} <= '0;
-      {latency_o, max_latency_o, errors_o, waited, first_wait, first_seen, slow, toggle} <= '0;
+      {latency_o, max_latency_o, errors_o, checksum_o, waited, first_wait, first_seen, slow, toggle} <= '0;
     end else if (start_i) begin
       ar_left <= bursts_i;
       r_left <= bursts_i << 4;
@@ -121,6 +128,7 @@ module toy_port #(
       if (r_done) begin
         r_left <= r_left - 1;
         errors_o <= errors_o + 32'(rresp_i != 0);
+        checksum_o <= checksum_o + beat_sum;
         first_seen <= 1'b1;
         waited <= '0;
         if (!first_seen) latency_o <= first_wait;
