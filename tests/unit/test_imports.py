@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 # Imported by everything: no knowledge of their own.
-COMMON = {"errors", "resources"}
+COMMON = {"errors", "image", "resources"}
 UPSTREAM: dict[str, set[str]] = {
     "errors": set(),
+    "image": set(),
     "resources": set(),
     "program": {"hw"},
     "reference": {"hw", "program"},

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from peritus import ir
 from peritus import reference as ref
+from peritus.image import ImageError
 from peritus.ir.random_model import Dims, RoutingPattern, random_image, random_model
 
 DIMS = Dims(layers=2)
@@ -122,7 +123,7 @@ def test_same_seed_same_model() -> None:
     ],
 )
 def test_wrong_image(model: ir.QuantModel, image: object, message: str) -> None:
-    with pytest.raises(ir.ImageError, match=message):
+    with pytest.raises(ImageError, match=message):
         ir.execute(model.graph, image, "task0")  # type: ignore[arg-type]
 
 

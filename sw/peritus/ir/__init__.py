@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The integer graph: what a quantized model is, after all scales have become multipliers and shifts."""
 
-from peritus.ir.execute import Execution, ImageError, check_image, execute
+from peritus.ir.execute import Execution, execute
 from peritus.ir.graph import IMAGE, Graph, Task, UnknownTaskError
 from peritus.ir.model_file import ModelFileError, QuantModel
 from peritus.ir.ops import (
@@ -32,7 +32,6 @@ __all__ = [
     "Graph",
     "GraphError",
     "Head",
-    "ImageError",
     "Kind",
     "LayerNorm",
     "Linear",
@@ -47,7 +46,6 @@ __all__ = [
     "TensorType",
     "UnknownTaskError",
     "affine_norm",
-    "check_image",
     "execute",
     "requant",
 ]

@@ -8,25 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from peritus.errors import PeritusError
+from peritus.image import check_image
 from peritus.ir.graph import IMAGE, Graph
 from peritus.ir.types import Value
-
-
-class ImageError(PeritusError):
-    """An image of the wrong type, size or channel count."""
-
-
-def check_image(image: object, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """`image` itself if it is a uint8 array [height, width, 3], else ImageError says what it is."""
-    wanted = f"must be a uint8 array of shape ({height}, {width}, 3)"
-    if not isinstance(image, np.ndarray):
-        raise ImageError(f"image is a {type(image).__name__}, {wanted}")
-    if image.dtype != np.uint8:
-        raise ImageError(f"image is {image.dtype}, {wanted}")
-    if image.shape != (height, width, 3):
-        raise ImageError(f"image has shape {image.shape}, {wanted}")
-    return image
 
 
 @dataclass(frozen=True)

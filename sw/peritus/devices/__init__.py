@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that runs a bundle, behind one protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peritus.devices.device import Device, NotLoaded, Perf, Result
+from peritus.errors import PeritusError
+from peritus.hw.config import HwConfig, load_config
+
+DEVICE_NAMES = ("reference", "rtl")
+
+
+class UnknownDeviceError(PeritusError):
+    """No device of this name; lists the known ones."""
+
+
+def open_device(name: str, hw: str | HwConfig, **options: Any) -> Device:
+    """A device by name, to be used as a context manager.
+
+    name: "reference" (instruction set simulator, integer NumPy) or "rtl" (cycle-accurate simulation of the
+    RTL). hw: a configuration or its name. options: of the device's class.
+
+    Raises:
+        UnknownDeviceError, ConfigError: no such device or hardware.
+    """
+    config = load_config(hw) if isinstance(hw, str) else hw
+    if name == "reference":
+        from peritus.devices.reference import ReferenceDevice
+
+        return ReferenceDevice(config, **options)
+    if name == "rtl":
+        from peritus.devices.rtl import RtlDevice
+
+        return RtlDevice(config, **options)
+    raise UnknownDeviceError(f"unknown device {name!r}; known: {', '.join(DEVICE_NAMES)}")
+
+
+__all__ = ["DEVICE_NAMES", "Device", "NotLoaded", "Perf", "Result", "UnknownDeviceError", "open_device"]
