@@ -22,16 +22,24 @@ def _require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TaskConfig:
-    """One task: `channels` is the class count of a segmentation, or the map count of a regression."""
+    """One task: `channels` is the class count of a segmentation, or the map count of a regression.
+
+    `classes`: one name per channel, or empty.
+    """
 
     name: str
     kind: TaskKind
     channels: int
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.name.isidentifier(), f"task name {self.name!r} is not an identifier")
         _require(self.kind in ("segmentation", "depth"), f"task {self.name}: unknown kind {self.kind!r}")
         _require(self.channels >= 1, f"task {self.name}: channels = {self.channels}, must be at least 1")
+        _require(
+            len(self.classes) in (0, self.channels),
+            f"task {self.name}: {len(self.classes)} class names for {self.channels} channels",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +151,13 @@ class M3ViTConfig:
         return self.task_names.index(name)
 
 
+# fmt: off
+CITYSCAPES_CLASSES = (
+    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
+    "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+)
+# fmt: on
+
 M3VIT_TINY = M3ViTConfig(
     name="m3vit_tiny",
     image_height=128,
@@ -155,7 +170,7 @@ M3VIT_TINY = M3ViTConfig(
     expert_hidden=384,
     n_experts=16,
     top_k=2,
-    tasks=(TaskConfig("semseg", "segmentation", 19), TaskConfig("depth", "depth", 1)),
+    tasks=(TaskConfig("semseg", "segmentation", 19, CITYSCAPES_CLASSES), TaskConfig("depth", "depth", 1)),
 )
 
 M3VIT_MICRO = M3ViTConfig(

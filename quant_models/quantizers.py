@@ -35,13 +35,13 @@ class FixedGrid(Int8ActPerTensorFloat):  # type: ignore[misc]
 
 def grid(bits: int, scale: float, signed: bool = True) -> nn.Module:
     """Rounding to multiples of `scale`, clamped to a `bits`-bit integer times `scale`."""
-    largest = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+    threshold = 2 ** (bits - 1) if signed else 2**bits - 1  # Brevitas' scale is scaling_init / threshold
     layer: nn.Module = qnn.QuantIdentity(
         act_quant=FixedGrid,
         bit_width=bits,
         signed=signed,
         narrow_range=False,
-        scaling_init=torch.tensor(scale, dtype=torch.float64).mul(largest).to(torch.float32),
+        scaling_init=torch.tensor(scale, dtype=torch.float64).mul(threshold).to(torch.float32),
         return_quant_tensor=False,
     )
     return layer

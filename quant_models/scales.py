@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 INT8_MAX = 127
-ALPHAS = tuple(i / 20 for i in range(21))
+ALPHAS = tuple(i / 10 for i in range(11))
+MAX_SEARCH_TOKENS = 512
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def quantize_weight(w: Tensor) -> Tensor:
 
 def snr_db(reference: Tensor, approximation: Tensor) -> float:
     """10 log10(|reference|^2 / |reference - approximation|^2), capped at 200 dB."""
+    reference, approximation = reference.detach(), approximation.detach()
     noise = float((reference - approximation).double().square().sum())
     signal = float(reference.double().square().sum())
     if signal == 0:
@@ -68,6 +70,7 @@ def search_scales(x: Tensor, weight: Tensor, alphas: Sequence[float] = ALPHAS) -
         weight: all its readers' weights stacked, (outputs, channels).
     """
     ranges = channel_range(x)
+    x = x[:: -(-len(x) // MAX_SEARCH_TOKENS)]  # ranges need every token, the comparison a sample of them
     exact = x @ weight.T
     best: ChannelScales | None = None
     for alpha in alphas:

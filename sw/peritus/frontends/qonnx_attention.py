@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attention rule of the QONNX grammar (see `qonnx`).
+
+attention := Quant8(MatMul(p, v) / ReduceSum(p) * factor)
+p         := Quant8u(2 ^ (s - ReduceMax(s)))        s := Quant16(MatMul(q, Transpose(k)) * factor)
+q, k, v   := Quant8(Gather(Transpose(Reshape(linear(activation))), 0 | 1 | 2))
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from peritus.frontends.lowering import Activation, Context, affine, path
+from peritus.frontends.onnx_graph import unsupported
+from peritus.ir.ops import Attention, Linear
+from peritus.ir.requant import requant
+
+SCORE_SCALE = 2.0**-4  # octaves
+PROBABILITY_SCALE = 1 / 255
+STAGE1_BITS, RESULT_LIMIT = 24, 128
+
+Rule = Callable[[str], Activation]
+
+
+def attention(c: Context, tensor: str, activation: Rule) -> Activation:
+    """All heads (1, heads, tokens, head_dim) of one attention, before they are merged."""
+    g = c.g
+    node, source, scale = g.on_grid(tensor, 8)
+    ratio, value_factor = g.split_constant(g.producer(source, "Mul"))
+    division = g.producer(ratio, "Div")
+    mix, row_sum = g.producer(division.input[0], "MatMul"), g.producer(division.input[1], "ReduceSum")
+    if row_sum.input[0] != mix.input[0]:
+        raise unsupported(row_sum, f"must sum the probabilities that {mix.name!r} reads")
+    scores = _softmax_input(c, mix.input[0])
+    product, score_factor = g.split_constant(g.producer(g.on_fixed_grid(scores, 16, SCORE_SCALE), "Mul"))
+    dot = g.producer(product, "MatMul")
+    keys = g.through(dot.input[1], "Transpose", perm=[0, 1, 3, 2])
+    q, k, v = (split_head(c, t, i, activation) for i, t in enumerate((dot.input[0], keys, mix.input[1])))
+
+    _, heads, tokens, head_dim = g.shape(dot.input[0])
+    factors = np.broadcast_to(score_factor, (heads, 1, 1)).ravel()
+    score = requant(factors * q.scale * k.scale / SCORE_SCALE)
+    # Quotients beyond int8 saturate anyway: stage 1 must hold P v up to RESULT_LIMIT * row sum.
+    peak = math.log2(tokens * 255 * RESULT_LIMIT)
+    shift2 = max(0, math.floor(STAGE1_BITS - 1 - peak))
+    factors = np.broadcast_to(value_factor, (1, heads, 1, head_dim)).ravel()
+    value = requant(factors * v.scale / scale * 2.0**shift2)
+    name = path(node).removesuffix(".out_quant")
+    inputs = (q.name, k.name, v.name)
+    return Activation(c.once(tensor, lambda: Attention(name, inputs, heads, score, value, shift2)), scale)
+
+
+def _softmax_input(c: Context, probabilities: str) -> str:
+    """The scores s of Quant8u(2 ^ (s - max s))."""
+    g = c.g
+    power = g.producer(g.on_fixed_grid(probabilities, 8, PROBABILITY_SCALE, signed=False), "Pow")
+    if g.constant(power.input[0]).item() != 2:
+        raise unsupported(power, f"base {g.constant(power.input[0])}, expected 2")
+    difference = g.producer(power.input[1], "Sub")
+    scores = str(difference.input[0])
+    if g.through(difference.input[1], "ReduceMax") != scores:
+        raise unsupported(difference, "must subtract the row maximum of the same scores")
+    return scores
+
+
+def split_head(c: Context, tensor: str, index: int, activation: Rule) -> Activation:
+    """Q, K or V (index 0, 1, 2): a third of the rows of the joint linear layer, as a layer of its own."""
+    g = c.g
+    _, source, scale = g.on_grid(tensor, 8)
+    part = g.producer(source, "Gather")
+    g.require(part, axis=0)
+    if g.constant(part.input[1]).item() != index:
+        raise unsupported(part, f"selects part {g.constant(part.input[1])}, expected {index} of q, k, v")
+    joint = c.linear(g.through(g.through(part.input[0], "Transpose", perm=[2, 0, 3, 1, 4]), "Reshape"))
+    x = activation(joint.x)
+    size = len(joint.bias) // 3
+    rows = slice(index * size, (index + 1) * size)
+    dense = affine(joint.weight[rows], joint.bias[rows], x.scale, scale)
+    name = f"{path(joint.node)}.{'qkv'[index]}"
+    return Activation(c.once(tensor, lambda: Linear(name, (x.name,), dense)), scale)
