@@ -38,6 +38,10 @@ class DesignStopped(SimulationError):
     """An assertion, $stop or $fatal of the design ended the simulation; only closing it is possible."""
 
 
+class ProtocolError(SimulationError):
+    """The design broke a rule of AXI or accessed memory that does not exist."""
+
+
 class RegisterTimeout(SimulationError):
     """A register access got no answer within its limit."""
 

@@ -26,6 +26,7 @@ from peritus.hw.config import ABI_VERSION, ADDRESS_BITS, HwConfig
 from peritus.hw.registers import ErrorCause, Offset
 
 QUEUE_DEPTH = 2
+RESET_TIMEOUT_S = 5.0  # it takes microseconds: the bursts in flight
 _IRQ_ALL = (
     reg.IRQ_STATUS_DONE.mask
     | reg.IRQ_STATUS_ERROR.mask
@@ -124,17 +125,17 @@ class Accelerator:
                 f"device has configuration {config:#018x}, {self._hw.name} is {self._hw.hash64:#018x}"
             )
 
-    def reset(self, limit: Limit) -> None:
+    def reset(self) -> None:
         """Abandon everything: jobs, program, error. Memory accesses in flight are completed first.
 
         Raises:
-            DeviceTimeout: the memory system does not complete them.
+            DeviceTimeout: the memory system does not complete them within RESET_TIMEOUT_S.
         """
         self._write(Offset.CONTROL, reg.CONTROL_SOFT_RESET.mask)
-        deadline = time.monotonic() + limit.seconds
+        deadline = time.monotonic() + RESET_TIMEOUT_S
         while reg.STATUS_RESETTING.of(self._read(Offset.STATUS)):
             if time.monotonic() > deadline:
-                raise DeviceTimeout(f"soft reset: not done within {limit}; {self.state()}")
+                raise DeviceTimeout(f"soft reset: not done within {RESET_TIMEOUT_S:g} s; {self.state()}")
         self._write(Offset.IRQ_STATUS, _IRQ_ALL)
         self._write(Offset.IRQ_ENABLE, _IRQ_ALL)
 
