@@ -15,8 +15,11 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # More options for pip, for example a different index for PyTorch:
 #   make test PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
-# More options for pytest, for example: make test PYTEST_ARGS="-k fifo -x"
+# More options for pytest, for example: make test TESTS=tests/unit PYTEST_ARGS="-k fifo -x"
 PYTEST_ARGS ?=
+# What `make test` runs, and in how many processes.
+TESTS ?= tests
+JOBS ?= 2
 HW ?= nano
 # All that `make generated` writes.
 GENERATED := rtl/generated hls/generated docs/generated sw/peritus/hw/registers.py
@@ -72,7 +75,7 @@ bench: $(STAMPS)/sim ## Measure cycles, utilization, traffic and simulation time
 
 .PHONY: test
 test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth ## Run all tests
-	$(PY) -m pytest tests $(PYTEST_ARGS)
+	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev ## ruff, mypy --strict, verible and Verilator -Wall
