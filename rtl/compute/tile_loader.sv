@@ -102,6 +102,15 @@ module tile_loader
   assign kv_re_o = state_q == KV;
   assign kv_raddr_o = key_addr_q[KV_AW-1:0];
 
+  // Keys and values: two cycles of memory, then one register.
+  typedef struct packed {
+    logic                  valid;
+    logic                  is_keys;
+    logic [BEAT_W-1:0]     index;
+    logic [7:0]            slice;
+  } kv_read_t;
+  kv_read_t kv_q [2];
+
   always_ff @(posedge clk_i) begin
     seg_done_o <= 1'b0;
     if (swapped_i) begin
@@ -183,15 +192,6 @@ module tile_loader
       guard_q <= '0;
     end
   end
-
-  // Keys and values: two cycles of memory, then one register.
-  typedef struct packed {
-    logic                  valid;
-    logic                  is_keys;
-    logic [BEAT_W-1:0]     index;
-    logic [7:0]            slice;
-  } kv_read_t;
-  kv_read_t kv_q [2];
 
   always_ff @(posedge clk_i) begin
     kv_q[0] <= '{valid: kv_re_o, is_keys: is_keys, index: beat_q, slice: kb_q & 8'(SLICES - 1)};
