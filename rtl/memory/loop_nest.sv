@@ -21,10 +21,11 @@ module loop_nest (
   logic [11:0] n0_q, n2_q, left0_q, left2_q;
   logic [7:0]  n1_q, n3_q, left1_q, left3_q;
 
-  assign wrap_o[0] = left3_q == 1;
-  assign wrap_o[1] = wrap_o[0] && left2_q == 1;
-  assign wrap_o[2] = wrap_o[1] && left1_q == 1;
-  assign last_o    = wrap_o[2] && left0_q == 1;
+  logic [3:0] ends;  // each loop for itself is at its end, innermost first
+
+  assign ends   = {left0_q == 1, left1_q == 1, left2_q == 1, left3_q == 1};
+  assign wrap_o = {&ends[2:0], &ends[1:0], ends[0]};
+  assign last_o = &ends;
 
   always_ff @(posedge clk_i) begin
     if (start_i) begin

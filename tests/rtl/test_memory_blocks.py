@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks of the memory side, one by one: random data and shapes, stalls on every stream, bad requests."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from peritus.hw.config import BURST_BEATS, HwConfig, load_config
+from peritus.hw.emit import sv_package
+from peritus.resources import resource
+
+pytestmark = pytest.mark.sim
+
+NANO = load_config("nano")
+# The full width and port count of the large configurations with a small ring, so that benches wrap it often.
+EDGE = replace(load_config("edge"), weight_store_words=64)
+ZCU104 = replace(load_config("zcu104"), weight_store_words=96)
+SMALL_NANO = replace(NANO, weight_store_words=64)
+
+
+@pytest.fixture
+def bench(run_bench: Callable[..., Any], tmp_path: Path) -> Callable[..., None]:
+    """Runs tests/rtl/benches/bench_<top>.py on rtl files for one configuration; plusargs reach the bench."""
+
+    def launch(
+        top: str,
+        files: list[str],
+        hw: HwConfig = NANO,
+        parameters: dict[str, int] | None = None,
+        **plusargs: int,
+    ) -> None:
+        shape = {"pn": hw.pn, "axi_bytes": hw.axi_data_bytes, "axi_ports": hw.axi_ports}
+        package = tmp_path / "peritus_pkg.sv"
+        package.write_text(sv_package(hw))
+        sources = [package, resource("rtl/control/control_pkg.sv"), *(resource(f"rtl/{f}.sv") for f in files)]
+        run_bench(
+            top,
+            [*sources, resource("rtl/lint.vlt")],
+            f"tests.rtl.benches.bench_{top}",
+            parameters=parameters or {},
+            plusargs={**(parameters or {}), **shape, **plusargs},
+        )
+
+    return launch
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 5])
+def test_fifo(bench: Callable[..., None], depth: int) -> None:
+    bench("fifo", ["common/fifo"], parameters={"Width": 40, "Depth": depth})
+
+
+@pytest.mark.parametrize(("hw", "align"), [(NANO, 64), (ZCU104, 256)], ids=["nano", "zcu104"])
+def test_guard(bench: Callable[..., None], hw: HwConfig, align: int) -> None:
+    bench("guard", ["memory/guard"], hw, {"AlignBytes": align})
+
+
+@pytest.mark.parametrize("hw", [NANO, ZCU104], ids=["nano", "zcu104"])
+def test_burst_builder(bench: Callable[..., None], hw: HwConfig) -> None:
+    bench("burst_builder", ["memory/burst_builder"], hw, burst_beats=BURST_BEATS)
+
+
+@pytest.mark.parametrize("chunks", [1, 4, 8])
+def test_patch_walker(bench: Callable[..., None], chunks: int) -> None:
+    files = ["memory/loop_nest", "memory/patch_walker"]
+    bench("patch_walker", files, parameters={"AddrW": 11, "ChunksPerWord": chunks})
+
+
+@pytest.mark.parametrize(("hw", "clients", "most"), [(NANO, 1, 2), (NANO, 3, 16), (ZCU104, 3, 4)])
+def test_axi_reader(bench: Callable[..., None], hw: HwConfig, clients: int, most: int) -> None:
+    files = ["common/fifo", "memory/axi_reader"]
+    bench("axi_reader", files, hw, {"NumClients": clients, "MaxBursts": most})
+
+
+@pytest.mark.parametrize(("hw", "most"), [(NANO, 1), (ZCU104, 16)], ids=["nano", "zcu104"])
+def test_axi_writer(bench: Callable[..., None], hw: HwConfig, most: int) -> None:
+    bench("axi_writer", ["memory/axi_writer"], hw, {"MaxBursts": most})
