@@ -31,7 +31,7 @@ def read_tensor(folder: Path, name: str, *shape: int) -> Tensor:
 
 
 def first_layer_model(folder: Path) -> M3ViT:
-    """M³ViT-Tiny cut after its first, dense block, with the trained embedding and block (the heads are random)."""
+    """M³ViT-Tiny cut after its first, dense block: trained embedding and block, random heads."""
     config = replace(M3VIT_TINY, name="m3vit_tiny_layer0", n_layers=1)
     net = new_model(config)
     d, hidden = config.d_model, config.mlp_hidden
@@ -61,7 +61,7 @@ def photo(folder: Path, config: M3ViTConfig = M3VIT_TINY) -> Tensor:
 
 
 def transformed_copies(image: Tensor, seed: int = 0) -> Tensor:
-    """Five variations of a photo (1, C, H, W), for calibration where the photo itself is kept for the test."""
+    """Five variations of a photo (1, C, H, W), to calibrate on where the photo itself is for the test."""
     generator = torch.Generator().manual_seed(seed)
     noise = 0.03 * torch.randn(image.shape, generator=generator)
     copies = torch.cat(

@@ -17,16 +17,17 @@ from torch import Tensor
 
 INT8_MAX = 127
 ALPHAS = tuple(i / 10 for i in range(11))
-MAX_SEARCH_TOKENS = 512
+CLIPS = (1.0, 0.95, 0.9)  # how far below the largest value the grid may end
 
 
 @dataclass(frozen=True)
 class ChannelScales:
-    """`scales` (channels,) take a tensor to int8; `alpha` is the exponent; `snr_db` is the readers' SNR."""
+    """`scales` (channels,) take a tensor to int8; `alpha` is the exponent; `snr_db` the readers' SNR."""
 
     scales: Tensor
     alpha: float
     snr_db: float
+    clip: float = 1.0
 
 
 def channel_range(x: Tensor) -> Tensor:
@@ -63,24 +64,22 @@ def snr_db(reference: Tensor, approximation: Tensor) -> float:
 
 
 def search_scales(x: Tensor, weight: Tensor, alphas: Sequence[float] = ALPHAS) -> ChannelScales:
-    """The alpha with which the readers' quantized product is closest to the float one.
+    """The alpha, then the clip, with which the readers' quantized product is closest to the float one.
 
     Args:
         x: calibration samples (tokens, channels) of one activation tensor.
         weight: all its readers' weights stacked, (outputs, channels).
     """
     ranges = channel_range(x)
-    x = x[:: -(-len(x) // MAX_SEARCH_TOKENS)]  # ranges need every token, the comparison a sample of them
     exact = x @ weight.T
-    best: ChannelScales | None = None
-    for alpha in alphas:
-        s = scales_for(ranges, alpha)
+
+    def evaluate(alpha: float, clip: float) -> ChannelScales:
+        s = scales_for(ranges, alpha) * clip
         product = quantize_activation(x / s) @ quantize_weight(weight * s).T
-        quality = snr_db(exact, product)
-        if best is None or quality > best.snr_db:
-            best = ChannelScales(s, alpha, quality)
-    assert best is not None, "no alpha given"
-    return best
+        return ChannelScales(s, alpha, snr_db(exact, product), clip)
+
+    alpha = max((evaluate(alpha, 1.0) for alpha in alphas), key=lambda found: found.snr_db).alpha
+    return max((evaluate(alpha, clip) for clip in CLIPS), key=lambda found: found.snr_db)
 
 
 def search_query_key_scales(

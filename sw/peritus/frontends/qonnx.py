@@ -2,7 +2,7 @@
 """QONNX -> integer graph.
 
 A recursive descent from the graph's outputs to the image; one function per rule of this grammar, most of them
-building one node of the integer graph. Quants are fixed grids; scales between them become integer multipliers.
+building one node of the integer graph. Quants are fixed grids, scales between them become integer factors.
 
     residual     := Quant16(residual + contribution) | Quant16(residual + moe) | embedding
     embedding    := Quant16(Pad(Quant16(Conv(Quant8u(image)))) + Quant16(position))

@@ -2,8 +2,8 @@
 """The mixture-of-experts rule of the QONNX grammar (see `qonnx`; the operator itself is in `moe_format`).
 
 moe    := MoE(activation, router, experts' constants)
-router := Quant16(MatMul(activation, gate))                             one gate per task, chosen by the task input
-        | Quant16(MatMul(activation, gate) + bias chosen by the task input)     one gate, the task in its bias
+router := Quant16(MatMul(activation, gate))             one gate per task, chosen by the task input
+            | Quant16(MatMul(activation, gate) + bias)      one gate, its bias chosen by the task input
 """
 
 from __future__ import annotations
