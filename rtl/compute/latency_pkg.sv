@@ -14,6 +14,12 @@ package latency_pkg;
   localparam int unsigned RSQRT_LATENCY = NORMALIZE_LATENCY + 6;
   localparam int unsigned GATE_EXP_LATENCY = 3;
 
+  // Statistics to the first word that leaves norm_replay, its memory's two cycles included.
+  localparam int unsigned REPLAY_LATENCY = 3;
+  // LayerNorm lanes: N x, - S, requantize, then (when gamma, beta and shift are due) gamma, beta, round.
+  localparam int unsigned NORM_AFFINE_LATENCY = 2 + REQUANTIZE_LATENCY;
+  localparam int unsigned NORM_LANES_LATENCY = NORM_AFFINE_LATENCY + 2 + ROUND_SHIFT_LATENCY;
+
   // Levels of a balanced tree with `radix` inputs per node.
   function automatic int unsigned tree_levels(int unsigned inputs, int unsigned radix);
     int unsigned levels;
@@ -32,6 +38,11 @@ package latency_pkg;
 
   function automatic int unsigned topk_stage_latency(int unsigned inputs);
     return argmax_latency(inputs) + 1;
+  endfunction
+
+  // LayerNorm statistics, from the last word of a token: square, sum, accumulate, variance, root.
+  function automatic int unsigned norm_stats_latency(int unsigned lanes);
+    return 1 + adder_tree_latency(lanes) + 1 + 5 + RSQRT_LATENCY;
   endfunction
 
   // The numerators of the chosen experts meet the reciprocal of the sum over all experts.

@@ -19,7 +19,7 @@ NORMALIZE = 3  # cycles of rtl/common/normalize.sv
 def bench(run_bench: Callable[..., Any]) -> Callable[..., None]:
     """Runs tests/rtl/benches/bench_<top>.py; the bench reads parameters and `expected` as plusargs."""
 
-    def launch(top: str, files: list[str], parameters: dict[str, int], **expected: int) -> None:
+    def launch(top: str, files: list[str], parameters: dict[str, int], **expected: int | str) -> None:
         run_bench(
             top,
             [resource(f"rtl/{name}") for name in [*PACKAGES, *files]],
@@ -80,3 +80,17 @@ def test_router(bench: Callable[..., None], hw: str) -> None:
     files = [f"generated/{hw}/peritus_pkg.sv", *(f"common/{name}.sv" for name in common)]
     files += [*(f"compute/{name}.sv" for name in compute), "compute/router.sv"]
     bench("router", files, {}, experts=config.max_experts, top_k=config.max_top_k, depth=config.acc_depth)
+
+
+@pytest.mark.parametrize("hw", ["nano", "zcu104"])
+def test_layernorm(bench: Callable[..., None], hw: str) -> None:
+    common = ["adder_tree", "delay_line", "normalize", "row_walker"]
+    compute = ["norm_lanes", "norm_params", "norm_replay", "norm_stats", "requantize", "round_shift", "rsqrt"]
+    files = [
+        f"generated/{hw}/peritus_pkg.sv",
+        "memory/ram_1r1w.sv",
+        *(f"common/{name}.sv" for name in common),
+    ]
+    files += [*(f"compute/{name}.sv" for name in compute), "compute/layernorm.sv"]
+    stats = 1 + adder_tree_latency(load_config(hw).pn) + 1 + 5 + NORMALIZE + 6
+    bench("layernorm", files, {}, hw=hw, latency=2 + stats + 3 + 12)
