@@ -4,7 +4,7 @@
 //   total_o[n] = (first_k ? 0 : acc[row][n]) + sum_i[n];   acc[row] = total unless last_k
 //
 // token_i runs two cycles ahead of sum_i, to read the row. A row may come again after four cycles (MIN_PASS).
-// Latency: one cycle from sum_i to total_o; valid_o only for complete sums (last_k).
+// Latency: one cycle from sum_i to total_o.
 
 module accumulator
   import peritus_pkg::*;
@@ -14,7 +14,6 @@ module accumulator
   input  logic                    rst_ni,
   input  token_t                  token_i,
   input  logic signed [21:0]      sum_i [PN],
-  output logic                    valid_o,
   output logic signed [ACC_W-1:0] total_o [PN]
 );
 
@@ -33,8 +32,9 @@ module accumulator
     end
   end
 
+  logic [ACC_W-1:0] previous [PN];
+
   for (genvar n = 0; n < int'(PN); n++) begin : gen_lane
-    logic [ACC_W-1:0] previous;
     ram_1r1w #(
       .Width(ACC_W),
       .Depth(ACC_DEPTH)
@@ -45,13 +45,17 @@ module accumulator
       .wdata_i(total_o[n]),
       .re_i   (token_i.valid && !token_i.first_k),
       .raddr_i(token_i.row),
-      .rdata_o(previous)
+      .rdata_o(previous[n])
     );
-    always_ff @(posedge clk_i) begin
-      if (row_q[1].valid) total_o[n] <= (row_q[1].first_k ? ACC_W'(0) : signed'(previous)) + ACC_W'(sum_i[n]);
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (row_q[1].valid) begin
+      for (int n = 0; n < int'(PN); n++) begin
+        total_o[n] <= (row_q[1].first_k ? ACC_W'(0) : signed'(previous[n])) + ACC_W'(sum_i[n]);
+      end
     end
   end
 
-  assign valid_o = row_q[2].valid && row_q[2].last_k;
 
 endmodule

@@ -52,18 +52,20 @@ module epilogue
   assign params_taken_o = change_bias;
 
   always_ff @(posedge clk_i) begin
-    for (int n = 0; n < int'(PN); n++) begin
-      if (change_bias) bias_q[n] <= ACC_W'(signed'(params_i.bias[n]));
-      if (change_stage1) begin
+    if (change_bias) begin
+      for (int n = 0; n < int'(PN); n++) bias_q[n] <= ACC_W'(signed'(params_i.bias[n]));
+    end
+    if (change_stage1) begin
+      for (int n = 0; n < int'(PN); n++) begin
         mult1_q[n] <= params_i.mult1[n];
         shift1_q[n] <= params_i.shift1[n][5:0];
         mult2_hold_q[n] <= params_i.mult2[n];
         shift2_hold_q[n] <= params_i.shift2[n][5:0];
       end
-      if (change_stage2) begin
-        mult2_q[n] <= mult2_hold_q[n];
-        shift2_q[n] <= shift2_hold_q[n];
-      end
+    end
+    if (change_stage2) begin
+      mult2_q <= mult2_hold_q;
+      shift2_q <= shift2_hold_q;
     end
   end
 

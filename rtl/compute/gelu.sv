@@ -33,30 +33,21 @@ module gelu
   logic [GELU_LATENCY-1:0] valid_q;
   logic                    gelu_q;
 
-  function automatic logic signed [Width-1:0] saturate16(logic signed [Width-1:0] y);
-    if (y[Width-1:15] == {(Width - 15) {y[Width-1]}}) return y;
-    return y[Width-1] ? Width'(~MAXIMUM) : Width'(MAXIMUM);
-  endfunction
-
-  // |x| >> 1 for |x| < 1024; -x = ~x + 1 carries past bit 0 only if that is 0.
-  function automatic logic [8:0] index(logic signed [Width-1:0] x);
-    return x[Width-1] ? ~x[9:1] + 9'(!x[0]) : x[9:1];
-  endfunction
-
-  // -1024 has the sign bits of a near value but none below.
-  function automatic logic near(logic signed [Width-1:0] x);
-    return x[Width-1:10] == {(Width - 10) {x[Width-1]}} && !(x[Width-1] && x[9:0] == '0);
-  endfunction
-
   always_ff @(posedge clk_i) begin
     if (valid_i) begin
-      for (int l = 0; l < int'(Lanes); l++) x_q[l] <= gelu_i ? saturate16(y_i[l]) : y_i[l];
+      for (int l = 0; l < int'(Lanes); l++) begin
+        x_q[l] <= (!gelu_i || y_i[l][Width-1:15] == {(Width - 15) {y_i[l][Width-1]}}) ? y_i[l]
+                : y_i[l][Width-1] ? Width'(~MAXIMUM) : Width'(MAXIMUM);
+      end
     end
     if (valid_q[0]) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         relu_q[l]  <= (gelu_q && x_q[l][Width-1]) ? '0 : x_q[l];
-        index_q[l] <= index(x_q[l]);
-        near_q[l]  <= gelu_q && near(x_q[l]);
+        // |x| >> 1 for |x| < 1024; -x = ~x + 1 carries past bit 0 only if that is 0.
+        index_q[l] <= x_q[l][Width-1] ? ~x_q[l][9:1] + 9'(!x_q[l][0]) : x_q[l][9:1];
+        // -1024 has the sign bits of a near value but none below.
+        near_q[l]  <= gelu_q && x_q[l][Width-1:10] == {(Width - 10) {x_q[l][Width-1]}}
+                   && !(x_q[l][Width-1] && x_q[l][9:0] == '0);
       end
     end
     if (valid_q[1]) begin

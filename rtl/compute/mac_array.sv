@@ -14,7 +14,7 @@
 // (w_hi * 2^19 + w_lo) * x; the low 19 bits hold up to CASCADE products (|8 * 127 * 255| < 2^18), and the
 // high half is corrected by the low half's borrow.
 //
-// Latency: LATENCY cycles from x_i to sum_o, fully pipelined; valid_i only travels along.
+// Latency: LATENCY cycles from x_i to sum_o, fully pipelined.
 
 module mac_array
   import peritus_pkg::*;
@@ -33,7 +33,6 @@ module mac_array
   input  logic [$clog2(PN)-1:0] col_i,
   input  logic [PK-1:0][7:0]   col_data_i,
   // token stream
-  input  logic                 valid_i,
   input  logic                 swap_i,
   input  logic signed [8:0]    x_i [PK],
   output logic signed [21:0]   sum_o [PN]
@@ -49,10 +48,10 @@ module mac_array
 
   always_ff @(posedge clk_i) begin
     if (row_we_i) begin
-      for (int n = 0; n < int'(PN); n++) begin
-        shadow[row_i][n] <= row_data_i[n];
-        if (row_two_i) shadow[row_i | 1][n] <= row_data_i[int'(PN) + n];
-      end
+      for (int n = 0; n < int'(PN); n++) shadow[row_i][n] <= row_data_i[n];
+    end
+    if (row_we_i && row_two_i) begin
+      for (int n = 0; n < int'(PN); n++) shadow[row_i | 1][n] <= row_data_i[int'(PN)+n];
     end
     if (col_we_i) begin
       for (int k = 0; k < int'(PK); k++) shadow[k][col_i] <= col_data_i[k];
@@ -74,8 +73,6 @@ module mac_array
       for (int k = c * int'(GROUPS); k < int'(PK); k++) x_q[c][k] <= x_q[c-1][k];
     end
   end
-  logic unused_valid;
-  assign unused_valid = valid_i;
 
   if (Pack) begin : gen_pack
     localparam int unsigned HALF = PN / 2;

@@ -32,17 +32,6 @@ module round_shift
   logic [2:0]          shift_q [Lanes];
   logic [ROUND_SHIFT_LATENCY-1:0] valid_q;
 
-  // Halve, round half up, saturate; saturating before the increment keeps it from overflowing.
-  function automatic logic signed [OutW-1:0] round(logic signed [InW:0] doubled);
-    logic signed [OutW-1:0] floor;
-    floor = doubled[OutW:1];
-    if (doubled[InW:OutW] != {(InW - OutW + 1) {doubled[InW]}}) begin
-      return doubled[InW] ? ~MAXIMUM : MAXIMUM;
-    end
-    if (doubled[0] && floor != MAXIMUM) return floor + OutW'(1);
-    return floor;
-  endfunction
-
   always_ff @(posedge clk_i) begin
     if (valid_i) begin
       for (int l = 0; l < int'(Lanes); l++) begin
@@ -54,7 +43,13 @@ module round_shift
       for (int l = 0; l < int'(Lanes); l++) fine_q[l] <= coarse_q[l] >>> shift_q[l];
     end
     if (valid_q[1]) begin
-      for (int l = 0; l < int'(Lanes); l++) value_o[l] <= round(fine_q[l]);
+      // Halve, round half up, saturate; what saturates is not incremented, so nothing overflows. No function call
+      // here: the simulator guards a loop of plain assignments with one flag, one of calls with a flag per lane.
+      for (int l = 0; l < int'(Lanes); l++) begin
+        value_o[l] <= (fine_q[l][InW:OutW] != {(InW - OutW + 1) {fine_q[l][InW]}})
+                    ? (fine_q[l][InW] ? ~MAXIMUM : MAXIMUM)
+                    : signed'(fine_q[l][OutW:1]) + OutW'(fine_q[l][0] && fine_q[l][OutW:1] != MAXIMUM);
+      end
     end
   end
 

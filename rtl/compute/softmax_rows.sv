@@ -150,6 +150,8 @@ module softmax_rows
     .shift_o(shift_o)
   );
 
-  if (PN < 8) $error("softmax_rows: the row maximum needs PN >= 8");
+  if (PN < 8) begin : gen_check
+    $error("softmax_rows: the row maximum needs PN >= 8");
+  end
 
 endmodule

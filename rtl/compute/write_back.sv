@@ -35,13 +35,12 @@ module write_back
   localparam logic signed [15:0] MAX16 = 16'sh7fff;
 
   function automatic logic [7:0] saturate8(logic signed [15:0] value);
-    if (value[15:7] == {9{value[15]}}) return value[7:0];
-    return value[15] ? 8'h80 : 8'h7f;
+    return (value[15:7] == {9{value[15]}}) ? value[7:0] : value[15] ? 8'h80 : 8'h7f;
   endfunction
 
   function automatic logic signed [RES_W-1:0] saturate16(logic signed [RES_W-1:0] value);
-    if (value[RES_W-1:15] == {(RES_W - 15) {value[RES_W-1]}}) return value;
-    return value[RES_W-1] ? RES_W'(~MAX16) : RES_W'(MAX16);
+    return (value[RES_W-1:15] == {(RES_W - 15) {value[RES_W-1]}}) ? value
+         : value[RES_W-1] ? RES_W'(~MAX16) : RES_W'(MAX16);
   endfunction
 
   logic to_residual, add;

@@ -34,8 +34,11 @@ module slice_memory
   logic [SELECT_BITS-1:0] select, select_q [2];
   logic [1:0] re_q;
 
-  if (SELECT_W > 0) assign select = slice_addr_i[SELECT_BITS-1:0];
-  else assign select = '0;
+  if (SELECT_W > 0) begin : gen_select
+    assign select = slice_addr_i[SELECT_BITS-1:0];
+  end else begin : gen_whole
+    assign select = '0;
+  end
 
   for (genvar c = 0; c < int'(CHUNKS); c++) begin : gen_bank
     ram_1r1w #(
