@@ -30,7 +30,7 @@ from peritus.toolchain.verilator import (
 
 JOBS = 2
 BUILD_TIMEOUT_S = 1800.0
-FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast", "--output-split", "8000")
+FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast")
 CHECK_FLAGS = ("--assert", "--x-assign", "unique", "--x-initial", "unique")
 _COMMON_FLAGS = ("-O3", "--no-timing", "--prefix", "Vtop", "--quiet")
 # STB_GNU_UNIQUE symbols would join the models of two libraries loaded into one process.
