@@ -44,7 +44,7 @@ module weight_fetch
   input  logic [AXI_PORTS-1:0]    req_ready_i,
   output logic [ADDR_W-1:0]       req_addr_o,
   output logic                    violation_o,      // req_addr_o is the refused address
-  output logic [15:0]             entry_o           // index of the present fetch entry
+  output logic [15:0]             entry_o           // fetch entry of req_addr_o
 );
 
   localparam int unsigned RING_STRIPES = WEIGHT_STORE_WORDS / STRIPE_WORDS;
@@ -60,6 +60,7 @@ module weight_fetch
   logic [15:0]          fetch_seq_q, consume_seq_q;
   logic [15:0]          used_q;                    // stripes requested and neither consumed nor skipped
   logic                 req_valid_q;
+  logic [FETCH_AW:0]    req_entry_q;
   logic [ADDR_W-1:0]    req_addr_q;
   logic                 guard_ready, passed;
   logic [AXI_PORTS-1:0] turn_q;                    // one-hot: port of the next stripe
@@ -88,7 +89,6 @@ module weight_fetch
 
   assign table_re_o    = state_q == READ;
   assign table_raddr_o = entry_q[FETCH_AW-1:0];
-  assign entry_o       = 16'(entry_q);
 
   always_ff @(posedge clk_i) begin
     wait_q <= state_q == WAIT && !wait_q;
@@ -98,10 +98,12 @@ module weight_fetch
       left_q <= segment_q.stripes;
     end
     if (issue) begin
-      addr_q     <= addr_q + ADDR_W'(STRIPE_BYTES);
-      left_q     <= left_q - 1'b1;
-      req_addr_q <= addr_q;
+      addr_q      <= addr_q + ADDR_W'(STRIPE_BYTES);
+      left_q      <= left_q - 1'b1;
+      req_addr_q  <= addr_q;
+      req_entry_q <= entry_q;
     end
+    if (req_valid_q && guard_ready) entry_o <= 16'(req_entry_q);
 
     if (!rst_ni) begin
       state_q       <= IDLE;

@@ -77,3 +77,20 @@ def test_axi_reader(bench: Callable[..., None], hw: HwConfig, clients: int, most
 @pytest.mark.parametrize(("hw", "most"), [(NANO, 1), (ZCU104, 16)], ids=["nano", "zcu104"])
 def test_axi_writer(bench: Callable[..., None], hw: HwConfig, most: int) -> None:
     bench("axi_writer", ["memory/axi_writer"], hw, {"MaxBursts": most})
+
+
+RINGS = pytest.mark.parametrize("hw", [SMALL_NANO, EDGE, ZCU104], ids=["nano", "edge", "zcu104"])
+
+
+def ring(hw: HwConfig) -> dict[str, int]:
+    return {"stripe_bytes": hw.stripe_bytes, "ring_stripes": hw.weight_store_words // hw.stripe_words}
+
+
+@RINGS
+def test_weight_fetch(bench: Callable[..., None], hw: HwConfig) -> None:
+    bench("weight_fetch", ["memory/guard", "memory/weight_fetch"], hw, **ring(hw))
+
+
+@RINGS
+def test_weight_store(bench: Callable[..., None], hw: HwConfig) -> None:
+    bench("weight_store", ["common/fifo", "memory/ram_1r1w", "memory/weight_store"], hw, **ring(hw))

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""weight_fetch.sv: order and addresses of requests, ring credit, drops in every state, restarts, guard."""
+
+import random
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import cocotb
+
+from peritus.program.isa import FetchEntry
+from tests.rtl.benches.cycles import Cycles, chance
+
+TASK = 5
+BASE = 0x40_0000
+
+
+@dataclass
+class Traffic:
+    """ready: of the ports; free: chance per cycle that the consumer ends a stripe; drop: share of drops."""
+
+    ready: float = 0.5
+    free: float = 0.5
+    drop: float = 0.4
+    patience: int = 0  # cycles between the end of a segment and a drop
+
+
+def random_table(entries: int, longest: int) -> list[FetchEntry]:
+    """Segments of 1..longest stripes, some of them for other tasks."""
+    masks = [0xFFFF, 1 << TASK, 0xFFFF ^ (1 << TASK)]
+    sizes = [1, 2, longest, random.randint(1, longest)]
+    return [
+        FetchEntry(random.randrange(1 << 12), random.choice(sizes), random.choice(masks), 1, 3)
+        for _ in range(entries)
+    ]
+
+
+class Bench:
+    """Fetch table, ports and a consumer that consumes or drops segment after segment."""
+
+    def __init__(self, dut: Any) -> None:
+        self.cycles = Cycles(dut)
+        self.ports = int(cocotb.plusargs["axi_ports"])
+        self.stripe_bytes = int(cocotb.plusargs["stripe_bytes"])
+        self.ring = int(cocotb.plusargs["ring_stripes"])
+        self.traffic = Traffic()
+        self.requests = 0  # since reset: the port takes turns over all jobs
+        self.used = 0  # requested and neither consumed nor skipped, as seen from outside
+        self.drops = {"before": 0, "during": 0, "after": 0}
+        self.table: list[FetchEntry] = []
+        self.reads: deque[int | None] = deque([None, None])
+
+    async def reset(self, window: tuple[int, int] = (0, (1 << 40) - 1)) -> None:
+        self.cycles.dut.window_i.value = window[0] << 40 | window[1]
+        idle = {"start_i": 0, "seg_done_i": 0, "drop_valid_i": 0, "drop_stripes_i": 0, "freed_i": 0}
+        await self.cycles.reset(weight_base_i=BASE, entries_i=0, task_i=TASK, req_ready_i=0, **idle)
+
+    async def cycle(self) -> int | None:
+        """One cycle of table and ports; returns the address of a stripe that was requested."""
+        c = self.cycles
+        entry = self.reads.popleft()
+        c.set(table_rdata_i=random.getrandbits(64) if entry is None else self.table[entry].encode())
+        c.set(req_ready_i=sum(chance(self.traffic.ready) << p for p in range(self.ports)))
+        await c.settle()
+        self.reads.append(c.get("table_raddr_o") if c.get("table_re_o") else None)
+        taken = c.get("req_valid_o") & c.get("req_ready_i")
+        assert c.get("req_valid_o") in (0, 1 << self.requests % self.ports)
+        addr = None
+        if taken:
+            addr = c.get("req_addr_o")
+            self.requests += 1
+            self.used += 1
+            assert self.used <= self.ring, "more stripes than the ring holds"
+        return addr
+
+    async def start(self, table: list[FetchEntry]) -> None:
+        """Begin a job; whatever the last one left must be skipped."""
+        c = self.cycles
+        self.table = table
+        c.set(entries_i=len(table), start_i=1)
+        await self.cycle()
+        assert c.get("skip_valid_o") and c.get("skip_stripes_o") == self.used
+        self.used = 0
+        await c.step()
+        c.set(start_i=0)
+
+    async def job(self, table: list[FetchEntry], abandon: int = 0) -> None:
+        """Run a job, leaving the last `abandon` segments unconsumed."""
+        c, t = self.cycles, self.traffic
+        await self.start(table)
+        segments = [e for e in table if e.task_mask >> TASK & 1]
+        length = [e.stripes for e in segments]  # shortened by drops
+        seen = [0] * len(segments)
+        fetching = consuming = freed = 0
+        dropping = chance(t.drop)
+        wait = 0
+        for _ in range(60_000):
+            while fetching < len(segments) and seen[fetching] == length[fetching]:
+                fetching += 1
+            finished = consuming >= len(segments) - abandon
+            if finished and fetching == len(segments):
+                break
+            c.set(freed_i=0, seg_done_i=0, drop_valid_i=0)
+            wait += 1
+            if not finished:
+                segment = segments[consuming]
+                if dropping:
+                    c.set(drop_valid_i=wait > t.patience, drop_stripes_i=segment.stripes)
+                elif freed == segment.stripes:
+                    c.set(seg_done_i=1)
+                else:
+                    c.set(freed_i=freed < seen[consuming] and chance(t.free))
+            addr = await self.cycle()
+            if addr is not None:
+                segment_base = BASE + segments[fetching].offset * self.stripe_bytes
+                assert addr == segment_base + seen[fetching] * self.stripe_bytes
+                seen[fetching] += 1
+            if c.get("freed_i"):
+                freed += 1
+                self.used -= 1
+            dropped = c.get("drop_valid_i") and c.get("drop_ready_o")
+            assert c.get("skip_valid_o") == dropped
+            if dropped:
+                skipped = c.get("skip_stripes_o")
+                # Requests leave a few cycles after they have been decided on.
+                assert seen[consuming] <= skipped <= segments[consuming].stripes
+                state = "before" if skipped == 0 else "after"
+                state = state if skipped in (0, segments[consuming].stripes) else "during"
+                self.drops[state] += 1
+                length[consuming] = skipped
+                self.used -= skipped
+            if dropped or c.get("seg_done_i"):
+                consuming, freed, wait = consuming + 1, 0, 0
+                dropping = chance(t.drop)
+            await c.step()
+        else:
+            raise AssertionError(f"stuck: consuming {consuming}, fetching {fetching} of {len(segments)}")
+        c.set(freed_i=0, seg_done_i=0, drop_valid_i=0)
+        for _ in range(20):
+            assert await self.cycle() is None, "request behind the end of the table"
+            await c.step()
+
+
+@cocotb.test()
+async def consume_everything(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.reset()
+    bench.traffic = Traffic(drop=0.0)
+    for entries in (1, 5, 20):
+        await bench.job(random_table(entries, 2 * bench.ring))
+        assert bench.used == 0
+
+
+@cocotb.test()
+async def drops(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.reset()
+    for _ in range(25):
+        bench.traffic = Traffic(
+            ready=random.choice([0.1, 0.6, 1.0]),
+            free=random.choice([0.1, 1.0]),
+            drop=random.choice([0.3, 0.7, 1.0]),
+            patience=random.choice([0, 0, 3, 10, 30, 80]),
+        )
+        await bench.job(random_table(12, 2 * bench.ring))
+        assert bench.used == 0
+    assert min(bench.drops.values()) >= 3, bench.drops
+
+
+@cocotb.test()
+async def restart_skips_leftovers(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.reset()
+    for _ in range(6):
+        await bench.job(random_table(10, bench.ring // 4), abandon=3)
+    assert bench.used > 0
+
+
+@cocotb.test()
+async def empty_table_and_foreign_task(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.reset()
+    await bench.job([])
+    await bench.job([FetchEntry(1, 4, 0xFFFF ^ (1 << TASK))] * 5)
+    assert bench.requests == 0
+
+
+@cocotb.test()
+async def guard(dut: Any) -> None:
+    """A stripe outside the window is not requested; the entry is named; nothing follows until reset."""
+    bench = Bench(dut)
+    size = bench.stripe_bytes
+    await bench.reset((BASE, BASE + 40 * size))
+    bench.traffic = Traffic(ready=1.0)
+    await bench.start(
+        [FetchEntry(0, 2), FetchEntry(38, 2), FetchEntry(5, 1, 0), FetchEntry(39, 2), FetchEntry(0, 1)]
+    )
+    found = []
+    for _ in range(120):
+        found.append(await bench.cycle())
+        await bench.cycles.step()
+    wanted = [BASE + s * size for s in (0, 1, 38, 39, 39)]
+    assert [a for a in found if a is not None] == wanted
+    assert bench.cycles.get("violation_o") and bench.cycles.get("req_addr_o") == BASE + 40 * size
+    assert bench.cycles.get("entry_o") == 3
+
+
+@cocotb.test()
+async def misaligned_base(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.reset()
+    bench.cycles.set(weight_base_i=BASE + 64)
+    await bench.start([FetchEntry(0, 2)])
+    for _ in range(40):
+        assert await bench.cycle() is None
+        await bench.cycles.step()
+    assert bench.cycles.get("violation_o")
