@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from quant_models.config import M3ViTConfig
 from quant_models.model import Backbone, M3ViT
-from quant_models.moe import ExpertLinear, Gate
+from quant_models.moe import ExpertLinear, Gate, MoeMlp
 
 ROUTER_GAIN = 2.0  # std of router logits
 ATTENTION_GAIN = 1.5  # on q and k: peaked attention
 BRANCH_GAIN = 0.5  # what a block adds, relative to the residual stream
 NORM_SPREAD = 0.2
+ROUTING_IMAGES = 4
 
 
 def new_model(config: M3ViTConfig, seed: int = 0) -> M3ViT:
@@ -30,6 +31,7 @@ def new_model(config: M3ViTConfig, seed: int = 0) -> M3ViT:
         for name, module in net.named_modules():
             _initialize(name, module, config, generator)
         _initialize_positions(net.backbone, config, generator)
+        _spread_routing(net, procedural_images(config, ROUTING_IMAGES, seed))
     return net
 
 
@@ -67,6 +69,38 @@ def _initialize_positions(backbone: Backbone, config: M3ViTConfig, generator: to
     backbone.pos_embed[0, 1:] = waves / 2
     _normal(backbone.pos_embed[0, :1], 0.02, generator)
     _normal(backbone.cls_token, 0.5, generator)
+
+
+def _spread_routing(net: M3ViT, images: Tensor) -> None:
+    """Make routers blind to what all tokens have in common, and equally loud in what is left.
+
+    Tokens of an untrained network share a large mean, with which a random router sends all of them to the same few
+    experts. Each router loses its component along the mean token and is scaled to logits of std ROUTER_GAIN.
+    """
+    backbone = net.backbone
+    tasks = range(len(net.config.tasks))
+    streams = [backbone.embed(images) for _ in tasks]
+    for block in backbone.layers:
+        if isinstance(block.mlp, MoeMlp):
+            tokens = [block.norm2(x + block.attn(block.norm1(x))).flatten(0, 1) for x in streams]
+            gates = block.mlp.gate
+            if isinstance(gates, nn.ModuleList):
+                for gate, x in zip(gates, tokens, strict=True):
+                    assert isinstance(gate, Gate)
+                    _center_gate(gate, x)
+            else:
+                assert isinstance(gates, Gate)
+                _center_gate(gates, torch.cat(tokens))
+        streams = [
+            block(x, task, backbone.task_embedding(task)) for task, x in zip(tasks, streams, strict=True)
+        ]
+
+
+def _center_gate(gate: Gate, tokens: Tensor) -> None:
+    weight = gate.w_gate[: tokens.shape[1]]
+    mean = tokens.mean(dim=0)
+    weight -= torch.outer(mean, mean @ weight) / mean.square().sum()
+    weight *= ROUTER_GAIN / (tokens @ weight).std(dim=0)
 
 
 def procedural_images(config: M3ViTConfig, count: int, seed: int = 0) -> Tensor:
