@@ -94,3 +94,34 @@ def test_weight_fetch(bench: Callable[..., None], hw: HwConfig) -> None:
 @RINGS
 def test_weight_store(bench: Callable[..., None], hw: HwConfig) -> None:
     bench("weight_store", ["common/fifo", "memory/ram_1r1w", "memory/weight_store"], hw, **ring(hw))
+
+
+WIDTHS = pytest.mark.parametrize("hw", [NANO, EDGE, ZCU104], ids=["nano", "edge", "zcu104"])
+
+
+@WIDTHS
+def test_image_loader(bench: Callable[..., None], hw: HwConfig) -> None:
+    files = [
+        f"memory/{name}" for name in ("loop_nest", "patch_walker", "burst_builder", "guard", "image_loader")
+    ]
+    bench("image_loader", files, hw, act_words=hw.act_words)
+
+
+@WIDTHS
+def test_result_writer(bench: Callable[..., None], hw: HwConfig) -> None:
+    files = [
+        f"memory/{name}" for name in ("loop_nest", "patch_walker", "burst_builder", "guard", "result_writer")
+    ]
+    bench("result_writer", ["common/fifo", *files], hw, residual_words=hw.residual_words)
+
+
+@pytest.mark.parametrize("hw", [NANO, ZCU104], ids=["nano", "zcu104"])
+def test_program_loader(bench: Callable[..., None], hw: HwConfig) -> None:
+    files = ["memory/burst_builder", "memory/guard", "control/program_loader"]
+    bench("program_loader", files, hw, program_depth=hw.program_depth, fetch_depth=hw.fetch_depth)
+
+
+@pytest.mark.parametrize("hw", [NANO, ZCU104], ids=["nano", "zcu104"])
+def test_program_memory(bench: Callable[..., None], hw: HwConfig) -> None:
+    files = ["memory/ram_1r1w", "control/program_memory"]
+    bench("program_memory", files, hw, program_depth=hw.program_depth, fetch_depth=hw.fetch_depth)
