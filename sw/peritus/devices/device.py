@@ -116,7 +116,7 @@ def unpack_result(
     features: npt.NDArray[np.uint8] | None,
     perf: Perf,
 ) -> Result:
-    """Result of a job from its buffers: uint8, at least TaskEntry.output_bytes, FeatureEntry.output_bytes long.
+    """Result of a job from its buffers: uint8, TaskEntry.output_bytes and FeatureEntry.output_bytes or longer.
 
     The arrays are copied, so that the buffers can be used for the next job.
     """
@@ -131,7 +131,7 @@ def unpack_result(
 
 
 def resize_bilinear(values: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
-    """Resize float32 [h, w, c] to [height, width, c]: bilinear, pixel centres at half integers, edges held."""
+    """Bilinear: float32 [h, w, c] to [height, width, c], pixel centres at half integers, edges held."""
 
     def weights(
         size: int, target: int

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quantized model to bundle."""
+
+from __future__ import annotations
+
+from peritus.compiler.emit import emit
+from peritus.compiler.hazards import hazard_flags
+from peritus.compiler.lower import lower, padded_channels
+from peritus.compiler.macs import job_macs
+from peritus.compiler.memory_plan import plan_memory
+from peritus.hw.config import HwConfig
+from peritus.ir.graph import Graph, Task
+from peritus.ir.model_file import QuantModel
+from peritus.program.bundle import Bundle, FeatureEntry, TaskEntry
+
+
+def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
+    """Compile a verified model for one hardware configuration.
+
+    Raises:
+        CapacityError: the model is too large; names the buffer, what it needs and what there is.
+        CompileError: the model cannot be mapped; names the node.
+    """
+    graph = model.graph
+    steps = lower(graph, hw)
+    plan = plan_memory(steps, hw)
+    emitted = emit(steps, plan, hazard_flags(steps, hw), hw)
+    tokens, channels = graph.verify()[graph.features].shape
+    padded = -(-channels // hw.pn) * hw.pn
+    return Bundle(
+        model=model.name,
+        provenance=model.provenance,
+        hw=hw.name,
+        config_hash=hw.hash64,
+        image_height=graph.image_height,
+        image_width=graph.image_width,
+        tasks=tuple(_task_entry(graph, task, hw) for task in graph.tasks),
+        features=FeatureEntry(tokens, channels, padded, graph.residual_scale),
+        memory={memory.value: words for memory, words in plan.used.items()},
+        instructions=emitted.instructions,
+        labels=tuple(step.label for step in steps),
+        fetches=emitted.fetches,
+        weights=emitted.weights,
+    )
+
+
+def _task_entry(graph: Graph, task: Task, hw: HwConfig) -> TaskEntry:
+    head = graph.head(task.name)
+    return TaskEntry(
+        name=task.name,
+        kind=task.kind,
+        classes=task.classes,
+        rows=head.rows * head.upscale,
+        columns=head.columns * head.upscale,
+        channels=task.channels,
+        padded_channels=padded_channels(task.channels, head.upscale, hw),
+        scale=task.scale,
+        macs=job_macs(graph, task.name),
+    )

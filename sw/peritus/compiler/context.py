@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every lowering function works with: the hardware, where values live, and the steps so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from peritus.compiler import segments
+from peritus.compiler.errors import CapacityError
+from peritus.compiler.layout import Layout
+from peritus.compiler.segments import Bytes
+from peritus.compiler.step import Memory, Region, Step
+from peritus.hw.config import HwConfig
+from peritus.ir.graph import Graph
+from peritus.ir.ops import Affine, Node, Requant
+from peritus.program.isa import Instruction
+
+ALL_TASKS = 0xFFFF
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value lies: its rows, and the lanes of its channels within a row."""
+
+    region: Region
+    layout: Layout
+
+    @classmethod
+    def new(cls, name: str, memory: Memory, rows: int, layout: Layout) -> Place:
+        """A buffer of its own."""
+        return cls(Region.whole(name, memory, rows, layout.words), layout)
+
+    def rows_from(self, row: int) -> Place:
+        """The same value, starting at a later row."""
+        return Place(self.region.rows_from(row), self.layout)
+
+
+class Context:
+    """State of one compilation.
+
+    places: where each value of the graph lies. task_mask: tasks that execute what is being lowered.
+    """
+
+    def __init__(self, graph: Graph, hw: HwConfig) -> None:
+        self.hw = hw
+        self.graph = graph
+        self.types = graph.verify()
+        self.nodes = {node.name: node for node in graph.nodes}
+        self.steps: list[Step] = []
+        self.places: dict[str, Place] = {}
+        self.task_mask = ALL_TASKS
+
+    def limit(self, what: str, need: int, have: int, unit: str) -> None:
+        """CapacityError if the hardware has less than needed."""
+        if need > have:
+            raise CapacityError(self.hw.name, what, need, have, unit)
+
+    def readers(self, node: Node) -> list[Node]:
+        """The nodes that read this node's value."""
+        return [reader for reader in self.graph.nodes if node.name in reader.inputs]
+
+    def blocks(self, tokens: int, limit: int | None = None) -> Iterator[tuple[int, int, str]]:
+        """(first, count, label suffix) of the passes that cover `tokens` rows, at most acc_depth each."""
+        size = min(self.hw.acc_depth, limit or tokens)
+        for first in range(0, tokens, size):
+            suffix = f", tokens from {first}" if size < tokens else ""
+            yield first, min(size, tokens - first), suffix
+
+    def step(
+        self,
+        label: str,
+        instruction: Instruction,
+        *,
+        source: Region | None = None,
+        keys: Region | None = None,
+        destination: Region | None = None,
+        segment: Bytes | None = None,
+    ) -> None:
+        """Append one instruction, for the tasks of `task_mask`."""
+        masked = replace(instruction, task_mask=self.task_mask)
+        self.steps.append(Step(label, masked, source, keys, destination, segment))
+
+    def affine(
+        self,
+        label: str,
+        template: Instruction,
+        affine: Affine,
+        source: Place,
+        tokens: int,
+        outputs: Layout,
+        destination: Region | None,
+        rescale: Requant | None = None,
+    ) -> None:
+        """GEMM steps of an affine operation on `tokens` rows, in blocks of acc_depth that share one segment.
+
+        template: a GEMM with the modes set; counts are filled in. destination: None for the router.
+        """
+        hw = self.hw
+        segment = segments.affine_segment(affine, rescale, source.layout, outputs, hw.pk, hw.pn)
+        for first, count, suffix in self.blocks(tokens):
+            self.step(
+                label + suffix,
+                replace(
+                    template,
+                    tokens=count,
+                    k_tiles=source.layout.tiles(hw.pk),
+                    n_tiles=outputs.words,
+                    params=1,
+                ),
+                source=source.region.rows_from(first),
+                destination=destination.rows_from(first) if destination else None,
+                segment=segment,
+            )

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which instructions must wait for earlier results, and which may start while those are still being computed.
+
+The array takes rows in program order, at the earliest one per cycle, and a pass lasts at least MIN_PASS
+cycles. So the distance in passes between the row that computes a word and the row that reads it bounds the
+time between them from below, whatever stalls. Where that bound reaches the latency of the pipeline, nothing
+needs to wait.
+
+    sync         the tile loader would read keys or values that may not be written yet
+    wait_stream  the streamer, or the read-modify-write of the residual, would be too early
+
+Two more facts, from the RTL: instructions other than GEMM wait for everything, and so does the first GEMM on
+an expert's queue after a gate. Words are read in program order before later results overwrite them, so only
+read-after-write matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from peritus.compiler.step import Region, Step
+from peritus.hw.config import HwConfig
+from peritus.program.isa import Dest, Opcode, StreamSource
+
+MIN_PASS = 16  # cycles, core_pkg::MIN_PASS
+RESULT_LATENCY = (
+    72  # cycles from issuing a row to its result being readable (row maxima included), rounded up
+)
+UPDATE_LATENCY = 16  # cycles between two updates of one residual word
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Waiting bits of one instruction."""
+
+    sync: bool = False
+    wait_stream: bool = False
+
+
+@dataclass(frozen=True)
+class _Write:
+    """Words that a GEMM writes in one pass over its rows, and when that pass starts at the earliest."""
+
+    region: Region
+    rows: int
+    scattered: bool
+    start: int
+    length: int
+
+
+def hazard_flags(steps: Sequence[Step], hw: HwConfig) -> list[Flags]:
+    """Flags of every step: the union over the jobs of all tasks, without features (which only wait more)."""
+    flags = [Flags()] * len(steps)
+    for task in range(16):
+        executed = [
+            index
+            for index, step in enumerate(steps)
+            if step.instruction.task_mask >> task & 1 and not step.instruction.features_only
+        ]
+        for index, need in zip(executed, _job([steps[i] for i in executed], hw), strict=True):
+            known = flags[index]
+            flags[index] = Flags(known.sync or need.sync, known.wait_stream or need.wait_stream)
+    return flags
+
+
+def _job(steps: Sequence[Step], hw: HwConfig) -> Iterator[Flags]:
+    """Flags that one job needs, step by step."""
+    time = 0  # earliest start of the next pass
+    last_pass = 0  # earliest start of the pass before it
+    writes: list[_Write] = []
+    gate_pending = False
+    for step in steps:
+        instruction = step.instruction
+        if instruction.opcode is not Opcode.GEMM:
+            writes, gate_pending = [], False
+            yield Flags()
+            continue
+        if instruction.expert_valid and gate_pending:
+            writes, gate_pending = [], False
+        rows = 1 if instruction.expert_valid else instruction.tokens  # an idle expert does not run at all
+        length = max(rows, MIN_PASS)
+        flags = Flags()
+        if step.keys and any(
+            _overlap(step.keys, instruction.keys, w) and last_pass - _last(w) < RESULT_LATENCY for w in writes
+        ):
+            flags = Flags(sync=True)
+        elif _reads_too_early(step, time, length, writes, hw) or _updates_too_early(
+            step, time, length, writes
+        ):
+            flags = Flags(wait_stream=True)
+        yield flags
+        if flags.sync or flags.wait_stream:
+            writes = []
+        if step.destination is not None:
+            for nb in range(instruction.n_tiles):
+                start = time + (nb * instruction.k_tiles + instruction.k_tiles - 1) * length
+                column = step.destination.columns(nb, 1)
+                writes.append(_Write(column, instruction.tokens, bool(instruction.scatter), start, length))
+        time += instruction.n_tiles * instruction.k_tiles * length
+        last_pass = time - length
+        gate_pending = gate_pending or instruction.dst is Dest.ROUTER
+
+
+def _reads_too_early(step: Step, time: int, length: int, writes: list[_Write], hw: HwConfig) -> bool:
+    """Does a streamed slice come sooner than RESULT_LATENCY after its word was computed?"""
+    instruction, source = step.instruction, step.source
+    assert source is not None
+    gathered = instruction.stream_src is StreamSource.ACT_GATHER
+    for kb in range(instruction.k_tiles):
+        # Probabilities need the row's maximum over all score words from the first slice on.
+        all_words = instruction.stream_src is StreamSource.SCORES
+        column = source if all_words else source.columns(kb // hw.slices, 1)
+        for write in writes:
+            if not _overlap(column, instruction.tokens, write):
+                continue
+            same_row = not gathered and not write.scattered and _row(column) == _row(write.region)
+            written = write.start if same_row else _last(write)
+            if time + kb * length - written < RESULT_LATENCY:
+                return True
+    return False
+
+
+def _updates_too_early(step: Step, time: int, length: int, writes: list[_Write]) -> bool:
+    """Does a residual word come back sooner than UPDATE_LATENCY after it was computed?"""
+    instruction, destination = step.instruction, step.destination
+    if instruction.dst not in (Dest.RES_ADD, Dest.RES_ACC):
+        return False
+    assert destination is not None
+    for nb in range(instruction.n_tiles):
+        start = time + (nb * instruction.k_tiles + instruction.k_tiles - 1) * length
+        column = destination.columns(nb, 1)
+        if any(_overlap(column, instruction.tokens, w) and start - _last(w) < UPDATE_LATENCY for w in writes):
+            return True
+    return False
+
+
+def _row(region: Region) -> int:
+    return region.offset // region.stride
+
+
+def _last(write: _Write) -> int:
+    """Issue of the last row of the pass. A queue longer than assumed delays all that follows by as much."""
+    return write.start + write.length - 1
+
+
+def _overlap(region: Region, rows: int, write: _Write) -> bool:
+    """Could `rows` rows of `region` contain a written word?"""
+    other = write.region
+    if region.buffer is not other.buffer or region.stride != other.stride:
+        return region.buffer is other.buffer
+    first, second = region.offset % region.stride, other.offset % other.stride
+    if first + region.width <= second or second + other.width <= first:
+        return False
+    return _row(region) < _row(other) + write.rows and _row(other) < _row(region) + rows

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the channels of a value lie in the words of a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """positions: lane of each channel, counted from the start of the row, [channels]. words: words per row.
+
+    Lanes that no channel has are padding and hold zero.
+    """
+
+    positions: npt.NDArray[np.int64]
+    words: int
+
+    @classmethod
+    def dense(cls, channels: int, pn: int) -> Layout:
+        """Channels side by side, padded at the end to whole words of pn."""
+        return cls(np.arange(channels), -(-channels // pn))
+
+    @classmethod
+    def groups(cls, groups: int, width: int, padded: int, pn: int) -> Layout:
+        """`groups` groups of `width` channels, each padded to `padded` lanes, all padded to whole words."""
+        positions = (np.arange(groups)[:, None] * padded + np.arange(width)).reshape(-1)
+        return cls(positions, -(-groups * padded // pn))
+
+    @classmethod
+    def heads(cls, heads: int, width: int, pn: int) -> Layout:
+        """Attention heads, each padded to whole words, so that a head can be addressed on its own."""
+        return cls.groups(heads, width, -(-width // pn) * pn, pn)
+
+    def tiles(self, size: int) -> int:
+        """Slices of `size` lanes that hold every channel."""
+        return int(self.positions.max()) // size + 1

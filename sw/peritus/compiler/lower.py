@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Graph to steps: which memory every value lives in, and the instructions of every operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from peritus.compiler import segments
+from peritus.compiler.context import ALL_TASKS, Context, Place
+from peritus.compiler.errors import CompileError
+from peritus.compiler.layout import Layout
+from peritus.compiler.lower_attention import lower_attention
+from peritus.compiler.lower_experts import lower_experts
+from peritus.compiler.order import execution_order
+from peritus.compiler.step import Memory, Step
+from peritus.hw.config import HwConfig
+from peritus.ir.graph import Graph
+from peritus.ir.ops import Add, Attention, Experts, Head, LayerNorm, Linear, Node, PatchEmbed, Router
+from peritus.ir.types import Kind
+from peritus.program.isa import Dest, Function, Instruction, Opcode, Scale2
+
+MAX_TASKS = 16
+
+
+def lower(graph: Graph, hw: HwConfig) -> list[Step]:
+    """The steps of a verified graph, in execution order, END last.
+
+    Raises:
+        CapacityError: a limit of the hardware is exceeded. CompileError: the graph cannot be mapped; names
+        the node.
+    """
+    context = Context(graph, hw)
+    context.limit("the task table", len(graph.tasks), MAX_TASKS, "tasks")
+    needed = [graph.needed(task.name, features=True) for task in graph.tasks]
+    for node in execution_order(graph):
+        context.task_mask = sum(1 << task for task, names in enumerate(needed) if node.name in names)
+        if context.task_mask:
+            _LOWER[type(node)](context, node)
+        if node.name == graph.features:
+            _store_features(context)
+    context.task_mask = ALL_TASKS
+    context.step("end", Instruction(Opcode.END))
+    return context.steps
+
+
+def padded_channels(channels: int, upscale: int, hw: HwConfig) -> int:
+    """Channels of a task's map as stored: even, and a run of `upscale` pixels is whole AXI beats."""
+    padded = channels + channels % 2
+    while upscale * padded * 2 % hw.axi_data_bytes:
+        padded += 2
+    return padded
+
+
+def _patch_embed(context: Context, node: PatchEmbed) -> None:
+    hw, patch = context.hw, node.patch
+    tokens, d = context.types[node.name].shape
+    row_bytes = 3 * patch
+    if row_bytes % hw.axi_data_bytes:
+        raise CompileError(
+            f"node {node.name!r}: a patch row is {row_bytes} bytes, must be a multiple of {hw.axi_data_bytes}"
+        )
+    columns = context.graph.image_width // patch
+    vector = Layout.dense(row_bytes * patch, hw.pn)
+    patches = Place.new(f"{node.name} patches", Memory.ACT, tokens - 1, vector)
+    residual = Place.new("residual", Memory.RESIDUAL, tokens, Layout.dense(d, hw.pn))
+    context.places[node.name] = residual
+    load = Instruction(
+        Opcode.LOAD_IMAGE,
+        keys=(tokens - 1) // columns,
+        k_tiles=patch,
+        tokens=columns,
+        n_tiles=row_bytes // hw.axi_data_bytes,
+    )
+    context.step(f"{node.name} image", load, destination=patches.region)
+    context.step(
+        f"{node.name} positions",
+        Instruction(Opcode.RES_INIT, tokens=tokens, n_tiles=residual.layout.words),
+        destination=residual.region,
+        segment=segments.position_segment(node.position, residual.layout, hw.pn),
+    )
+    template = Instruction(Opcode.GEMM, dst=Dest.RES_ADD)
+    patch_tokens = residual.region.rows_from(1)
+    context.affine(node.name, template, node.affine, patches, tokens - 1, residual.layout, patch_tokens)
+
+
+def _layernorm(context: Context, node: LayerNorm) -> None:
+    source = context.places[node.inputs[0]]
+    tokens, d = context.types[node.name].shape
+    words = source.layout.words
+    context.limit(f"node {node.name!r}", words, context.hw.max_d_words, f"words of {context.hw.pn} channels")
+    place = context.places[node.name] = Place.new(node.name, Memory.ACT, tokens, source.layout)
+    context.step(
+        node.name,
+        Instruction(Opcode.LAYERNORM, tokens=tokens, n_tiles=words, width=d, imm=node.epsilon),
+        source=source.region,
+        destination=place.region,
+        segment=segments.layernorm_segment(node, place.layout, context.hw.pn),
+    )
+
+
+def _linear(context: Context, node: Linear) -> None:
+    source = context.places[node.inputs[0]]
+    tokens, channels = context.types[node.name].shape
+    readers = context.readers(node)
+    if context.types[node.name].kind is Kind.CONTRIBUTION:
+        if [type(reader) for reader in readers] != [Add]:
+            raise CompileError(f"node {node.name!r}: a 16-bit result must be read by one Add")
+        place, dst = context.places[readers[0].inputs[0]], Dest.RES_ADD
+    else:
+        memory, layout = _activation_place(context, node, readers, channels)
+        place = Place.new(node.name, memory, tokens, layout)
+        dst = Dest.KV if memory is Memory.KV else Dest.ACT
+    context.places[node.name] = place
+    template = Instruction(
+        Opcode.GEMM,
+        fn=Function.GELU if node.function == "gelu" else Function.NONE,
+        scale2=Scale2.NONE if node.rescale is None else Scale2.CHANNEL,
+        dst=dst,
+    )
+    context.affine(node.name, template, node.affine, source, tokens, place.layout, place.region, node.rescale)
+
+
+def _activation_place(
+    context: Context, node: Linear, readers: list[Node], channels: int
+) -> tuple[Memory, Layout]:
+    """Keys and values live in the kv memory, everything else in the activation memory."""
+    pn = context.hw.pn
+    attentions = [reader for reader in readers if isinstance(reader, Attention)]
+    if not attentions:
+        return Memory.ACT, Layout.dense(channels, pn)
+    heads = {reader.heads for reader in attentions}
+    if len(heads) > 1:
+        raise CompileError(f"node {node.name!r}: read by attentions of {sorted(heads)} heads, must be equal")
+    layout = Layout.heads(heads.pop(), channels // attentions[0].heads, pn)
+    if not any(node.name in reader.inputs[1:] for reader in attentions):
+        return Memory.ACT, layout
+    if len(attentions) < len(readers) or any(node.name == reader.inputs[0] for reader in attentions):
+        raise CompileError(f"node {node.name!r}: keys and values cannot be read as anything else")
+    return Memory.KV, layout
+
+
+def _add(context: Context, node: Add) -> None:
+    """The Linear that computes the contribution has added it already."""
+    context.places[node.name] = context.places[node.inputs[0]]
+
+
+def _router(context: Context, node: Router) -> None:
+    """Lowered with the experts: the queues live from the gate to the last expert of a block of tokens."""
+
+
+def _head(context: Context, node: Head) -> None:
+    hw = context.hw
+    channels = len(node.affine.bias) // node.upscale**2
+    padded = padded_channels(channels, node.upscale, hw)
+    layout = Layout.groups(node.upscale**2, channels, padded, hw.pn)
+    tokens = node.rows * node.columns
+    logits = Place.new(f"{node.name} logits", Memory.RESIDUAL, tokens, layout)
+    patches = context.places[node.inputs[0]].rows_from(1)
+    template = Instruction(Opcode.GEMM, dst=Dest.RES_SET)
+    context.affine(node.name, template, node.affine, patches, tokens, layout, logits.region)
+    store = Instruction(
+        Opcode.STORE,
+        keys=node.rows,
+        k_tiles=node.upscale,
+        tokens=node.columns,
+        n_tiles=node.upscale * padded * 2 // hw.axi_data_bytes,
+    )
+    context.step(f"{node.name} store", store, source=logits.region)
+
+
+def _store_features(context: Context) -> None:
+    place = context.places[context.graph.features]
+    tokens = context.types[context.graph.features].shape[0]
+    beats = place.layout.words * context.hw.pn * 2 // context.hw.axi_data_bytes
+    store = Instruction(Opcode.STORE, features_only=1, keys=1, k_tiles=1, tokens=tokens, n_tiles=beats)
+    context.task_mask = ALL_TASKS
+    context.step("features store", store, source=place.region)
+
+
+_LOWER: dict[type[Node], Callable[[Context, Any], None]] = {
+    PatchEmbed: _patch_embed,
+    LayerNorm: _layernorm,
+    Linear: _linear,
+    Attention: lower_attention,
+    Add: _add,
+    Router: _router,
+    Experts: lower_experts,
+    Head: _head,
+}

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attention: per head and block of queries, scores (keys stationary), then P . V (values stationary).
+
+The query block is what the score memory and the accumulators hold: a long sequence takes more blocks, not
+more memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from peritus.compiler import segments
+from peritus.compiler.context import Context, Place
+from peritus.compiler.errors import CompileError
+from peritus.compiler.layout import Layout
+from peritus.compiler.step import Memory, Region
+from peritus.ir.ops import Attention, Requant
+from peritus.program.isa import Dest, Instruction, Opcode, Scale2, StatSource, StreamSource
+
+
+def lower_attention(context: Context, node: Attention) -> None:
+    """Append the steps of one attention; CapacityError if not even one query's scores fit."""
+    hw = context.hw
+    tokens, channels = context.types[node.name].shape
+    width = channels // node.heads
+    layout = Layout.heads(node.heads, width, hw.pn)
+    queries, keys, values = (
+        _operand(context, node, index, layout, memory)
+        for index, memory in enumerate((Memory.ACT, Memory.KV, Memory.KV))
+    )
+    result = context.places[node.name] = Place.new(node.name, Memory.ACT, tokens, layout)
+    score_words = -(-tokens // hw.pn)
+    context.limit(f"score_words with one query of node {node.name!r}", score_words, hw.score_words, "words")
+    block = min(hw.score_words // score_words, hw.acc_depth, tokens)
+    scores = Region.whole(f"{node.name} scores", Memory.SCORE, block, score_words)
+    words = layout.words // node.heads
+    score_step = Instruction(
+        Opcode.GEMM,
+        k_tiles=-(-width // hw.pk),
+        n_tiles=score_words,
+        stat_src=StatSource.KEYS,
+        keys=tokens,
+        dst=Dest.SCORES,
+    )
+    value_step = Instruction(
+        Opcode.GEMM,
+        k_tiles=-(-tokens // hw.pk),
+        n_tiles=words,
+        stream_src=StreamSource.SCORES,
+        stat_src=StatSource.VALUES,
+        keys=tokens,
+        params=1,
+        scale2=Scale2.RECIP,
+        shift2=node.shift2,
+        dst=Dest.ACT,
+    )
+    for head in range(node.heads):
+        channel = slice(head * width, (head + 1) * width)
+        stage1 = Requant(node.value.multiplier[channel], node.value.shift[channel])
+        segment = segments.value_segment(stage1, Layout.dense(width, hw.pn), hw.pn)
+        multiplier, shift = int(node.score.multiplier[head]), int(node.score.shift[head])
+        for first, count, suffix in context.blocks(tokens, block):
+            context.step(
+                f"{node.name} head {head} scores{suffix}",
+                replace(score_step, tokens=count, imm_mult=multiplier, imm_shift=shift),
+                source=queries.rows_from(first).columns(head * words, words),
+                keys=keys.columns(head * words, words),
+                destination=scores,
+            )
+            context.step(
+                f"{node.name} head {head} values{suffix}",
+                replace(value_step, tokens=count),
+                source=scores,
+                keys=values.columns(head * words, words),
+                destination=result.region.rows_from(first).columns(head * words, words),
+                segment=segment,
+            )
+
+
+def _operand(context: Context, node: Attention, index: int, layout: Layout, memory: Memory) -> Region:
+    """Rows of q, k or v; each must come from a Linear, which has put it where and how attention wants it."""
+    place = context.places[node.inputs[index]]
+    same = place.layout.words == layout.words and (place.layout.positions == layout.positions).all()
+    if place.region.buffer.memory is not memory or not same:
+        raise CompileError(
+            f"node {node.name!r}: input {node.inputs[index]!r} must come from a Linear of its own"
+        )
+    return place.region

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mixture of experts: gate, then expert by expert on the tokens that the gate queued for it.
+
+A queue holds acc_depth tokens: longer sequences are routed block by block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from peritus.compiler.context import Context, Place
+from peritus.compiler.errors import CompileError
+from peritus.compiler.layout import Layout
+from peritus.compiler.step import Memory, Region
+from peritus.ir.ops import Experts, Router
+from peritus.program.isa import Dest, Function, Instruction, Opcode, Scale2, StreamSource
+
+
+def lower_experts(context: Context, node: Experts) -> None:
+    """Append the steps of one mixture of experts with its router."""
+    hw = context.hw
+    router = context.nodes[node.inputs[1]]
+    assert isinstance(router, Router)
+    context.limit(f"node {router.name!r}", len(node.experts), hw.max_experts, "experts")
+    context.limit(f"node {router.name!r}", router.top_k, hw.max_top_k, "experts per token (top_k)")
+    if isinstance(context.nodes[node.inputs[2]], Experts):
+        raise CompileError(
+            f"node {node.name!r}: its residual {node.inputs[2]!r} is an unsaturated sum of experts"
+        )
+    source = context.places[node.inputs[0]]
+    residual = context.places[node.name] = context.places[node.inputs[2]]
+    layouts = [Layout.dense(len(expert.hidden.bias), hw.pn) for expert in node.experts]
+    hidden_words = max(layout.words for layout in layouts)
+    for first, count, suffix in context.blocks(context.types[node.inputs[0]].shape[0]):
+        rows = source.rows_from(first)
+        _lower_gates(context, router, rows, count, suffix)
+        hidden = Region.whole(f"{node.name} hidden{suffix}", Memory.ACT, count, hidden_words)
+        for index, (expert, layout) in enumerate(zip(node.experts, layouts, strict=True)):
+            label = f"{node.name} expert {index}"
+            routed = Instruction(Opcode.GEMM, expert_valid=1, expert=index)
+            gather = replace(
+                routed,
+                stream_src=StreamSource.ACT_GATHER,
+                fn=Function.GELU,
+                scale2=Scale2.CHANNEL,
+                dst=Dest.ACT,
+            )
+            context.affine(
+                f"{label} hidden{suffix}", gather, expert.hidden, rows, count, layout, hidden, expert.rescale
+            )
+            scatter = replace(
+                routed, scatter=1, scale2=Scale2.SCORE, shift2=node.score_shift, dst=Dest.RES_ACC
+            )
+            target = residual.region.rows_from(first)
+            context.affine(
+                f"{label} output{suffix}",
+                scatter,
+                expert.output,
+                Place(hidden, layout),
+                count,
+                residual.layout,
+                target,
+            )
+
+
+def _lower_gates(context: Context, node: Router, source: Place, count: int, suffix: str) -> None:
+    """The gate of each task that executes the router; the logits go to the router block, not to a memory."""
+    mask = context.task_mask
+    for task, gate in enumerate(node.gates):
+        context.task_mask = mask & 1 << task
+        if context.task_mask:
+            experts = len(gate.bias)
+            template = Instruction(Opcode.GEMM, dst=Dest.ROUTER, width=experts, top_k=node.top_k)
+            label = f"{node.name} gate {context.graph.tasks[task].name}{suffix}"
+            context.affine(label, template, gate, source, count, Layout.dense(experts, context.hw.pn), None)
+    context.task_mask = mask

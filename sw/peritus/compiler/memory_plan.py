@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Places buffers in the on-chip memories: buffers that are never alive together may share words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from peritus.compiler.errors import CapacityError
+from peritus.compiler.step import Buffer, Memory, Step
+from peritus.hw.config import HwConfig
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """base: first word of each buffer. used: words used of each memory."""
+
+    base: dict[Buffer, int]
+    used: dict[Memory, int]
+
+
+def lifetimes(steps: Sequence[Step]) -> dict[Buffer, tuple[int, int]]:
+    """First and last step that touches each buffer.
+
+    Operands are read in program order before results of the same or a later step are written, so a buffer may
+    be overwritten by the step after its last reader, but not by that reader.
+    """
+    spans: dict[Buffer, tuple[int, int]] = {}
+    for index, step in enumerate(steps):
+        for region in step.regions:
+            first, _ = spans.get(region.buffer, (index, index))
+            spans[region.buffer] = (first, index)
+    return spans
+
+
+def plan_memory(steps: Sequence[Step], hw: HwConfig) -> MemoryPlan:
+    """Greedy placement, largest buffer first, each at the lowest address where it meets no living neighbour.
+
+    Raises:
+        CapacityError: a memory is too small; names the buffer, and the words needed with it.
+    """
+    spans = lifetimes(steps)
+    base: dict[Buffer, int] = {}
+    used = dict.fromkeys(Memory, 0)
+    for buffer in sorted(spans, key=lambda b: (-b.words, spans[b])):
+        first, last = spans[buffer]
+        neighbours = sorted(
+            (start, start + other.words)
+            for other, start in base.items()
+            if other.memory is buffer.memory and spans[other][0] <= last and first <= spans[other][1]
+        )
+        address = 0
+        for start, end in neighbours:
+            if address + buffer.words <= start:
+                break
+            address = max(address, end)
+        base[buffer] = address
+        need, have = address + buffer.words, getattr(hw, buffer.memory.value)
+        if need > have:
+            raise CapacityError(
+                hw.name, f"{buffer.memory.value} with buffer {buffer.name!r}", need, have, "words"
+            )
+        used[buffer.memory] = max(used[buffer.memory], need)
+    return MemoryPlan(base, used)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instructions before their addresses are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from peritus.program.isa import Instruction
+
+
+class Memory(Enum):
+    """The on-chip memories; the value names the size in HwConfig and its words' content."""
+
+    ACT = "act_words"
+    KV = "kv_words"
+    SCORE = "score_words"
+    RESIDUAL = "residual_words"
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """A contiguous part of one memory, alive from its first write to its last read."""
+
+    name: str
+    memory: Memory
+    words: int
+
+
+@dataclass(frozen=True)
+class Region:
+    """Rows of a buffer: row t begins at word offset + t * stride and `width` words of it are used."""
+
+    buffer: Buffer
+    offset: int
+    stride: int
+    width: int
+
+    @classmethod
+    def whole(cls, name: str, memory: Memory, rows: int, words: int) -> Region:
+        """A new buffer of `rows` rows of `words` words."""
+        return cls(Buffer(name, memory, rows * words), 0, words, words)
+
+    def rows_from(self, row: int) -> Region:
+        """The same rows, starting at `row`."""
+        return replace(self, offset=self.offset + row * self.stride)
+
+    def columns(self, word: int, width: int) -> Region:
+        """Part of every row: `width` words from `word` on."""
+        return replace(self, offset=self.offset + word, width=width)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One instruction with symbolic operands.
+
+    instruction: everything but addresses, strides, flags and segment length. tasks: bit mask of the tasks
+    that execute it. source: streamed (or read) rows. keys: stationary keys or values. destination: written
+    rows. segment: its part of the weight stream, uint8, not yet padded to stripes.
+    """
+
+    label: str
+    instruction: Instruction
+    source: Region | None = None
+    keys: Region | None = None
+    destination: Region | None = None
+    segment: npt.NDArray[np.uint8] | None = None
+
+    @property
+    def regions(self) -> list[Region]:
+        """All operands."""
+        return [region for region in (self.source, self.keys, self.destination) if region is not None]
