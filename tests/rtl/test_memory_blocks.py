@@ -125,3 +125,21 @@ def test_program_loader(bench: Callable[..., None], hw: HwConfig) -> None:
 def test_program_memory(bench: Callable[..., None], hw: HwConfig) -> None:
     files = ["memory/ram_1r1w", "control/program_memory"]
     bench("program_memory", files, hw, program_depth=hw.program_depth, fetch_depth=hw.fetch_depth)
+
+
+@pytest.mark.parametrize("hold", [1, 16])
+def test_reset_control(bench: Callable[..., None], hold: int) -> None:
+    bench("reset_control", ["control/reset_control"], parameters={"HoldCycles": hold})
+
+
+def test_job_queue(bench: Callable[..., None]) -> None:
+    bench("job_queue", ["common/fifo", "control/job_queue"])
+
+
+def test_error_capture(bench: Callable[..., None]) -> None:
+    bench("error_capture", ["generated/csr_pkg", "control/error_capture"])
+
+
+@pytest.mark.parametrize("hw", [NANO, ZCU104], ids=["nano", "zcu104"])
+def test_perf_counters(bench: Callable[..., None], hw: HwConfig) -> None:
+    bench("perf_counters", ["control/perf_counters"], hw)
