@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sum of a vector of signed numbers, four inputs per node and a register after every node.
+// Sum of a vector of signed numbers: a tree of Radix inputs per node with a register after every node. Radix 4
+// (two adders deep) suits up to about 24 bits, Radix 2 more.
 //
 //   sum_o = value_i[0] + ... + value_i[Inputs-1]
 //
-// Latency: adder_tree_latency(Inputs) = ceil(log4(Inputs)), one vector per cycle. Registers hold while their
+// Latency: adder_tree_latency(Inputs, Radix) = ceil(log_Radix(Inputs)), one vector per cycle. Registers hold while their
 // level is not valid.
 
 module adder_tree
@@ -11,6 +12,7 @@ module adder_tree
 #(
   parameter  int unsigned Inputs = 8,
   parameter  int unsigned InW = 16,
+  parameter  int unsigned Radix = 4,
   localparam int unsigned OutW = InW + $clog2(Inputs)
 ) (
   input  logic                   clk_i,
@@ -21,13 +23,13 @@ module adder_tree
   output logic signed [OutW-1:0] sum_o
 );
 
-  localparam int LEVELS = int'(adder_tree_latency(Inputs));
+  localparam int LEVELS = int'(adder_tree_latency(Inputs, Radix));
 
   // Sums that level `level` holds; level -1 is the input.
   function automatic int nodes(int level);
     int count;
     count = int'(Inputs);
-    for (int i = 0; i <= level; i++) count = (count + 3) / 4;
+    for (int i = 0; i <= level; i++) count = (count + int'(Radix) - 1) / int'(Radix);
     return count;
   endfunction
 
@@ -40,7 +42,7 @@ module adder_tree
         for (int n = 0; n < nodes(level); n++) begin
           logic signed [OutW-1:0] total;
           total = '0;
-          for (int i = 4 * n; i < 4 * n + 4; i++) begin
+          for (int i = int'(Radix) * n; i < int'(Radix) * (n + 1); i++) begin
             if (i < nodes(level - 1)) begin
               total = total + ((level == 0) ? OutW'(value_i[i]) : node_q[level-1][i]);
             end
@@ -60,8 +62,8 @@ module adder_tree
   assign valid_o = valid[LEVELS];
   assign sum_o = node_q[LEVELS-1][0];
 
-  if (Inputs < 2) begin : gen_check
-    $error("adder_tree: Inputs = %0d must be at least 2", Inputs);
+  if (Inputs < 2 || Radix < 2) begin : gen_check
+    $error("adder_tree: Inputs = %0d and Radix = %0d must be at least 2", Inputs, Radix);
   end
 
 endmodule

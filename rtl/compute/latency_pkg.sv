@@ -28,8 +28,8 @@ package latency_pkg;
     return levels;
   endfunction
 
-  function automatic int unsigned adder_tree_latency(int unsigned inputs);
-    return tree_levels(inputs, 4);
+  function automatic int unsigned adder_tree_latency(int unsigned inputs, int unsigned radix = 4);
+    return tree_levels(inputs, radix);
   endfunction
 
   function automatic int unsigned argmax_latency(int unsigned inputs);
@@ -42,7 +42,7 @@ package latency_pkg;
 
   // LayerNorm statistics, from the last word of a token: square, sum, accumulate, variance, root.
   function automatic int unsigned norm_stats_latency(int unsigned lanes);
-    return 1 + adder_tree_latency(lanes) + 1 + 5 + RSQRT_LATENCY;
+    return 1 + adder_tree_latency(lanes, 2) + 1 + 5 + RSQRT_LATENCY;
   endfunction
 
   // The numerators of the chosen experts meet the reciprocal of the sum over all experts.
