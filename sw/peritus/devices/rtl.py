@@ -86,6 +86,7 @@ class RtlDevice:
         self._library = build_rtl(hw, waves=waves is not None, assertions=assertions, progress=progress)
         self._bundle: Bundle | None = None
         self._simulation: Simulation | None = None
+        self._platform: RtlPlatform | None = None
         self._runner: FrameRunner | None = None
         self._failed = False
 
@@ -95,6 +96,13 @@ class RtlDevice:
         if self._simulation is None:
             raise NotLoaded("the rtl device has no bundle: call load() first")
         return self._simulation
+
+    @property
+    def platform(self) -> RtlPlatform:
+        """Registers and memory of the simulated device; NotLoaded before load()."""
+        if self._platform is None:
+            raise NotLoaded("the rtl device has no bundle: call load() first")
+        return self._platform
 
     def load(self, bundle: Bundle) -> None:
         """Power up a fresh device and load the bundle; BundleConfigError if it is for other hardware."""
@@ -112,7 +120,7 @@ class RtlDevice:
         if self._waves is not None:
             self._simulation.open_waves(self._waves)
         self._simulation.reset()
-        platform = RtlPlatform(self._simulation, memory)
+        self._platform = platform = RtlPlatform(self._simulation, memory)
         self._runner = FrameRunner(platform, Accelerator(platform, self.hw), bundle, self._limit)
         self._runner.start()
         self._failed = False
@@ -193,7 +201,7 @@ class RtlDevice:
         """Free the simulation and finish the waveform file."""
         if self._simulation is not None:
             self._simulation.close()
-        self._simulation, self._runner = None, None
+        self._simulation, self._platform, self._runner = None, None, None
 
     def __enter__(self) -> Self:
         return self
