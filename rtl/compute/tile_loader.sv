@@ -97,7 +97,7 @@ module tile_loader
 
   assign gemm_ready_o = state_q == IDLE;
   assign tile_ready_o = state_q == READY;
-  assign idle_o = state_q == IDLE;
+  assign idle_o = state_q == IDLE && !seg_done_o;  // a drop may not meet the end of the segment before it
   assign state_o = 8'(state_q);
   assign kv_re_o = state_q == KV;
   assign kv_raddr_o = key_addr_q[KV_AW-1:0];

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Results to their destination, one word of PN lanes per cycle.
 //
-//   ACT, KV: mem = sat8(z);  SCORES: mem = z;  ROUTER: logits = z
+//   ACT: mem = sat8(z);  KV: mem = max(sat8(z), -127);  SCORES: mem = z;  ROUTER: logits = z
 //   RES_SET: mem = z;  RES_ADD: mem = sat16(sat16(mem) + z);  RES_ACC: mem = mem + z (wide, saturated by its readers)
 //
-// Reference: peritus.reference.residual. early_token_i runs two cycles ahead of z_i to read the residual word.
-// Latency: one register. retire_o pulses while the word is being written.
+// Keys and values become stationary operands, which two-MAC packing wants within +-127 (mac_array.sv).
+// Reference: peritus.reference.residual, peritus.reference.attention. early_token_i runs two cycles ahead of z_i,
+// to read the residual word. Latency: one register. retire_o pulses while the word is being written.
 
 module write_back
   import peritus_pkg::*;
@@ -34,16 +35,14 @@ module write_back
 
   localparam logic signed [15:0] MAX16 = 16'sh7fff;
 
-  function automatic logic [7:0] saturate8(logic signed [15:0] value);
-    return (value[15:7] == {9{value[15]}}) ? value[7:0] : value[15] ? 8'h80 : 8'h7f;
-  endfunction
-
   function automatic logic signed [RES_W-1:0] saturate16(logic signed [RES_W-1:0] value);
     return (value[RES_W-1:15] == {(RES_W - 15) {value[RES_W-1]}}) ? value
          : value[RES_W-1] ? RES_W'(~MAX16) : RES_W'(MAX16);
   endfunction
 
-  logic to_residual, add;
+  logic               to_residual, add;
+  logic signed [15:0] lowest;
+  assign lowest = (token_i.dst == DST_KV) ? -16'sd127 : -16'sd128;
   assign to_residual = token_i.dst inside {DST_RES_ADD, DST_RES_ACC, DST_RES_SET};
   assign add = token_i.dst == DST_RES_ADD;
   assign res_re_o = early_token_i.valid && early_token_i.dst inside {DST_RES_ADD, DST_RES_ACC};
@@ -60,7 +59,7 @@ module write_back
     if (token_i.valid) begin
       addr_o <= token_i.dst_addr;
       for (int n = 0; n < int'(PN); n++) begin
-        byte_o[n] <= saturate8(z_i[n]);
+        byte_o[n] <= (z_i[n] > 16'sd127) ? 8'h7f : (z_i[n] < lowest) ? lowest[7:0] : z_i[n][7:0];
         half_o[n] <= z_i[n];
       end
     end

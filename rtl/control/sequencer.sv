@@ -54,7 +54,7 @@ module sequencer
   input  logic                  drop_ready_i,
   // errors and state
   input  logic                  err_i,
-  output logic [3:0]            err_o,           // 0 none, 1 opcode, 2 operand count, 3 past the end of the program
+  output logic [3:0]            err_o,           // 0 none, 1 opcode, 2 count, 3 past the end of the program
   output logic [15:0]           pc_o,
   output logic [7:0]            state_o
 );
@@ -155,11 +155,11 @@ module sequencer
               state_q <= STOPPED;
             end
           endcase
+          if (is_gemm && instr_q.expert_valid && queued == '0) state_q <= DROP;
           if (is_gemm && bad_gemm) begin
             err_o <= 4'd2;
             state_q <= STOPPED;
           end
-          if (is_gemm && instr_q.expert_valid && queued == '0) state_q <= DROP;
         end
       end
       GEMM: if (gemm_ready_i) begin

@@ -5,7 +5,7 @@ Every function takes integer arrays of any width and returns int64 arrays whose 
 """
 
 from peritus.reference.arithmetic import rhu, saturate
-from peritus.reference.attention import attention, attention_scores, attention_values
+from peritus.reference.attention import attention, attention_scores, attention_values, stationary
 from peritus.reference.gelu import gelu
 from peritus.reference.layernorm import layernorm
 from peritus.reference.linear import matmul
@@ -39,4 +39,5 @@ __all__ = [
     "row_maximum",
     "rsqrt",
     "saturate",
+    "stationary",
 ]

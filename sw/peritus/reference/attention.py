@@ -12,6 +12,11 @@ from peritus.reference.requantize import requantize, rescale
 from peritus.reference.softmax import probabilities, row_maximum
 
 
+def stationary(value: Ints) -> I64:
+    """Keys and values as the array holds them: int8 within ±127, so that it can pack two per multiplier."""
+    return np.maximum(value.astype(np.int64), -127)
+
+
 def attention_scores(q: Ints, k: Ints, multiplier: int, shift: int) -> I64:
     """s = sat16(stage 1 of q . k), one head: int8 [queries, width], [keys, width] -> int16 [queries, keys].
 
@@ -45,9 +50,10 @@ def attention(
 ) -> I64:
     """All heads: int8 q, k, v [tokens, heads * head_dim] -> int8 values of the same shape.
 
-    score_multiplier, score_shift: [heads]. multiplier, shift: [heads * head_dim].
+    k and v count as clamped to ±127 (`stationary`). score_multiplier, score_shift: [heads]. multiplier, shift: [heads * head_dim].
     """
     width = q.shape[1] // len(score_multiplier)
+    k, v = stationary(k), stationary(v)
     parts = []
     for head, (score_mult, score_sh) in enumerate(zip(score_multiplier, score_shift, strict=True)):
         c = slice(head * width, (head + 1) * width)

@@ -149,6 +149,8 @@ def _write(
                 (state.act, MemoryName.ACT) if instruction.dst is Dest.ACT else (state.kv, MemoryName.KV)
             )
             data = ref.saturate(values, 8)
+            if instruction.dst is Dest.KV:
+                data = ref.stationary(data)
             memory.write(address, data)
         case Dest.SCORES:
             target, data = MemoryName.SCORE, half
