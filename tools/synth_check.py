@@ -10,6 +10,7 @@ mapping, and the depth analysis itself. Depths are of the netlist mapped block b
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
@@ -24,6 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = Path(".cache") / "synth"  # relative to ROOT: the WebAssembly build of Yosys sees only this folder
 TIMEOUT_S = 3600
 TAIL_LINES = 30
+# What an LFE5U-85F holds.
+CAPACITY = {"LUT4": 83_640, "TRELLIS_FF": 83_640, "MULT18X18D": 156, "DP16KD": 208}
+_CELL_SUFFIX = re.compile(r"_(TRELLIS_FF|DP16KD|TRELLIS_DPR16X4)_\w+$")
 
 
 def script(sources: list[Path], top: str) -> str:
@@ -36,6 +40,8 @@ def script(sources: list[Path], top: str) -> str:
             f"hierarchy -check -top {top}",
             "proc -latches error",
             "check -assert -nolatches",
+            # The ECP5 has no large RAM like UltraScale's: those memories become block RAM.
+            'setattr -set ram_style "block" a:ram_style=ultra',
             f"synth_ecp5 -noflatten -top {top}",
             "check -assert -mapped",
             "flatten -scopename",
@@ -79,11 +85,14 @@ def table(blocks: dict[str, Block]) -> str:
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for block in sorted(blocks.values(), key=lambda block: -block.cells.total()):
         area = [str(block.cells[kind]) for kind in AREA_TYPES]
-        path = f"{block.path_start} → {block.path_end}" if block.depth else ""
+        ends = [_CELL_SUFFIX.sub("", name) for name in (block.path_start, block.path_end)]
+        path = " → ".join(ends) if block.depth else ""
         lines.append(f"| {' | '.join([block.module, str(block.instances), *area, str(block.depth), path])} |")
     total = [str(sum(block.cells[kind] for block in blocks.values())) for kind in AREA_TYPES]
     deepest = str(max(block.depth for block in blocks.values()))
     lines.append(f"| {' | '.join(['**total**', '', *total, deepest, ''])} |")
+    capacity = [str(CAPACITY.get(kind, "")) for kind in AREA_TYPES]
+    lines.append(f"| {' | '.join(['an ECP5-85F has', '', *capacity, '', ''])} |")
     return "\n".join(lines)
 
 
