@@ -50,7 +50,8 @@ def attention(
 ) -> I64:
     """All heads: int8 q, k, v [tokens, heads * head_dim] -> int8 values of the same shape.
 
-    k and v count as clamped to ±127 (`stationary`). score_multiplier, score_shift: [heads]. multiplier, shift: [heads * head_dim].
+    k and v count as clamped to ±127 (`stationary`). score_multiplier, score_shift: [heads].
+    multiplier, shift: [heads * head_dim].
     """
     width = q.shape[1] // len(score_multiplier)
     k, v = stationary(k), stationary(v)
