@@ -95,16 +95,15 @@ module layernorm
     .last_o       (read_last)
   );
 
-  function automatic logic signed [15:0] saturate16(logic signed [RES_W-1:0] value);
-    if (value[RES_W-1:15] == {(RES_W - 15) {value[RES_W-1]}}) return value[15:0];
-    return value[RES_W-1] ? 16'sh8000 : 16'sh7fff;
-  endfunction
-
   always_ff @(posedge clk_i) begin
     read_last_q <= {read_last_q[0], read_last_in_row};
     x_last_q <= read_last_q[1];
     if (read_q[1]) begin
-      for (int n = 0; n < int'(PN); n++) x_q[n] <= saturate16(signed'(res_rdata_i[n]));
+      for (int n = 0; n < int'(PN); n++) begin
+        x_q[n] <= (res_rdata_i[n][RES_W-1:15] == {(RES_W - 15) {res_rdata_i[n][RES_W-1]}})
+                ? res_rdata_i[n][15:0]
+                : (res_rdata_i[n][RES_W-1] ? 16'h8000 : 16'h7fff);
+      end
     end
   end
 

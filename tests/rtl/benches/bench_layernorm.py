@@ -162,10 +162,24 @@ async def corner_values(dut: Any) -> None:
     hw = bench.hw
     n = hw.max_d_words * hw.pn
     low, high = -(1 << 19), (1 << 19) - 1
-    alternating = np.where(np.arange(n) % 2, low, high)
+    odd = np.arange(n) % 2 == 1
+    alternating = np.where(odd, low, high)
+    lowest = np.where(odd, low, -(1 << 15) + 1)  # after saturation one LSB apart
+    highest = np.where(odd, high, (1 << 15) - 2)
     single = np.zeros(n, dtype=np.int64)
     single[-1] = high
-    x = np.stack([np.full(n, low), np.full(n, high), np.zeros(n, np.int64), alternating, single, -single])
+    x = np.stack(
+        [
+            np.full(n, low),
+            np.full(n, high),
+            np.zeros(n, np.int64),
+            alternating,
+            lowest,
+            highest,
+            single,
+            -single,
+        ]
+    )
     for epsilon in (0, 1, (1 << 32) - 1):
         await bench.check(x, epsilon)
     await bench.check(x, shift=1)
