@@ -228,6 +228,8 @@ class Bundle:
         fetch_start = start + header["exec"] * EXEC_BYTES
         end = fetch_start + header["fetch"] * FETCH_BYTES
         weight_start = end + -end % ALIGNMENT
+        if (size := weight_start + header["weight_bytes"]) != len(data):
+            raise ValueError(f"contents of {size} bytes in a file of {len(data)}")
 
         def words(first: int, count: int, size: int) -> list[int]:
             return [int.from_bytes(data[first + i * size :][:size], "little") for i in range(count)]
