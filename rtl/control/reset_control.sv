@@ -16,17 +16,19 @@ module reset_control #(
   output logic flush_o
 );
 
+  logic released_q = 1'b0;  // power-up value: in reset even before the first clock edge
   logic [$clog2(HoldCycles+1)-1:0] left_q;
 
-  assign flush_o = !rst_no;
+  assign rst_no  = released_q;
+  assign flush_o = !released_q;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || soft_reset_i) begin
-      rst_no <= 1'b0;
-      left_q <= ($clog2(HoldCycles + 1))'(HoldCycles);
+      released_q <= 1'b0;
+      left_q     <= ($clog2(HoldCycles + 1))'(HoldCycles);
     end else begin
       if (left_q != 0) left_q <= left_q - 1'b1;
-      else if (idle_i) rst_no <= 1'b1;
+      else if (idle_i) released_q <= 1'b1;
     end
   end
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from peritus.hw.config import BURST_BEATS, HwConfig, load_config
+from peritus.hw.config import ABI_VERSION, BURST_BEATS, HwConfig, load_config
 from peritus.hw.emit import sv_package
 from peritus.resources import resource
 
@@ -19,6 +19,30 @@ NANO = load_config("nano")
 EDGE = replace(load_config("edge"), weight_store_words=64)
 ZCU104 = replace(load_config("zcu104"), weight_store_words=96)
 SMALL_NANO = replace(NANO, weight_store_words=64)
+
+CONTROL = (
+    "control_unit",
+    "error_capture",
+    "job_queue",
+    "perf_counters",
+    "program_loader",
+    "program_memory",
+    "reset_control",
+)
+MEMORY = (
+    "axi_reader",
+    "axi_writer",
+    "burst_builder",
+    "guard",
+    "image_loader",
+    "loop_nest",
+    "memory_side",
+    "patch_walker",
+    "ram_1r1w",
+    "result_writer",
+    "weight_fetch",
+    "weight_store",
+)
 
 
 @pytest.fixture
@@ -143,3 +167,30 @@ def test_error_capture(bench: Callable[..., None]) -> None:
 @pytest.mark.parametrize("hw", [NANO, ZCU104], ids=["nano", "zcu104"])
 def test_perf_counters(bench: Callable[..., None], hw: HwConfig) -> None:
     bench("perf_counters", ["control/perf_counters"], hw)
+
+
+@RINGS
+def test_peritus_top(run_bench: Callable[..., Any], tmp_path: Path, hw: HwConfig) -> None:
+    """Everything but the core, whose place the bench takes."""
+    package = tmp_path / "peritus_pkg.sv"
+    package.write_text(sv_package(hw))
+    packages = ["control/control_pkg", "generated/csr_pkg"]
+    blocks = [*(f"control/{name}" for name in CONTROL), *(f"memory/{name}" for name in MEMORY)]
+    blocks += ["generated/csr", "common/fifo", "peritus_top"]
+    sources = [package, *(resource(f"rtl/{name}.sv") for name in [*packages, *blocks])]
+    run_bench(
+        "peritus_top",
+        [*sources, resource("tests/rtl/benches/core_probe.sv"), resource("rtl/lint.vlt")],
+        "tests.rtl.benches.bench_peritus_top",
+        public_depth=2,
+        plusargs={
+            "pn": hw.pn,
+            "axi_bytes": hw.axi_data_bytes,
+            "axi_ports": hw.axi_ports,
+            "stripe_bytes": hw.stripe_bytes,
+            "act_words": hw.act_words,
+            "residual_words": hw.residual_words,
+            "abi": ABI_VERSION,
+            "hash": f"{hw.hash64:x}",
+        },
+    )
