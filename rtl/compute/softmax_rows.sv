@@ -34,8 +34,8 @@ module softmax_rows
   output logic [5:0]         shift_o
 );
 
-  // --- row maximum: a tree of four-way nodes, one register per level, then read-modify-write ---
-  localparam int unsigned LEVELS = tree_levels(PN, 4);
+  // --- row maximum: a binary tree, one register per level, then read-modify-write ---
+  localparam int unsigned LEVELS = $clog2(PN);
   typedef struct packed {
     logic               valid;
     logic               first_n;
@@ -61,15 +61,9 @@ module softmax_rows
     end
     for (int level = 1; level <= int'(LEVELS); level++) begin
       if (max_row_q[level-1].valid) begin
-        for (int n = 0; n < (int'(PN) + (1 << (2 * level)) - 1) >> (2 * level); n++) begin
-          logic signed [15:0] best;
-          best = node_q[level-1][4*n];
-          for (int i = 1; i < 4; i++) begin
-            if (4 * n + i < (int'(PN) + (1 << (2 * (level - 1))) - 1) >> (2 * (level - 1))) begin
-              best = larger(best, node_q[level-1][4*n+i]);
-            end
-          end
-          node_q[level][n] <= best;
+        for (int n = 0; n < int'(PN) >> level; n++) begin
+          node_q[level][n] <= (node_q[level-1][2*n] > node_q[level-1][2*n+1]) ? node_q[level-1][2*n]
+                                                                              : node_q[level-1][2*n+1];
         end
       end
     end
@@ -150,8 +144,9 @@ module softmax_rows
     .shift_o(shift_o)
   );
 
-  if (PN < 8) begin : gen_check
-    $error("softmax_rows: the row maximum needs PN >= 8");
+  // From the retirement of the last score to the first lookup: retire, accept, issue (3), then AT_OPERAND - 2.
+  if (LEVELS < 2 || LEVELS + 2 > 3 + AT_OPERAND - 2) begin : gen_check
+    $error("softmax_rows: PN = %0d, the row maximum must be written before it is looked up", PN);
   end
 
 endmodule

@@ -31,7 +31,8 @@ module streamer
   logic               running_q;
   logic [COUNT_W-1:0] row_q;
   logic [7:0]         kb_q, nb_q;
-  logic [11:0]        stream_keys_q, score_keys_q;  // keys from this kb on (streamed), from this nb on (written)
+  logic [11:0]        stream_keys_q;                // keys from this kb on
+  logic [11:0]        score_keys_q;                 // keys from this nb on
   logic [GAP_W-1:0]   gap_q;                        // cycles until the next pass may begin
   logic [7:0]         in_flight_q;                  // results issued and not yet written
   issue_t             issue_q;
