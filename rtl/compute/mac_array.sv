@@ -5,9 +5,9 @@
 //
 // x_i: PK operands, 9-bit signed (int8 activations or uint8 probabilities), one token vector per cycle.
 // Stationary operands are double buffered: rows are written into the shadow; swap_i with a token vector makes
-// the shadow active for that token and all later ones. Row k = position * Groups + group, so rows written in
-// ascending order are written in the order in which a swap travels down the cascade: the shadow may be rewritten
-// from row 0, at most 2*Groups rows per cycle, beginning in the cycle after the swap.
+// the shadow active for that token and all later ones. Row k = position * GROUPS + group, and the swap reaches
+// position p after p cycles: a row may be rewritten in cycle max(1, p) after the swap or later, a column after CASCADE
+// cycles. Rows in ascending order, at most GROUPS per cycle, follow the swap down the cascade without waiting.
 //
 // Each group of CASCADE rows is a systolic chain (one DSP column): the partial sum moves one position per
 // cycle, operands are delayed to meet it. With Pack, output channels n and n + PN/2 share one multiplier:
