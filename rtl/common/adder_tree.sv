@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sum of a vector of signed numbers: a tree of Radix inputs per node with a register after every node. Radix 4
-// (two adders deep) suits up to about 24 bits, Radix 2 more.
+// Sum of a vector of signed numbers: a binary tree with a register after every node.
 //
 //   sum_o = value_i[0] + ... + value_i[Inputs-1]
 //
-// Latency: adder_tree_latency(Inputs, Radix) = ceil(log_Radix(Inputs)), one vector per cycle. Registers hold while their
+// Latency: adder_tree_latency(Inputs) = ceil(log2(Inputs)), one vector per cycle. Registers hold while their
 // level is not valid.
 
 module adder_tree
@@ -12,7 +11,6 @@ module adder_tree
 #(
   parameter  int unsigned Inputs = 8,
   parameter  int unsigned InW = 16,
-  parameter  int unsigned Radix = 4,
   localparam int unsigned OutW = InW + $clog2(Inputs)
 ) (
   input  logic                   clk_i,
@@ -23,13 +21,13 @@ module adder_tree
   output logic signed [OutW-1:0] sum_o
 );
 
-  localparam int LEVELS = int'(adder_tree_latency(Inputs, Radix));
+  localparam int LEVELS = int'(adder_tree_latency(Inputs));
 
   // Sums that level `level` holds; level -1 is the input.
   function automatic int nodes(int level);
     int count;
     count = int'(Inputs);
-    for (int i = 0; i <= level; i++) count = (count + int'(Radix) - 1) / int'(Radix);
+    for (int i = 0; i <= level; i++) count = (count + 1) / 2;
     return count;
   endfunction
 
@@ -40,14 +38,12 @@ module adder_tree
     for (int level = 0; level < LEVELS; level++) begin
       if (valid[level]) begin
         for (int n = 0; n < nodes(level); n++) begin
-          logic signed [OutW-1:0] total;
-          total = '0;
-          for (int i = int'(Radix) * n; i < int'(Radix) * (n + 1); i++) begin
-            if (i < nodes(level - 1)) begin
-              total = total + ((level == 0) ? OutW'(value_i[i]) : node_q[level-1][i]);
-            end
+          if (2 * n + 1 == nodes(level - 1)) begin
+            node_q[level][n] <= (level == 0) ? OutW'(value_i[2*n]) : node_q[level-1][2*n];
+          end else begin
+            node_q[level][n] <= (level == 0) ? OutW'(value_i[2*n]) + OutW'(value_i[2*n+1])
+                                             : node_q[level-1][2*n] + node_q[level-1][2*n+1];
           end
-          node_q[level][n] <= total;
         end
       end
     end
@@ -62,8 +58,8 @@ module adder_tree
   assign valid_o = valid[LEVELS];
   assign sum_o = node_q[LEVELS-1][0];
 
-  if (Inputs < 2 || Radix < 2) begin : gen_check
-    $error("adder_tree: Inputs = %0d and Radix = %0d must be at least 2", Inputs, Radix);
+  if (Inputs < 2) begin : gen_check
+    $error("adder_tree: Inputs = %0d must be at least 2", Inputs);
   end
 
 endmodule

@@ -20,20 +20,12 @@ package latency_pkg;
   localparam int unsigned NORM_AFFINE_LATENCY = 2 + REQUANTIZE_LATENCY;
   localparam int unsigned NORM_LANES_LATENCY = NORM_AFFINE_LATENCY + 2 + ROUND_SHIFT_LATENCY;
 
-  // Levels of a balanced tree with `radix` inputs per node.
-  function automatic int unsigned tree_levels(int unsigned inputs, int unsigned radix);
-    int unsigned levels;
-    levels = 0;
-    for (int unsigned span = 1; span < inputs; span = span * radix) levels++;
-    return levels;
-  endfunction
-
-  function automatic int unsigned adder_tree_latency(int unsigned inputs, int unsigned radix = 4);
-    return tree_levels(inputs, radix);
+  function automatic int unsigned adder_tree_latency(int unsigned inputs);
+    return $clog2(inputs);
   endfunction
 
   function automatic int unsigned argmax_latency(int unsigned inputs);
-    return tree_levels(inputs, 2);
+    return $clog2(inputs);
   endfunction
 
   function automatic int unsigned topk_stage_latency(int unsigned inputs);
@@ -42,7 +34,7 @@ package latency_pkg;
 
   // LayerNorm statistics, from the last word of a token: square, sum, accumulate, variance, root.
   function automatic int unsigned norm_stats_latency(int unsigned lanes);
-    return 1 + adder_tree_latency(lanes, 2) + 1 + 5 + RSQRT_LATENCY;
+    return 1 + adder_tree_latency(lanes) + 1 + 5 + RSQRT_LATENCY;
   endfunction
 
   // The numerators of the chosen experts meet the reciprocal of the sum over all experts.

@@ -31,7 +31,7 @@ module norm_stats
   output logic [4:0]             half_o
 );
 
-  localparam int unsigned TREE_LATENCY = adder_tree_latency(Lanes, 2);
+  localparam int unsigned TREE_LATENCY = adder_tree_latency(Lanes);
   localparam int unsigned LANES_W = $clog2(Lanes);
   localparam int unsigned SQUARES_W = 31 + $clog2(MaxWidth);  // Q, unsigned
   localparam int unsigned LOW_W = SQUARES_W / 2;              // split of Q
@@ -60,8 +60,7 @@ module norm_stats
 
   adder_tree #(
     .Inputs(Lanes),
-    .InW   (16),
-    .Radix (2)
+    .InW   (16)
   ) u_sum (
     .clk_i,
     .rst_ni,
@@ -73,8 +72,7 @@ module norm_stats
 
   adder_tree #(
     .Inputs(Lanes),
-    .InW   (32),
-    .Radix (2)
+    .InW   (32)
   ) u_squares (
     .clk_i,
     .rst_ni,
