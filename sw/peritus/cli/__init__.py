@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command line: peritus demo | compile | run | info | doctor."""
+
+import typer
+
+from peritus.cli.compile import compile_command
+from peritus.cli.demo import demo_command
+from peritus.cli.doctor import doctor_command
+from peritus.cli.info import info_command
+from peritus.cli.run import run_command
+
+app = typer.Typer(
+    name="peritus",
+    help="Mixture-of-Experts vision transformers on FPGAs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo_command)
+app.command("compile")(compile_command)
+app.command("run")(run_command)
+app.command("info")(info_command)
+app.command("doctor")(doctor_command)
+
+__all__ = ["app"]

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands share: errors, JSON, images, progress, devices."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import numpy as np
+import numpy.typing as npt
+import typer
+from PIL import Image, UnidentifiedImageError
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from peritus.devices import Device, open_device
+from peritus.driver.platform import Limit
+from peritus.errors import PeritusError
+from peritus.hw.config import HwConfig
+from peritus.image import ImageError
+
+P = ParamSpec("P")
+
+# People read stderr's progress and stdout's tables; with --json - stdout belongs to the JSON.
+progress_console = Console(stderr=True)
+
+JsonOption = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Also write the result as JSON; - is standard output."),
+]
+DeviceOption = Annotated[str, typer.Option(help="reference (no clock) or rtl (cycle-accurate simulation).")]
+HwOption = Annotated[str, typer.Option(help="Hardware configuration, a name from hw_configs.toml.")]
+TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds until a silent device counts as hung.")]
+
+
+def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Expected errors end a command with one line and exit status 1, not with a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except PeritusError as error:
+            progress_console.print(
+                f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+            )
+            raise typer.Exit(1) from error
+
+    return run
+
+
+def output_console(json_target: str | None) -> Console:
+    """Where tables go."""
+    return Console(stderr=json_target == "-")
+
+
+def write_json(record: Any, target: str | None) -> None:
+    """Write `record` to a file, or to standard output if the target is "-"."""
+    if target is None:
+        return
+    text = json.dumps(record, indent=2) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    path = Path(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def read_image(path: Path) -> npt.NDArray[np.uint8]:
+    """An image file as uint8 [height, width, 3]; ImageError if it is missing or no image."""
+    if not path.is_file():
+        raise ImageError(f"image {path} does not exist")
+    try:
+        with Image.open(path) as image:
+            return np.array(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise ImageError(f"image {path} cannot be read: {error}") from error
+
+
+def fit_image(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """The largest centred part of the image with the aspect of height x width, scaled to exactly that."""
+    rows, columns = image.shape[:2]
+    scale = min(rows / height, columns / width)
+    crop_rows, crop_columns = round(height * scale), round(width * scale)
+    top, left = (rows - crop_rows) // 2, (columns - crop_columns) // 2
+    part = Image.fromarray(image[top : top + crop_rows, left : left + crop_columns])
+    return np.array(part.resize((width, height), Image.Resampling.LANCZOS))
+
+
+def write_picture(picture: npt.NDArray[np.uint8], path: Path) -> str:
+    """Save as PNG; the path as text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+    return str(path)
+
+
+def _progress(*columns: ProgressColumn) -> Progress:
+    """Progress that leaves nothing behind, and shows nothing where standard error is no terminal."""
+    quiet = not progress_console.is_terminal
+    return Progress(*columns, console=progress_console, transient=True, disable=quiet)
+
+
+@contextmanager
+def busy(text: str) -> Iterator[None]:
+    """A spinner with the elapsed time around something long whose end is not known."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with _progress(*columns) as progress:
+        progress.add_task(text)
+        yield
+
+
+def open_with_progress(name: str, hw: HwConfig, timeout: float, waves: Path | None = None) -> Device:
+    """Open a device; while a simulator is built for it, a bar shows how far that is."""
+    if name != "rtl":
+        return open_device(name, hw)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with _progress(*columns) as progress:
+        task = progress.add_task(f"Building the {hw.name} simulator", total=None)
+
+        def show(build: Any) -> None:
+            progress.update(task, completed=build.done, total=build.total or None)
+
+        return open_device(name, hw, limit=Limit(seconds=timeout), waves=waves, progress=show)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peritus compile: quantized model to bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import peritus
+from peritus.cli.common import HwOption, JsonOption, busy, output_console, reports_errors, write_json
+from peritus.cli.info import bundle_record, bundle_table
+
+
+@reports_errors
+def compile_command(
+    model: Annotated[
+        str, typer.Argument(help="Name of a shipped model, a .safetensors model or a .onnx export.")
+    ],
+    hw: HwOption = "zcu104",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Bundle to write; default: MODEL-HW.bundle.")
+    ] = None,
+    json_target: JsonOption = None,
+) -> None:
+    """Compile a quantized model for a hardware configuration."""
+    path = output or Path(f"{Path(model).stem}-{hw}.bundle")
+    with busy(f"Compiling {model} for {hw}"):
+        bundle = peritus.compile(peritus.load_model(model), hw=hw)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bundle.save(path)
+    output_console(json_target).print(bundle_table(bundle, path))
+    write_json({**bundle_record(bundle), "bundle": str(path)}, json_target)

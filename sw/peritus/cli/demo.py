@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peritus demo: a photo through the accelerator's RTL, with proof of every bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import peritus
+from peritus.cli.common import (
+    DeviceOption,
+    HwOption,
+    JsonOption,
+    TimeoutOption,
+    busy,
+    fit_image,
+    open_with_progress,
+    output_console,
+    read_image,
+    reports_errors,
+    write_json,
+    write_picture,
+)
+from peritus.cli.jobs import equals_reference, explain_mismatch, results_table, run_job
+from peritus.demo import PHOTO
+from peritus.hw.config import load_config
+from peritus.report import render, run_record
+
+DEFAULT_MODEL = "m3vit_tiny"
+
+
+@reports_errors
+def demo_command(
+    image_file: Annotated[
+        Path | None, typer.Option("--image", help="Your photo; default: one that is shipped.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="A shipped model or a model file.")] = DEFAULT_MODEL,
+    hw: HwOption = "zcu104",
+    device: DeviceOption = "rtl",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures and JSON.")] = Path(
+        "build/demo"
+    ),
+    timeout: TimeoutOption = 600.0,
+    json_target: JsonOption = None,
+) -> None:
+    """Turn a photo into segmentation and depth maps, and compare every integer with the reference."""
+    console = output_console(json_target)
+    config = load_config(hw)
+    photo = image_file or PHOTO
+    with busy(f"Compiling {model} for {hw}"):
+        bundle = peritus.compile(peritus.load_model(model), hw=config)
+    image = fit_image(read_image(photo), bundle.image_height, bundle.image_width)
+    picture = write_picture(image, output / "photo.png")
+    console.print(
+        f"{bundle.model} on {hw}, device {device}: {photo.name} as {image.shape[1]} x {image.shape[0]}"
+    )
+    records: list[dict[str, Any]] = []
+    with open_with_progress(device, config, timeout) as opened:
+        opened.load(bundle)
+        for task in bundle.tasks:
+            result = run_job(opened, image, task.name, features=True)
+            exact = equals_reference(bundle, config, image, result, device)
+            files = {"picture": write_picture(render(result, image), output / f"{task.name}.png")}
+            records.append(run_record(bundle, config, device, result, exact, files))
+    console.print(results_table(records, f"{bundle.model} on {hw}, {config.clock_mhz} MHz"))
+    if bundle.untrained:
+        console.print(
+            f"The weights are {bundle.provenance}: the maps show the machine at work and mean nothing."
+        )
+    console.print(f"Pictures and JSON are in {output}/")
+    summary = {
+        "model": bundle.model,
+        "provenance": bundle.provenance,
+        "untrained": bundle.untrained,
+        "hw": hw,
+        "device": device,
+        "photo": picture,
+        "bit_exact": None if device == "reference" else all(record["bit_exact"] for record in records),
+        "runs": records,
+    }
+    write_json(summary, str(output / "demo.json"))
+    write_json(summary, json_target)
+    for record in records:
+        if record["bit_exact"] is False:
+            raise explain_mismatch(bundle, config, image, record["task"], device, features=True)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peritus info: what is inside a bundle or a model file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+import peritus
+from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
+from peritus.hw.config import config_names, load_config
+from peritus.ir import QuantModel
+from peritus.program.bundle import Bundle
+from peritus.program.disassemble import disassemble
+
+
+@reports_errors
+def info_command(
+    file: Annotated[str, typer.Argument(help="A bundle, a model file, or the name of a shipped model.")],
+    program: Annotated[bool, typer.Option("--program", "-p", help="Disassemble a bundle's program.")] = False,
+    json_target: JsonOption = None,
+) -> None:
+    """Describe a bundle or a quantized model."""
+    console = output_console(json_target)
+    path = Path(file)
+    if path.suffix in (".safetensors", ".onnx") or file in peritus.model_names():
+        model = peritus.load_model(file)
+        console.print(model_table(model))
+        write_json(model_record(model), json_target)
+        return
+    bundle = Bundle.load(path)
+    console.print(bundle_table(bundle, path))
+    record = bundle_record(bundle)
+    if program:
+        lines = disassemble(bundle)
+        record["program"] = lines
+        for line in lines:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    write_json(record, json_target)
+
+
+def bundle_record(bundle: Bundle) -> dict[str, Any]:
+    """What a bundle contains, for JSON."""
+    opcodes = Counter(instruction.opcode.name for instruction in bundle.instructions)
+    return {
+        "model": bundle.model,
+        "provenance": bundle.provenance,
+        "hw": bundle.hw,
+        "config_hash": f"{bundle.config_hash:#018x}",
+        "image": [bundle.image_height, bundle.image_width, 3],
+        "tasks": [
+            {
+                "name": t.name,
+                "kind": t.kind,
+                "map": [t.rows, t.columns, t.channels],
+                "scale": t.scale,
+                "macs": t.macs,
+            }
+            for t in bundle.tasks
+        ],
+        "features": [bundle.features.tokens, bundle.features.channels],
+        "instructions": dict(opcodes),
+        "fetch_entries": len(bundle.fetches),
+        "weight_bytes": len(bundle.weights),
+        "program_bytes": len(bundle.program),
+        "memory_words": dict(bundle.memory),
+    }
+
+
+def bundle_table(bundle: Bundle, path: Path) -> Table:
+    """What a bundle contains, for people."""
+    table = Table(
+        title=f"{path.name}: {bundle.model} for {bundle.hw}", show_header=False, title_justify="left"
+    )
+    table.add_row("weights from", bundle.provenance)
+    table.add_row("configuration", f"{bundle.hw} {bundle.config_hash:#018x}")
+    table.add_row("image", f"{bundle.image_height} x {bundle.image_width} x 3 uint8")
+    for task in bundle.tasks:
+        shape = f"{task.rows} x {task.columns} x {task.channels}"
+        table.add_row(f"task {task.name}", f"{task.kind}, {shape} int16, {task.macs / 1e6:.1f} M MAC")
+    table.add_row("features", f"{bundle.features.tokens} x {bundle.features.channels}")
+    opcodes = Counter(instruction.opcode.name for instruction in bundle.instructions)
+    table.add_row("program", ", ".join(f"{count} {name}" for name, count in opcodes.most_common()))
+    table.add_row("weights", f"{len(bundle.weights) / 1e6:.2f} MB in {len(bundle.fetches)} segments")
+    sizes = load_config(bundle.hw) if bundle.hw in config_names() else None
+    for memory, words in bundle.memory.items():
+        limit = f" of {getattr(sizes, memory)}" if sizes is not None and hasattr(sizes, memory) else ""
+        table.add_row(memory.replace("_", " "), f"{words}{limit}")
+    return table
+
+
+def model_record(model: QuantModel) -> dict[str, Any]:
+    """What a model contains, for JSON."""
+    types = model.graph.verify()
+    return {
+        "model": model.name,
+        "provenance": model.provenance,
+        "config": dict(model.config),
+        "tasks": [
+            {"name": t.name, "kind": t.kind, "channels": t.channels, "scale": t.scale}
+            for t in model.graph.tasks
+        ],
+        "nodes": [
+            {"name": n.name, "op": type(n).__name__, "inputs": list(n.inputs), "type": str(types[n.name])}
+            for n in model.graph.nodes
+        ],
+    }
+
+
+def model_table(model: QuantModel) -> Table:
+    """What a model contains, for people."""
+    table = Table(title=f"model {model.name}", show_header=False, title_justify="left")
+    table.add_row("weights from", model.provenance)
+    table.add_row("image", f"{model.graph.image_height} x {model.graph.image_width} x 3 uint8")
+    for key, value in model.config.items():
+        table.add_row(key, str(value))
+    for task in model.graph.tasks:
+        table.add_row(f"task {task.name}", f"{task.kind}, {task.channels} channels, LSB {task.scale:.3g}")
+    operations = Counter(type(node).__name__ for node in model.graph.nodes)
+    table.add_row("operations", ", ".join(f"{count} {name}" for name, count in operations.most_common()))
+    return table

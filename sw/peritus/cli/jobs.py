@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running a job and comparing it with the reference, for `run` and `demo`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+
+from peritus.cli.common import busy
+from peritus.devices import Device, Result, open_device
+from peritus.errors import PeritusError
+from peritus.hw.config import HwConfig
+from peritus.program.bundle import Bundle
+from peritus.report import same_result
+
+
+class NotBitExact(PeritusError):
+    """A device and the reference disagree; says where."""
+
+
+def run_job(
+    device: Device, image: npt.NDArray[np.uint8], task: str, features: bool, text: str | None = None
+) -> Result:
+    """One job with a spinner."""
+    with busy(text or f"Running {task} on {device.name}"):
+        return device.run(image, task=task, features=features)
+
+
+def equals_reference(
+    bundle: Bundle, hw: HwConfig, image: npt.NDArray[np.uint8], result: Result, device: str
+) -> bool | None:
+    """Run the same job on the reference: does every integer agree? None if the device is the reference."""
+    if device == "reference":
+        return None
+    with busy(f"Comparing {result.task.name} with the reference"), open_device("reference", hw) as reference:
+        reference.load(bundle)
+        features = result.raw_features is not None
+        return same_result(result, reference.run(image, task=result.task.name, features=features))
+
+
+def explain_mismatch(
+    bundle: Bundle, hw: HwConfig, image: npt.NDArray[np.uint8], task: str, device: str, features: bool
+) -> NotBitExact:
+    """The error for a result that is not the reference's; for rtl the first differing write is looked for."""
+    where = "its result differs from the reference"
+    if device == "rtl":
+        from peritus.devices.locate import locate
+
+        with busy("Looking for the first difference"):
+            difference = locate(bundle, hw, image, task=task, features=features)
+        where = str(difference) if difference is not None else f"{where}, but not when repeated"
+    return NotBitExact(f"task {task} on {device} is not bit-exact: {where}")
+
+
+def results_table(records: list[dict[str, object]], title: str) -> Table:
+    """One row per job; what a device without a clock cannot tell is left out as a dash."""
+    table = Table(title=title, title_justify="left")
+    for column in ("task", "device", "cycles", "ms", "MAC util.", "read MB", "written kB", "exact"):
+        table.add_column(column, justify="left" if column in ("task", "device") else "right")
+    for record in records:
+        table.add_row(
+            str(record["task"]),
+            str(record["device"]),
+            _number(record["cycles"], ",d"),
+            _number(record["latency_ms"], ".2f"),
+            _number(record["mac_utilization"], ".1%"),
+            _number(record["ddr_bytes_read"], ".2f", 1e-6),
+            _number(record["ddr_bytes_written"], ".1f", 1e-3),
+            {True: "yes", False: "NO", None: "-"}[record["bit_exact"]],  # type: ignore[index]
+        )
+    return table
+
+
+def _number(value: object, form: str, factor: float = 1.0) -> str:
+    if not isinstance(value, int | float):
+        return "-"
+    return format(value if factor == 1.0 else value * factor, form)

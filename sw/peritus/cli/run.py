@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peritus run: one image through a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from peritus.cli.common import (
+    DeviceOption,
+    JsonOption,
+    TimeoutOption,
+    fit_image,
+    open_with_progress,
+    output_console,
+    read_image,
+    reports_errors,
+    write_json,
+    write_picture,
+)
+from peritus.cli.jobs import equals_reference, explain_mismatch, results_table, run_job
+from peritus.devices import Result
+from peritus.hw.config import load_config
+from peritus.image import check_image
+from peritus.program.bundle import Bundle
+from peritus.report import render, run_record
+
+
+@reports_errors
+def run_command(
+    bundle_file: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Written by `peritus compile`.")],
+    image_file: Annotated[Path, typer.Option("--image", help="Photo, of the bundle's image size.")],
+    task: Annotated[str, typer.Option(help="Task of the bundle (see `peritus info`).")],
+    device: DeviceOption = "reference",
+    check: Annotated[bool, typer.Option("--check", help="Compare every integer with the reference.")] = False,
+    features: Annotated[
+        bool, typer.Option("--features", help="Also return the last block's features.")
+    ] = False,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Crop and scale the photo to the bundle's size.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the maps (.npy) and the picture (.png).")
+    ] = None,
+    waves: Annotated[Path | None, typer.Option(help="rtl: record every signal into this FST file.")] = None,
+    timeout: TimeoutOption = 600.0,
+    json_target: JsonOption = None,
+) -> None:
+    """Run one image through a bundle on a device."""
+    bundle = Bundle.load(bundle_file)
+    hw = load_config(bundle.hw)
+    bundle.check_hardware(hw)
+    bundle.task_index(task)
+    image = read_image(image_file)
+    if resize:
+        image = fit_image(image, bundle.image_height, bundle.image_width)
+    check_image(image, bundle.image_height, bundle.image_width)
+    with open_with_progress(device, hw, timeout, waves) as opened:
+        opened.load(bundle)
+        result = run_job(opened, image, task, features)
+    exact = equals_reference(bundle, hw, image, result, device) if check else None
+    files = _write_files(result, image, output) if output is not None else {}
+    record = run_record(bundle, hw, device, result, exact, files)
+    output_console(json_target).print(results_table([record], f"{bundle.model} on {hw.name}"))
+    if bundle.untrained:
+        output_console(json_target).print(f"The weights are {bundle.provenance}: the maps mean nothing.")
+    write_json(record, json_target)
+    if exact is False:
+        raise explain_mismatch(bundle, hw, image, task, device, features)
+
+
+def _write_files(result: Result, image: np.ndarray, folder: Path) -> dict[str, str]:  # type: ignore[type-arg]
+    """Map, features and picture; their paths by kind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = result.task.name
+    arrays = {"map": (folder / f"{name}.npy", result.dequantized())}
+    if result.features is not None:
+        arrays["features"] = (folder / f"{name}_features.npy", result.features)
+    for path, values in arrays.values():
+        np.save(path, values)
+    files = {kind: str(path) for kind, (path, _) in arrays.items()}
+    return {**files, "picture": write_picture(render(result, image), folder / f"{name}.png")}
