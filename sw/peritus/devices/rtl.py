@@ -40,6 +40,7 @@ def build_rtl(
     *,
     waves: bool = False,
     assertions: bool = False,
+    cache_dir: Path | None = None,
     progress: Callable[[BuildProgress], None] | None = None,
 ) -> Path:
     """The simulator of one configuration, built if it is not in the cache; options of `build_simulation`."""
@@ -48,6 +49,7 @@ def build_rtl(
         [*rtl_sources(hw.name), resource("sim/trace_bind.sv")],
         waves=waves,
         assertions=assertions,
+        cache_dir=cache_dir,
         progress=progress,
     )
 

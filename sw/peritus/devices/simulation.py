@@ -208,6 +208,7 @@ def build_simulation(
     parameters: Mapping[str, int] | None = None,
     waves: bool = False,
     assertions: bool = False,
+    cache_dir: Path | None = None,
     progress: Callable[[BuildProgress], None] | None = None,
 ) -> Path:
     """Build `top` with the harness of sim/, or take it from the cache.
@@ -217,6 +218,7 @@ def build_simulation(
         sources: SystemVerilog files, packages first; sim/write_monitor.sv is added.
         waves: able to write FST files (several times slower, even while it does not write).
         assertions: the RTL's own assertions are checked, and uninitialized state is random.
+        cache_dir: default `peritus.resources.cache_dir()`.
 
     Returns:
         The library for `Simulation`.
@@ -234,6 +236,7 @@ def build_simulation(
         cpp_sources=[resource("sim/harness.cpp"), resource("sim/simulation.cpp")],
         cpp_include_dirs=[resource("sim")],
         cpp_flags=["-DVL_USER_STOP", "-DVL_USER_FINISH", "-DVL_USER_FATAL"],
+        cache_dir=cache_dir,
         progress=progress,
     )
 

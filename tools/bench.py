@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark: cycles a frame on cycle-accurate RTL, checked bit for bit, as the table of the README.
+
+    python tools/bench.py [--image FILE] [--build] [--json FILE]
+
+Cycles are exact and repeatable; seconds depend on the machine. --build also times simulator builds without cache.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+import peritus
+from peritus.cli.common import fit_image, read_image
+from peritus.demo import PHOTO
+from peritus.devices.rtl import build_rtl
+from peritus.hw import load_config
+from peritus.report import run_record, same_result
+
+PAIRS = (("zcu104", "m3vit_tiny"), ("nano", "m3vit_micro"))
+COLUMNS = (
+    "hw",
+    "model",
+    "task",
+    "cycles",
+    "latency ms",
+    "MAC/cycle",
+    "array busy",
+    "DDR read MB",
+    "DDR written kB",
+    "simulated s",
+    "bit-exact",
+)
+
+
+def measure(hw_name: str, model: str, photo: Path, features: bool) -> list[dict[str, Any]]:
+    """One record per task of a model (peritus.report.run_record, plus whether features were stored)."""
+    hw = load_config(hw_name)
+    bundle = peritus.compile(peritus.load_model(model), hw=hw)
+    image = fit_image(read_image(photo), bundle.image_height, bundle.image_width)
+    records = []
+    with peritus.open_device("rtl", hw=hw) as device, peritus.open_device("reference", hw=hw) as reference:
+        device.load(bundle)
+        reference.load(bundle)
+        for task in bundle.tasks:
+            result = device.run(image, task=task.name, features=features)
+            exact = same_result(result, reference.run(image, task=task.name, features=features))
+            records.append({**run_record(bundle, hw, "rtl", result, exact), "features": features})
+    return records
+
+
+def row(record: dict[str, Any]) -> tuple[str, ...]:
+    """A record as the table shows it."""
+    return (
+        record["hw"],
+        record["model"],
+        record["task"] + (" + features" if record["features"] else ""),
+        f"{record['cycles']:,}",
+        f"{record['latency_ms']:.3f}",
+        f"{record['macs'] / record['cycles']:.1f}",
+        f"{record['array_busy'] / record['cycles']:.1%}",
+        f"{record['ddr_bytes_read'] / 1e6:.2f}",
+        f"{record['ddr_bytes_written'] / 1e3:.1f}",
+        f"{record['sim_seconds']:.1f}",
+        "yes" if record["bit_exact"] else "NO",
+    )
+
+
+def build_seconds(hw_name: str) -> float:
+    """Seconds to build the simulator of a configuration with an empty cache."""
+    with tempfile.TemporaryDirectory() as empty:
+        start = time.perf_counter()
+        build_rtl(load_config(hw_name), cache_dir=Path(empty))
+        return time.perf_counter() - start
+
+
+def main(
+    image: Annotated[Path, typer.Option(help="Photo; default: the shipped one.")] = PHOTO,
+    build: Annotated[
+        bool, typer.Option("--build", help="Also time a simulator build without cache.")
+    ] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all records here.")] = None,
+) -> None:
+    """Print the table; exit status 1 if any frame is not bit-exact."""
+    console = Console(stderr=True)
+    records = []
+    for hw_name, model in PAIRS:
+        for features in (False, True):
+            with console.status(f"{model} on {hw_name}"):
+                records += measure(hw_name, model, image, features)
+    print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")
+    for record in records:
+        print("| " + " | ".join(row(record)) + " |")
+    if build:
+        for hw_name, _ in PAIRS:
+            with console.status(f"building {hw_name}"):
+                print(f"\nSimulator of {hw_name} built in {build_seconds(hw_name):.0f} s without cache.")
+    if json_file:
+        json_file.write_text(json.dumps(records, indent=2))
+    sys.exit(0 if all(record["bit_exact"] for record in records) else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
