@@ -18,9 +18,11 @@ from quant_models.moe import ExpertLinear, Gate, MoeMlp
 
 ROUTER_GAIN = 2.0  # std of router logits
 ATTENTION_GAIN = 1.5  # on q and k: peaked attention
+HEAD_GAIN = 1.0
 BRANCH_GAIN = 0.5  # what a block adds, relative to the residual stream
 NORM_SPREAD = 0.2
-ROUTING_IMAGES = 4
+SUBPIXEL_SPREAD = 0.3  # how much the 4x4 outputs of one token differ
+ADAPTATION_IMAGES = 4
 
 
 def new_model(config: M3ViTConfig, seed: int = 0) -> M3ViT:
@@ -31,7 +33,7 @@ def new_model(config: M3ViTConfig, seed: int = 0) -> M3ViT:
         for name, module in net.named_modules():
             _initialize(name, module, config, generator)
         _initialize_positions(net.backbone, config, generator)
-        _spread_routing(net, procedural_images(config, ROUTING_IMAGES, seed))
+        _adapt_to_images(net, procedural_images(config, ADAPTATION_IMAGES, seed))
     return net
 
 
@@ -56,6 +58,9 @@ def _initialize(name: str, module: nn.Module, config: M3ViTConfig, generator: to
         _normal(module.bias, 0.1, generator)
         if name.endswith("qkv"):
             module.weight[: 2 * config.d_model] *= ATTENTION_GAIN
+        if name.endswith(".head"):  # the pixels of one token see nearly the same
+            pixels = module.weight.view(config.head_upscale**2, -1, config.d_model)
+            pixels.copy_(pixels[0] + SUBPIXEL_SPREAD * pixels)
 
 
 def _initialize_positions(backbone: Backbone, config: M3ViTConfig, generator: torch.Generator) -> None:
@@ -71,11 +76,11 @@ def _initialize_positions(backbone: Backbone, config: M3ViTConfig, generator: to
     _normal(backbone.cls_token, 0.5, generator)
 
 
-def _spread_routing(net: M3ViT, images: Tensor) -> None:
-    """Make routers blind to what all tokens have in common, and equally loud in what is left.
+def _adapt_to_images(net: M3ViT, images: Tensor) -> None:
+    """Make routers and heads blind to what all tokens have in common, and equally loud in what is left.
 
-    Tokens of an untrained network share a large mean, with which a random router sends all of them to the same few
-    experts. Each router loses its component along the mean token and is scaled to logits of std ROUTER_GAIN.
+    Tokens of an untrained network share a large mean, with which a random router sends all of them to the
+    same few experts, and a random head sees one class. Both lose their component along the mean token.
     """
     backbone = net.backbone
     tasks = range(len(net.config.tasks))
@@ -87,20 +92,23 @@ def _spread_routing(net: M3ViT, images: Tensor) -> None:
             if isinstance(gates, nn.ModuleList):
                 for gate, x in zip(gates, tokens, strict=True):
                     assert isinstance(gate, Gate)
-                    _center_gate(gate, x)
+                    _center(gate.w_gate.T, x, ROUTER_GAIN)
             else:
                 assert isinstance(gates, Gate)
-                _center_gate(gates, torch.cat(tokens))
+                _center(gates.w_gate[: net.config.d_model].T, torch.cat(tokens), ROUTER_GAIN)
         streams = [
             block(x, task, backbone.task_embedding(task)) for task, x in zip(tasks, streams, strict=True)
         ]
+    for task, x in zip(net.config.task_names, streams, strict=True):
+        decoder = net.decoder(task)
+        _center(decoder.head.weight, decoder.norm(x[:, 1:]).flatten(0, 1), HEAD_GAIN)
 
 
-def _center_gate(gate: Gate, tokens: Tensor) -> None:
-    weight = gate.w_gate[: tokens.shape[1]]
+def _center(weight: Tensor, tokens: Tensor, gain: float) -> None:
+    """Make the outputs of `weight` (out, d) have mean 0 and standard deviation `gain` on `tokens` (n, d)."""
     mean = tokens.mean(dim=0)
-    weight -= torch.outer(mean, mean @ weight) / mean.square().sum()
-    weight *= ROUTER_GAIN / (tokens @ weight).std(dim=0)
+    weight -= torch.outer(weight @ mean, mean) / mean.square().sum()
+    weight *= gain / (tokens @ weight.T).std(dim=0)[:, None]
 
 
 def procedural_images(config: M3ViTConfig, count: int, seed: int = 0) -> Tensor:

@@ -95,5 +95,6 @@ class M3ViT(nn.Module):
         return out
 
     def forward(self, images: Tensor, task: str) -> Tensor:
-        out: Tensor = self.decoders[task](self.features(images, task))
+        features = self.features(images, task)  # first, because it checks the task's name
+        out: Tensor = self.decoders[task](features)
         return out
