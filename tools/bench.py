@@ -3,7 +3,7 @@
 
     python tools/bench.py [--image FILE] [--build] [--json FILE]
 
-Cycles are exact and repeatable; seconds depend on the machine. --build also times simulator builds without cache.
+Cycles are exact and repeatable; seconds depend on the machine. --build also times builds without cache.
 """
 
 from __future__ import annotations
