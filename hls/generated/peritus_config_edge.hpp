@@ -28,6 +28,7 @@ constexpr int TILE_WORDS = 8;
 constexpr int STRIPE_WORDS = 4;
 constexpr int STRIPE_BYTES = 256;
 constexpr int PARAM_BLOCK_WORDS = 5;
+constexpr int MIN_PASS = 16;
 constexpr int RES_W = 20;
 constexpr int ACC_W = 27;
 constexpr int ADDR_W = 40;

@@ -5,9 +5,6 @@ package core_pkg;
   import peritus_pkg::*;
 
   localparam int unsigned LANES_W = $clog2(PN + 1);
-  // A pass is never shorter than this: accumulator read-modify-write (4 cycles), row sums and row maxima, and
-  // stage 1 to stage 2 of the epilogue, whose parameters change together with a pass.
-  localparam int unsigned MIN_PASS = 16;
 
   // A GEMM on its way to the tile loader and the streamer; count replaces tokens (queue length of an expert).
   typedef struct packed {

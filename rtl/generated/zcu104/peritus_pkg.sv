@@ -26,6 +26,7 @@ package peritus_pkg;
   localparam int unsigned STRIPE_WORDS = 2;
   localparam int unsigned STRIPE_BYTES = 256;
   localparam int unsigned PARAM_BLOCK_WORDS = 5;
+  localparam int unsigned MIN_PASS = 16;
   localparam int unsigned RES_W = 20;
   localparam int unsigned ACC_W = 27;
   localparam int unsigned ADDR_W = 40;

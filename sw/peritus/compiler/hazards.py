@@ -20,10 +20,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from peritus.compiler.step import Region, Step
-from peritus.hw.config import HwConfig
+from peritus.hw.config import MIN_PASS, HwConfig
 from peritus.program.isa import Dest, Opcode, StreamSource
 
-MIN_PASS = 16  # cycles, core_pkg::MIN_PASS
 RESULT_LATENCY = (
     72  # cycles from issuing a row to its result being readable (row maxima included), rounded up
 )

@@ -17,6 +17,9 @@ ACC_BITS = 27  # accumulator plus bias, one operand of a 27x18 multiplier
 ADDRESS_BITS = 40  # AXI addresses
 PARAM_BLOCK_WORDS = 5  # weight words of one parameter block: bias (2), m1, m2, s1|s2
 CASCADE = 8  # products summed along one DSP cascade (two-MAC packing bound with uint8 operands)
+# Cycles of the shortest pass: covers the read-modify-write of accumulators (4), row sums and row maxima, and the way
+# from stage 1 to stage 2 of the epilogue, whose parameters change together with a pass.
+MIN_PASS = 16
 ABI_VERSION = 1
 
 
@@ -91,10 +94,17 @@ class HwConfig:
         need(self.axi_ports in (1, 2, 4), "axi_ports", "1, 2 or 4")
         need(self.axi_data_bytes in (8, 16), "axi_data_bytes", "8 or 16")
         need(self.pn % self.axi_data_bytes == 0, "axi_data_bytes", "a divisor of pn")
-        need(self.stripe_words >= 1 and self.stripe_bytes % self.weight_word_bytes == 0, "pn", "at most 8 * axi_data_bytes")
+        need(
+            self.stripe_words >= 1 and self.stripe_bytes % self.weight_word_bytes == 0,
+            "pn",
+            "at most 8 * axi_data_bytes",
+        )
         ring_stripes = self.weight_store_words // self.stripe_words
-        need(self.weight_store_words % self.stripe_words == 0 and ring_stripes % self.axi_ports == 0,
-             "weight_store_words", "a whole number of stripes per port")
+        need(
+            self.weight_store_words % self.stripe_words == 0 and ring_stripes % self.axi_ports == 0,
+            "weight_store_words",
+            "a whole number of stripes per port",
+        )
         need(self.weight_store_words >= 4 * self.tile_words, "weight_store_words", "at least four tiles")
         need(1 <= self.max_top_k <= 4, "max_top_k", "1..4")
         need(self.max_top_k <= self.max_experts <= min(64, self.pn), "max_experts", "max_top_k..min(64, pn)")

@@ -20,6 +20,7 @@ from peritus.hw.config import (
     ADDRESS_BITS,
     BURST_BEATS,
     CASCADE,
+    MIN_PASS,
     PARAM_BLOCK_WORDS,
     RESIDUAL_BITS,
     HwConfig,
@@ -40,6 +41,7 @@ from peritus.program.isa import (
     StreamSource,
 )
 from peritus.reference import tables
+from peritus.reference.arithmetic import I64
 
 ENUMS: tuple[tuple[type[IntEnum], str, int], ...] = (
     (Opcode, "OP", 4),
@@ -49,7 +51,7 @@ ENUMS: tuple[tuple[type[IntEnum], str, int], ...] = (
     (Scale2, "SCALE2", 2),
     (Dest, "DST", 3),
 )
-ROMS: tuple[tuple[str, int, tables.I64], ...] = (
+ROMS: tuple[tuple[str, int, I64], ...] = (
     ("EXP_TABLE", 8, tables.EXP),
     ("EXP2_TABLE", 16, tables.EXP2),
     ("GELU_DELTA", 6, tables.DELTA),
@@ -93,6 +95,7 @@ def constants(hw: HwConfig) -> dict[str, int]:
         "STRIPE_WORDS": hw.stripe_words,
         "STRIPE_BYTES": hw.stripe_bytes,
         "PARAM_BLOCK_WORDS": PARAM_BLOCK_WORDS,
+        "MIN_PASS": MIN_PASS,
         "RES_W": RESIDUAL_BITS,
         "ACC_W": ACC_BITS,
         "ADDR_W": ADDRESS_BITS,
@@ -191,7 +194,10 @@ def cpp_tables() -> str:
 def isa_tables() -> str:
     """Field and mode tables for docs/isa.md."""
     lines = ["<!-- " + _BANNER.replace("\n", " ") + " -->", "# Instruction encoding\n"]
-    for title, layout in (("Exec instruction (256 bits)", EXEC_FIELDS), ("Fetch entry (64 bits)", FETCH_FIELDS)):
+    for title, layout in (
+        ("Exec instruction (256 bits)", EXEC_FIELDS),
+        ("Fetch entry (64 bits)", FETCH_FIELDS),
+    ):
         lines += [f"## {title}\n", "| bits | field | meaning |", "|---|---|---|"]
         position = 0
         for field in layout:

@@ -93,7 +93,9 @@ EXEC_FIELDS: tuple[Field, ...] = (
     Field("task_mask", 16, "executes only if bit `job.task` is set"),
     Field("features_only", 1, "executes only if the job asks for features"),
     Field("sync", 1, "wait until everything earlier has retired before dispatching"),
-    Field("wait_stream", 1, "stream only after everything earlier has retired; the tile loader may run ahead"),
+    Field(
+        "wait_stream", 1, "stream only after everything earlier has retired; the tile loader may run ahead"
+    ),
     Field("expert_valid", 1, "token count is the queue length of `expert`"),
     Field("expert", 6, "expert whose queue gathers, scatters or counts"),
     Field("tokens", 12, "tokens (rows) of the pass"),
