@@ -29,8 +29,11 @@ UPSTREAM: dict[str, set[str]] = {
     "driver": {"program", "hw"},
     "devices": {"program", "hw", "reference", "toolchain", "driver"},
     "report": {"program", "hw", "devices"},
-    "demo": {"program", "hw", "devices", "compiler", "ir", "frontends", "passes", "reference", "report"},
+    "demo": set(),
+    "api": {"program", "hw", "devices", "compiler", "ir", "frontends"},
     "cli": {
+        "api",
+        "demo",
         "program",
         "hw",
         "devices",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-import peritus
+from peritus import api
 from peritus.cli.common import HwOption, JsonOption, busy, output_console, reports_errors, write_json
 from peritus.cli.info import bundle_record, bundle_table
 
@@ -27,7 +27,7 @@ def compile_command(
     """Compile a quantized model for a hardware configuration."""
     path = output or Path(f"{Path(model).stem}-{hw}.bundle")
     with busy(f"Compiling {model} for {hw}"):
-        bundle = peritus.compile(peritus.load_model(model), hw=hw)
+        bundle = api.compile(api.load_model(model), hw=hw)
         path.parent.mkdir(parents=True, exist_ok=True)
         bundle.save(path)
     output_console(json_target).print(bundle_table(bundle, path))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-import peritus
+from peritus import api
 from peritus.cli.common import (
     DeviceOption,
     HwOption,
@@ -50,7 +50,7 @@ def demo_command(
     config = load_config(hw)
     photo = image_file or PHOTO
     with busy(f"Compiling {model} for {hw}"):
-        bundle = peritus.compile(peritus.load_model(model), hw=config)
+        bundle = api.compile(api.load_model(model), hw=config)
     image = fit_image(read_image(photo), bundle.image_height, bundle.image_width)
     picture = write_picture(image, output / "photo.png")
     console.print(

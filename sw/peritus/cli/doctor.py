@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 import typer
 from rich.table import Table
 
-import peritus
+from peritus import api
 from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
 from peritus.errors import PeritusError
 from peritus.hw.config import config_names, load_config
@@ -92,11 +92,11 @@ def _attempt(name: str, look: Callable[[], str], needed_for: str, required: bool
 
 def _check_models() -> str:
     """Every shipped model loads, and its checksum is right."""
-    names = peritus.model_names()
+    names = api.model_names()
     if not names:
         raise PeritusError("none in the package")
     for name in names:
-        peritus.load_model(name)
+        api.load_model(name)
     for name in config_names():
         load_config(name)
     return ", ".join(names)

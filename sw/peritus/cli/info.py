@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-import peritus
+from peritus import api
 from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
 from peritus.hw.config import config_names, load_config
 from peritus.ir import QuantModel
@@ -27,8 +27,8 @@ def info_command(
     """Describe a bundle or a quantized model."""
     console = output_console(json_target)
     path = Path(file)
-    if path.suffix in (".safetensors", ".onnx") or file in peritus.model_names():
-        model = peritus.load_model(file)
+    if path.suffix in (".safetensors", ".onnx") or file in api.model_names():
+        model = api.load_model(file)
         console.print(model_table(model))
         write_json(model_record(model), json_target)
         return

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The functions of the package's own name space. What they need is imported when they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from peritus.devices import Device
+    from peritus.hw import HwConfig
+    from peritus.ir import QuantModel
+    from peritus.program.bundle import Bundle
+
+_MODELS = Path(__file__).resolve().parent / "models"
+
+
+def model_names() -> list[str]:
+    """Names of the quantized models that come with the package."""
+    return sorted(path.stem for path in _MODELS.glob("*.safetensors"))
+
+
+def load_model(name_or_path: str | Path) -> QuantModel:
+    """A quantized model: one of model_names(), a model file (.safetensors) or a QONNX export (.onnx).
+
+    Raises:
+        ModelFileError: no such model, or the file is truncated, corrupted or of another version.
+        GraphError, UnsupportedLayerError: a layer that the accelerator does not have; names the node.
+    """
+    from peritus.ir import ModelFileError, QuantModel
+
+    path = Path(name_or_path)
+    if path.suffix == ".onnx":
+        return _import_qonnx(path)
+    if path.suffix != ".safetensors":
+        path = _MODELS / f"{name_or_path}.safetensors"
+        if not path.is_file():
+            known = ", ".join(model_names())
+            raise ModelFileError(
+                f"unknown model {str(name_or_path)!r}; known: {known}, or a .safetensors or .onnx file"
+            )
+    return QuantModel.load(path)
+
+
+def compile(model: QuantModel, *, hw: str | HwConfig) -> Bundle:  # noqa: A001 (peritus.compile)
+    """Compile a model for a hardware configuration, or the name of one.
+
+    Raises:
+        ConfigError: unknown hardware. CapacityError: the model is too large for one of its memories; names
+        it, with
+            what is needed and what there is. CompileError: the model cannot be mapped; names the node.
+    """
+    from peritus.compiler import compile_model
+    from peritus.hw import load_config
+
+    return compile_model(model, load_config(hw) if isinstance(hw, str) else hw)
+
+
+def open_device(name: str, *, hw: str | HwConfig, **options: Any) -> Device:
+    """A device to be used as a context manager: "reference" or "rtl"; see peritus.devices.Device.
+
+    options: of the device, for example ddr, limit, waves of peritus.devices.rtl.RtlDevice.
+
+    Raises:
+        UnknownDeviceError, ConfigError: no such device or hardware.
+    """
+    from peritus.devices import open_device as open_named
+
+    return open_named(name, hw, **options)
+
+
+def _import_qonnx(path: Path) -> QuantModel:
+    from peritus.ir import ModelFileError
+
+    try:
+        from peritus.frontends.qonnx_file import read_qonnx
+    except ImportError as error:
+        raise ModelFileError(
+            f"reading {path} needs the extra 'models': pip install peritus[models]"
+        ) from error
+    return read_qonnx(path)
