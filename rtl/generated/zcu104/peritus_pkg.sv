@@ -116,7 +116,7 @@ package peritus_pkg;
     logic [11:0] tokens;  // tokens (rows) of the pass
     logic [5:0] expert;  // expert whose queue gathers, scatters or counts
     logic expert_valid;  // token count is the queue length of `expert`
-    logic wait_stream;  // stream only after everything earlier has retired; the tile loader may run ahead
+    logic wait_stream;  // stream only after everything earlier has retired; the loader may run ahead
     logic sync;  // wait until everything earlier has retired before dispatching
     logic features_only;  // executes only if the job asks for features
     logic [15:0] task_mask;  // executes only if bit `job.task` is set

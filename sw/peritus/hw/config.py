@@ -17,8 +17,8 @@ ACC_BITS = 27  # accumulator plus bias, one operand of a 27x18 multiplier
 ADDRESS_BITS = 40  # AXI addresses
 PARAM_BLOCK_WORDS = 5  # weight words of one parameter block: bias (2), m1, m2, s1|s2
 CASCADE = 8  # products summed along one DSP cascade (two-MAC packing bound with uint8 operands)
-# Cycles of the shortest pass: covers the read-modify-write of accumulators (4), row sums and row maxima, and the way
-# from stage 1 to stage 2 of the epilogue, whose parameters change together with a pass.
+# Cycles of the shortest pass: covers the read-modify-write of accumulators (4), row sums and row maxima, and
+# the way from stage 1 to stage 2 of the epilogue, whose parameters change together with a pass.
 MIN_PASS = 16
 ABI_VERSION = 1
 
@@ -147,7 +147,7 @@ class HwConfig:
     def hash64(self) -> int:
         """Identity of the hardware: what a bundle is compiled for and what CONFIG_HASH reads.
 
-        The first 64 bits of SHA-256 over every field that shapes the hardware, the ABI and the instruction layout.
+        First 64 bits of SHA-256 over every field that shapes the hardware, the ABI and the instruction layout.
         """
         from peritus.program.isa import layout_fingerprint
 

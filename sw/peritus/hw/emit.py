@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes every generated file that follows from the configurations, the instruction layout and the ROM tables.
+"""Writes every file that follows from the configurations, the instruction layout and the ROM tables.
 
     python -m peritus.hw.emit [ROOT]
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Instruction set: field layout, opcodes and modes, written once.
 
-The SystemVerilog structs, the C++ header and docs/isa.md are generated from this file. What each instruction does
-is defined by docs/isa.md and, executably, by the reference device.
+The SystemVerilog structs, the C++ header and docs/generated/isa.md are generated from this file. What each
+instruction does is defined by docs/isa.md and, executably, by the reference device.
 """
 
 from __future__ import annotations
@@ -93,9 +93,7 @@ EXEC_FIELDS: tuple[Field, ...] = (
     Field("task_mask", 16, "executes only if bit `job.task` is set"),
     Field("features_only", 1, "executes only if the job asks for features"),
     Field("sync", 1, "wait until everything earlier has retired before dispatching"),
-    Field(
-        "wait_stream", 1, "stream only after everything earlier has retired; the tile loader may run ahead"
-    ),
+    Field("wait_stream", 1, "stream only after everything earlier has retired; the loader may run ahead"),
     Field("expert_valid", 1, "token count is the queue length of `expert`"),
     Field("expert", 6, "expert whose queue gathers, scatters or counts"),
     Field("tokens", 12, "tokens (rows) of the pass"),
