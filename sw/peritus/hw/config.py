@@ -147,7 +147,7 @@ class HwConfig:
     def hash64(self) -> int:
         """Identity of the hardware: what a bundle is compiled for and what CONFIG_HASH reads.
 
-        First 64 bits of SHA-256 over every field that shapes the hardware, the ABI and the instruction layout.
+        First 64 bits of SHA-256 over all that shapes the hardware, the ABI and the instruction layout.
         """
         from peritus.program.isa import layout_fingerprint
 
