@@ -100,8 +100,8 @@ check-generated: generated ## Fail if a generated file is not up to date
 	git --no-pager diff --stat -- $(GENERATED); exit 1; }
 
 .PHONY: synth-check
-synth-check: $(STAMPS)/synth ## Synthesize HW=nano for the ECP5: area, logic depth, no latches or loops
-	$(PY) tools/synth_check.py --hw $(HW)
+synth-check: $(STAMPS)/synth ## Synthesize HW=nano for the ECP5: area, logic depth, memories, no latches or loops
+	$(PY) -m peritus.toolchain.synth --hw $(HW)
 
 # --- Packages and cleaning ---------------------------------------------------------------------------
 
