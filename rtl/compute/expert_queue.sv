@@ -21,7 +21,7 @@ module expert_queue #(
   output logic [Width-1:0]  data_o
 );
 
-  logic [Width-1:0] mem [Depth];
+  (* no_rw_check, rw_addr_collision = "no" *) logic [Width-1:0] mem [Depth];
 
   always_ff @(posedge clk_i) begin
     if (push_i) mem[count_o[IndexW-1:0]] <= data_i;

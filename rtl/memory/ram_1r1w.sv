@@ -20,7 +20,8 @@ module ram_1r1w #(
   output logic [Width-1:0] rdata_o
 );
 
-  (* ram_style = Style *) logic [Width-1:0] mem [Depth];
+  // The last two say the same to Yosys and to Vivado: no logic for reads of an address being written.
+  (* ram_style = Style, no_rw_check, rw_addr_collision = "no" *) logic [Width-1:0] mem [Depth];
   logic [Width-1:0] read_q;
   logic             re_q;
 
