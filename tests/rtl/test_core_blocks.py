@@ -15,7 +15,11 @@ from peritus.resources import resource
 pytestmark = pytest.mark.sim
 
 PACKAGES = ["generated/peritus_tables_pkg", "compute/latency_pkg", "common/core_pkg"]
+# Latencies of the pipeline in cycles (core_pkg.sv says from where to where).
+EXP_LOOKUP, REQUANTIZE, GELU, RECIPROCAL = 3, 5, 4, 8
+AT_ARRAY = 7 + EXP_LOOKUP
 MAC_LATENCY = CASCADE + 3
+STAGE2 = 2 + REQUANTIZE + GELU + 1  # from a sum to the operands of stage 2
 
 
 @pytest.fixture
@@ -28,6 +32,7 @@ def bench(run_bench: Callable[..., Any], tmp_path: Path) -> Callable[..., None]:
         hw: str = "nano",
         shape: dict[str, int] | None = None,
         parameters: dict[str, int] | None = None,
+        public_depth: int = 1,
         **plusargs: int,
     ) -> None:
         package = tmp_path / "peritus_pkg.sv"
@@ -38,16 +43,69 @@ def bench(run_bench: Callable[..., Any], tmp_path: Path) -> Callable[..., None]:
             sources,
             f"tests.rtl.benches.bench_{top}",
             parameters=parameters or {},
+            public_depth=public_depth,
             plusargs={"hw": hw, **(shape or {}), **(parameters or {}), **plusargs},
         )
 
     return launch
 
 
+@pytest.mark.parametrize(("width", "depth"), [(8, 64), (27, 33), (1, 1)])
+def test_ram_1r1w(bench: Callable[..., None], width: int, depth: int) -> None:
+    bench("ram_1r1w", ["memory/ram_1r1w"], parameters={"Width": width, "Depth": depth})
+
+
+@pytest.mark.parametrize(
+    ("shape", "lane_bits", "chunk"),
+    [({}, 16, 8), ({"pn": 16}, 8, 4), ({"pn": 32}, 8, 8)],
+    ids=["one_slice", "parts_of_slices", "four_slices"],
+)
+def test_slice_memory(bench: Callable[..., None], shape: dict[str, int], lane_bits: int, chunk: int) -> None:
+    files = ["memory/ram_1r1w", "memory/slice_memory"]
+    parameters = {"LaneW": lane_bits, "ChunkLanes": chunk, "Words": 48}
+    bench("slice_memory", files, "nano", shape, parameters, public_depth=3)
+
+
+@pytest.mark.parametrize("hw", ["nano", "edge"])
+def test_res_init(bench: Callable[..., None], hw: str) -> None:
+    bench("res_init", ["memory/res_init"], hw)
+
+
 @pytest.mark.parametrize("pack", [0, 1])
 @pytest.mark.parametrize("hw", ["nano", "edge"])
 def test_mac_array(bench: Callable[..., None], hw: str, pack: int) -> None:
     bench("mac_array", ["compute/mac_array"], hw, parameters={"Pack": pack}, latency=MAC_LATENCY)
+
+
+@pytest.mark.parametrize("hw", ["nano", "edge"])
+def test_accumulator(bench: Callable[..., None], hw: str) -> None:
+    bench("accumulator", ["memory/ram_1r1w", "compute/accumulator"], hw)
+
+
+@pytest.mark.parametrize("hw", ["nano", "edge"])
+def test_write_back(bench: Callable[..., None], hw: str) -> None:
+    bench("write_back", ["compute/write_back"], hw)
+
+
+@pytest.mark.parametrize("hw", ["nano", "edge"])
+def test_operand_fetch(bench: Callable[..., None], hw: str) -> None:
+    files = ["common/adder_tree", "compute/exp_lookup", "compute/operand_fetch"]
+    tree = (load_config(hw).pk - 1).bit_length()
+    bench("operand_fetch", files, hw, latency=AT_ARRAY, sum_latency=tree)
+
+
+@pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("edge", 32), ("edge", 64)])
+def test_softmax_rows(bench: Callable[..., None], hw: str, pn: int) -> None:
+    files = ["memory/ram_1r1w", "common/normalize", "compute/reciprocal", "compute/softmax_rows"]
+    # An instruction that waits for the last score reads a maximum 9 cycles after it at the earliest: 1 to be
+    # written, 1 to be counted, 1 to accept, 1 to begin, and 5 from issue to the request.
+    bench("softmax_rows", files, hw, {"pn": pn}, latency=1 + RECIPROCAL, settled=9)
+
+
+@pytest.mark.parametrize("hw", ["nano", "edge"])
+def test_epilogue(bench: Callable[..., None], hw: str) -> None:
+    files = [f"compute/{name}" for name in ("round_shift", "requantize", "gelu", "epilogue")]
+    bench("epilogue", files, hw, mantissa=STAGE2, latency=1 + STAGE2 + REQUANTIZE, early=2)
 
 
 def core_files() -> list[str]:

@@ -33,7 +33,7 @@ class Port:
     def read(self) -> list[int]:
         if self.signed:
             return [element.value.to_signed() for element in self.elements]
-        return [element.value.to_unsigned() for element in self.elements]
+        return [int(element.value) for element in self.elements]
 
 
 async def reset(dut: Any) -> None:
