@@ -16,7 +16,9 @@ module reset_control #(
   output logic flush_o
 );
 
+  /* verilator lint_off PROCASSINIT */
   logic released_q = 1'b0;  // power-up value: in reset even before the first clock edge
+  /* verilator lint_on PROCASSINIT */
   logic [$clog2(HoldCycles+1)-1:0] left_q;
 
   assign rst_no  = released_q;

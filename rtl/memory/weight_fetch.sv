@@ -153,7 +153,7 @@ module weight_fetch
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) turn_q <= AXI_PORTS'(1);
-    else if (|(req_valid_o & req_ready_i)) turn_q <= (turn_q << 1) | AXI_PORTS'(turn_q[AXI_PORTS-1]);
+    else if (|(req_valid_o & req_ready_i)) turn_q <= AXI_PORTS'({turn_q, turn_q[AXI_PORTS-1]});
   end
 
 `ifndef SYNTHESIS

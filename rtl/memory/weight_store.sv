@@ -36,6 +36,7 @@ module weight_store
   localparam int unsigned PORT_W = (AXI_PORTS > 1) ? $clog2(AXI_PORTS) : 1;
   localparam int unsigned PORT_BITS = $clog2(AXI_PORTS);
   localparam int unsigned FIFO_DEPTH = 4;
+  localparam string STYLE = (WEIGHT_STORE_WORDS >= 4096) ? "ultra" : "block";  // an UltraRAM has 4096 words
 
   typedef logic [WEIGHT_STORE_AW-1:0] addr_t;
   typedef logic [SLOT_W-1:0] slot_t;
@@ -144,7 +145,7 @@ module weight_store
   assign arrived = !backlog[15-PORT_BITS] && backlog != 0;
   assign read    = arrived && credit_q != 0 && !skipping_q && !skip_valid_i;
 
-  ram_1r1w #(.Width(WORD_W), .Depth(WEIGHT_STORE_WORDS), .Style("ultra")) u_ram (
+  ram_1r1w #(.Width(WORD_W), .Depth(WEIGHT_STORE_WORDS), .Style(STYLE)) u_ram (
     .clk_i, .we_i(we_q), .waddr_i(we_addr_q), .wdata_i(we_data_q),
     .re_i(read), .raddr_i(address(read_slot_q, read_index_q)), .rdata_o(rdata)
   );

@@ -40,8 +40,8 @@ async def run(bench: Cycles, addr: int, beats: int, gap: float, ready: float) ->
             if bench.get("req_ready_i"):
                 found.append(request)
                 held = None
-        if ready == 1.0 and not bench.get("ready_o"):  # a burst of one beat right behind another burst
-            assert bench.get("step_i") and stepped > 0 and bench.get("last_i")
+        if ready == 1.0 and bench.get("step_i") and not bench.get("ready_o"):
+            assert bench.get("last_i") and stepped > 0  # a burst of one beat right behind another burst
         stepped += bench.get("step_i") and bench.get("ready_o")
         await bench.step()
     raise AssertionError("run not finished")

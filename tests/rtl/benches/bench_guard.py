@@ -51,7 +51,7 @@ async def windows(dut: Any) -> None:
     align, beat = (int(cocotb.plusargs[k]) for k in ("AlignBytes", "axi_bytes"))
     bench = Cycles(dut)
     passed = refused = 0
-    for _ in range(40):
+    for _ in range(120):
         base = random.choice([0, random.randrange(TOP // align) * align, TOP - 64 * align])
         limit = random.choice([base, base + align, min(base + random.randrange(1, 64) * align, TOP - 1)])
         limit = min(limit, TOP - 1)
