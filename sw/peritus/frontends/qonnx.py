@@ -44,16 +44,16 @@ def lower(model: ModelProto) -> Graph:
     """
     c = Context(OnnxGraph(model))
     g = c.g
-    _, channels, height, width = g.shape(g.inputs[0])
-    if channels != 3:
-        raise UnsupportedLayerError(f"the image has {channels} channels, expected 3 (RGB)")
+    shape = g.shape(g.inputs[0]) if g.inputs else ()
+    if len(shape) != 4 or shape[:2] != (1, 3):
+        raise UnsupportedLayerError(f"the first input has shape {shape}, expected one image (1, 3, H, W)")
     streams = [name for name in g.outputs if len(g.shape(name)) == 3]
     maps = [name for name in g.outputs if len(g.shape(name)) == 4]
     if len(streams) != 1 or not maps:
         raise UnsupportedLayerError(f"outputs {g.outputs}: expected one of rank 3 and at least one of rank 4")
     features = residual(c, streams[0])
     tasks = tuple(head(c, name) for name in maps)
-    graph = Graph(height, width, tuple(c.nodes), tasks, features, c.residual_scale)
+    graph = Graph(*shape[2:], tuple(c.nodes), tasks, features, c.residual_scale)
     graph.verify()
     return graph
 
