@@ -36,7 +36,8 @@ def test_no_table_entry_is_near_a_rounding_tie(entry, table) -> None:
 
 def test_rhu_is_floor_of_value_plus_half() -> None:
     values = np.concatenate([np.arange(-300, 300), np.array([-(1 << 43), (1 << 43) - 1])])
-    for shift in (1, 2, 5, 47):
+    assert ref.rhu(values, 0).tolist() == values.tolist()
+    for shift in (1, 2, 5, 47, 63):
         expected = [math.floor(Fraction(int(v), 1 << shift) + Fraction(1, 2)) for v in values]
         assert ref.rhu(values, shift).tolist() == expected
 
@@ -93,21 +94,24 @@ def test_softmax_numerators() -> None:
     assert p.tolist() == [[255, 128, 1, 0], [0, 0, 0, 255]]
 
 
-def test_softmax_error_bound() -> None:
-    """Each probability is within 1/2 LSB of the numerator table plus the score's own rounding."""
+@pytest.mark.parametrize(("keys", "deviation"), [(9, 3.0), (129, 3.0), (129, 0.3), (1000, 1.0), (2, 12.0)])
+def test_softmax_error_bound(keys: int, deviation: float) -> None:
+    """The bound of docs/numerics.md, for every probability: with p exact, q softmax of the rounded scores,
+
+    |q - p| <= (2^(1/16) - 1) p   and   |P / sum(P) - q| <= (1 + (keys - 1) q) / (2 sum(P)).
+    """
     rng = np.random.default_rng(2)
-    octaves = rng.normal(0, 3, (200, 129))
+    octaves = rng.normal(0, deviation, (200, keys))
     scores = np.floor(octaves * 16 + 0.5).astype(np.int64)
-    p = ref.probabilities(scores, ref.row_maximum(scores)).astype(float)
     exact = 2.0**octaves / (2.0**octaves).sum(1, keepdims=True)
-    approx = p / p.sum(1, keepdims=True)
-    # numerator: 0.5/255 absolute; scores: two roundings of 1/32 octave; the same bounds hold for the row sum.
-    factor = 2 ** (1 / 16)
-    largest = (2.0 ** (octaves - octaves.max(1, keepdims=True))).sum(1, keepdims=True)
-    bound = exact * (factor**2 - 1) + factor**2 * (0.5 / 255) * (1 + 129 * exact) / np.maximum(
-        largest - 129 * 0.5 / 255, 1
-    )
-    assert (np.abs(approx - exact) <= bound).all()
+    rounded = 2.0 ** (scores / 16) / (2.0 ** (scores / 16)).sum(1, keepdims=True)
+    assert (np.abs(rounded - exact) <= (2 ** (1 / 16) - 1) * exact).all()
+    numerators = ref.probabilities(scores, ref.row_maximum(scores))
+    total = numerators.sum(1, keepdims=True)
+    bound = (1 + (keys - 1) * rounded) / (2 * total)
+    error = np.abs(numerators / total - rounded)
+    assert (error <= bound * (1 + 1e-9)).all()
+    assert error.max() > 0.2 * bound.min()  # the bound is no idle one
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])

@@ -13,9 +13,13 @@ I64 = npt.NDArray[np.int64]  # every intermediate result
 
 
 def rhu(value: Ints, shift: Ints | int) -> I64:
-    """Round half up, elementwise: floor(value / 2^shift + 1/2) = (value + 2^(shift-1)) >> shift, 1..63."""
+    """Round half up, elementwise: floor(value / 2^shift + 1/2) = (value + 2^(shift-1)) >> shift.
+
+    shift: 0..63; 0 leaves the value as it is.
+    """
     s = np.asarray(shift, dtype=np.int64)
-    return np.asarray((value.astype(np.int64) + (np.int64(1) << (s - 1))) >> s)
+    half = np.where(s > 0, np.int64(1) << np.maximum(s - 1, 0), 0)
+    return np.asarray((value.astype(np.int64) + half) >> s)
 
 
 def saturate(value: Ints, bits: int) -> I64:
