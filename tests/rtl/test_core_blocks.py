@@ -78,6 +78,16 @@ def test_mac_array(bench: Callable[..., None], hw: str, pack: int) -> None:
 
 
 @pytest.mark.parametrize("hw", ["nano", "edge"])
+def test_streamer(bench: Callable[..., None], hw: str) -> None:
+    bench("streamer", ["compute/streamer"], hw)
+
+
+@pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 32), ("edge", 32)])
+def test_tile_loader(bench: Callable[..., None], hw: str, pn: int) -> None:
+    bench("tile_loader", ["compute/tile_loader"], hw, {"pn": pn})
+
+
+@pytest.mark.parametrize("hw", ["nano", "edge"])
 def test_accumulator(bench: Callable[..., None], hw: str) -> None:
     bench("accumulator", ["memory/ram_1r1w", "compute/accumulator"], hw)
 
