@@ -505,4 +505,13 @@ module core
   );
   assign st_rdata_o = res_rdata;
 
+  // The compiler leaves out waits on the strength of these two bounds. A row maximum is the last result of a row:
+  // write register, comparison tree, update, memory. The residual is read two cycles before z and written one after.
+  if (AT_RESULT + 1 + $clog2(PN) + 2 + 2 > RESULT_LATENCY) begin : gen_result_latency
+    $error("core: results take longer than RESULT_LATENCY = %0d cycles", RESULT_LATENCY);
+  end
+  if (2 + 1 + 2 > UPDATE_LATENCY) begin : gen_update_latency
+    $error("core: residual updates take longer than UPDATE_LATENCY = %0d cycles", UPDATE_LATENCY);
+  end
+
 endmodule

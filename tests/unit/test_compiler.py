@@ -10,13 +10,13 @@ import pytest
 
 from peritus import ir
 from peritus.compiler import CapacityError, CompileError, compile_model
-from peritus.compiler.hazards import RESULT_LATENCY, hazard_flags
+from peritus.compiler.hazards import hazard_flags
 from peritus.compiler.layout import Layout
 from peritus.compiler.lower import lower, padded_channels
 from peritus.compiler.memory_plan import lifetimes, plan_memory
 from peritus.compiler.segments import affine_segment
 from peritus.compiler.step import Memory, Region, Step
-from peritus.hw.config import HwConfig, load_config
+from peritus.hw.config import RESULT_LATENCY, HwConfig, load_config
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.program.isa import Dest, Instruction, Opcode, StatSource, StreamSource
 

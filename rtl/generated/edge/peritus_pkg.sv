@@ -27,6 +27,8 @@ package peritus_pkg;
   localparam int unsigned STRIPE_BYTES = 256;
   localparam int unsigned PARAM_BLOCK_WORDS = 5;
   localparam int unsigned MIN_PASS = 16;
+  localparam int unsigned RESULT_LATENCY = 72;
+  localparam int unsigned UPDATE_LATENCY = 16;
   localparam int unsigned RES_W = 20;
   localparam int unsigned ACC_W = 27;
   localparam int unsigned ADDR_W = 40;

@@ -20,13 +20,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from peritus.compiler.step import Region, Step
-from peritus.hw.config import MIN_PASS, HwConfig
+from peritus.hw.config import MIN_PASS, RESULT_LATENCY, UPDATE_LATENCY, HwConfig
 from peritus.program.isa import Dest, Opcode, StreamSource
-
-RESULT_LATENCY = (
-    72  # cycles from issuing a row to its result being readable (row maxima included), rounded up
-)
-UPDATE_LATENCY = 16  # cycles between two updates of one residual word
 
 
 @dataclass(frozen=True)

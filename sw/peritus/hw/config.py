@@ -20,6 +20,10 @@ CASCADE = 8  # products summed along one DSP cascade (two-MAC packing bound with
 # Cycles of the shortest pass: covers the read-modify-write of accumulators (4), row sums and row maxima, and
 # the way from stage 1 to stage 2 of the epilogue, whose parameters change together with a pass.
 MIN_PASS = 16
+# Upper bounds on the pipeline, which the compiler's hazard analysis relies on and core.sv checks: cycles from
+# issuing a row to its result (also a row maximum) being readable; between two updates of one residual word.
+RESULT_LATENCY = 72
+UPDATE_LATENCY = 16
 ABI_VERSION = 1
 
 
