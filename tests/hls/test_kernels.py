@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HLS kernels under C simulation equal the reference, bit for bit. (Vitis itself is not run.)"""
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from peritus.errors import PeritusError
+from peritus.hw.config import load_config
+from peritus.reference.arithmetic import saturate
+from peritus.reference.gelu import gelu
+from peritus.reference.requantize import requantize, rescale
+from peritus.toolchain.errors import BuildError, ToolNotFound
+from peritus.toolchain.hls import csim_library
+
+pytestmark = pytest.mark.hls
+
+I32 = npt.NDArray[np.int32]
+ACC_BITS = 27
+Y_BITS = 24
+
+
+class Kernels:
+    """The C interface with arrays: every matrix int32 [rows][lanes]."""
+
+    def __init__(self, hw: str) -> None:
+        self._library = ctypes.CDLL(str(csim_library(hw)))
+        self.lanes = int(self._library.peritus_csim_lanes())
+
+    def _call(self, name: str, x: I32, *arguments: Any) -> I32:
+        assert x.dtype == np.int32 and x.flags.c_contiguous and x.shape[1] == self.lanes
+        out = np.full_like(x, 0x5A5A5A5A)
+
+        def pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
+            return array.ctypes.data_as(ctypes.c_void_p)
+
+        converted = [pointer(a) if isinstance(a, np.ndarray) else a for a in arguments]
+        kernel: Callable[..., int] = getattr(self._library, f"peritus_csim_{name}")
+        assert kernel(ctypes.c_int64(len(x)), pointer(x), *converted, pointer(out)) == 0, (
+            "words left in a stream"
+        )
+        return out
+
+    def stage1(self, acc: I32, bias: I32, multiplier: I32, shift: I32) -> I32:
+        return self._call("stage1", acc, bias, multiplier.astype(np.uint16), shift.astype(np.uint8))
+
+    def stage2(self, g: I32, multiplier: I32, shift: I32) -> I32:
+        return self._call("stage2", g, multiplier.astype(np.uint16), shift.astype(np.uint8))
+
+    def gelu(self, y: I32, *, apply: bool = True) -> I32:
+        return self._call("gelu", y, ctypes.c_int(apply))
+
+
+@pytest.fixture(scope="module", params=["nano", "zcu104"])
+def kernels(request: pytest.FixtureRequest) -> Kernels:
+    return Kernels(request.param)
+
+
+def test_kernels_have_the_lanes_of_the_configuration() -> None:
+    assert Kernels("edge").lanes == load_config("edge").pn
+
+
+def values(bits: int, shift: int, rng: np.random.Generator, rows: int, lanes: int) -> I32:
+    """Signed integers of `bits` bits: the extremes, ties of rounding by `shift` and their neighbours, random."""
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    ties = (np.arange(-40, 40)[:, None] * (1 << shift) + (1 << shift >> 1) + np.array([-1, 0, 1])).ravel()
+    corners = np.array([low, low + 1, -2, -1, 0, 1, 2, high - 1, high, *ties.tolist()])
+    corners = corners[(low <= corners) & (corners <= high)]
+    x = rng.integers(low, high + 1, size=(rows, lanes))
+    # All magnitudes, not only large ones.
+    x >>= rng.integers(0, bits, size=(rows, lanes))
+    x.flat[: corners.size] = corners[: x.size]
+    return x.astype(np.int32)
+
+
+@pytest.mark.parametrize("shift", range(1, 64))
+def test_stage1(kernels: Kernels, shift: int) -> None:
+    rng = np.random.default_rng(shift)
+    bias = rng.integers(-(1 << 25), 1 << 25, size=kernels.lanes).astype(np.int32)
+    multiplier = rng.integers(1 << 15, 1 << 16, size=kernels.lanes).astype(np.int32)
+    bias[:3], multiplier[:3] = 0, (1 << 15, 65535, 0)
+    biased = values(ACC_BITS, max(0, shift - 15), rng, 300, kernels.lanes)
+    acc = (
+        biased - bias
+    )  # may leave the accumulator's range where the biased sum does not: then it is replaced
+    outside = np.abs(acc.astype(np.int64)) >= 1 << (ACC_BITS - 1)
+    acc[outside] = 0
+    y = kernels.stage1(acc, bias, multiplier, np.full(kernels.lanes, shift))
+    np.testing.assert_array_equal(y, requantize(acc, bias, multiplier, shift))
+
+
+@pytest.mark.parametrize("shift", range(1, 64))
+def test_stage2(kernels: Kernels, shift: int) -> None:
+    rng = np.random.default_rng(100 + shift)
+    multiplier = rng.integers(0, 1 << 16, size=kernels.lanes).astype(np.int32)
+    multiplier[:4] = (1 << 15, 65535, 0, 1)
+    g = values(Y_BITS, max(0, shift - 15), rng, 300, kernels.lanes)
+    z = kernels.stage2(g, multiplier, np.full(kernels.lanes, shift))
+    np.testing.assert_array_equal(z, saturate(rescale(g, multiplier, shift), 16))
+
+
+def test_each_lane_has_its_own_parameters(kernels: Kernels) -> None:
+    rng = np.random.default_rng(7)
+    for rows in (1, load_config("nano").acc_depth, 1000):  # one token, one full pass, several passes
+        bias = rng.integers(-(1 << 20), 1 << 20, size=kernels.lanes).astype(np.int32)
+        multiplier = rng.integers(1 << 15, 1 << 16, size=kernels.lanes).astype(np.int32)
+        shift = rng.integers(1, 48, size=kernels.lanes).astype(np.int32)
+        acc = rng.integers(-(1 << 24), 1 << 24, size=(rows, kernels.lanes)).astype(np.int32)
+        y = kernels.stage1(acc, bias, multiplier, shift)
+        np.testing.assert_array_equal(y, requantize(acc, bias, multiplier, shift))
+
+
+def test_multiplier_one_without_shift_passes_the_value(kernels: Kernels) -> None:
+    """Stage 2 without a scale, as the RTL has it; the reference leaves stage 2 out."""
+    g = values(Y_BITS, 0, np.random.default_rng(8), 300, kernels.lanes)
+    lanes = kernels.lanes
+    z = kernels.stage2(g, np.ones(lanes, np.int32), np.zeros(lanes, np.int32))
+    np.testing.assert_array_equal(z, saturate(g, 16))
+
+
+def test_gelu_over_its_whole_input_range(kernels: Kernels) -> None:
+    y = np.arange(-(1 << (Y_BITS - 1)), 1 << (Y_BITS - 1), dtype=np.int32).reshape(-1, kernels.lanes)
+    np.testing.assert_array_equal(kernels.gelu(y), gelu(y))
+
+
+def test_gelu_off_passes_all_bits(kernels: Kernels) -> None:
+    y = values(Y_BITS, 0, np.random.default_rng(9), 300, kernels.lanes)
+    np.testing.assert_array_equal(kernels.gelu(y, apply=False), y)
+
+
+def test_unknown_configuration_is_named() -> None:
+    with pytest.raises(PeritusError, match="colossus"):
+        csim_library("colossus")
+
+
+def test_missing_headers_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ToolNotFound, match="hls4ml"):
+        csim_library("nano")
+
+
+def test_compiler_errors_carry_the_log(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("peritus.toolchain.hls.FLAGS", ("--no-such-option",))
+    with pytest.raises(BuildError, match="no-such-option"):
+        csim_library("nano", cache_dir=tmp_path)
