@@ -65,7 +65,7 @@ def test_kernels_have_the_lanes_of_the_configuration() -> None:
 
 
 def values(bits: int, shift: int, rng: np.random.Generator, rows: int, lanes: int) -> I32:
-    """Signed integers of `bits` bits: the extremes, ties of rounding by `shift` and their neighbours, random."""
+    """Signed integers of `bits` bits: extremes, ties of rounding by `shift` and their neighbours, random."""
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     ties = (np.arange(-40, 40)[:, None] * (1 << shift) + (1 << shift >> 1) + np.array([-1, 0, 1])).ravel()
     corners = np.array([low, low + 1, -2, -1, 0, 1, 2, high - 1, high, *ties.tolist()])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """C simulation of the HLS kernels: g++ instead of Vitis, once for each content.
 
-The arbitrary-precision types are AMD's own headers (Apache-2.0), which the package hls4ml carries; nothing else
-of that package is used, and it is not imported.
+The arbitrary-precision types are AMD's own headers (Apache-2.0), which the package hls4ml carries; nothing
+else of that package is used, and it is not imported.
 """
 
 import hashlib
