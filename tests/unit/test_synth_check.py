@@ -59,6 +59,9 @@ def test_depth_and_area_cross_blocks(tmp_path: Path) -> None:
     assert report["paths"][0] == top["deepest"]
     assert problems(report, max_levels=2) == []
     assert problems(report, max_levels=1) == ["2 levels of logic from x_q to sum_o"]
+    top["total"]["MULT18X18D"] = 157
+    assert problems(report, max_levels=2) == ["157 MULT18X18D used, the LFE5U-85F has 156"]
+    assert problems(report, max_levels=2, must_fit=False) == []
 
 
 @needs_yosys

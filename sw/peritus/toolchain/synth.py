@@ -5,8 +5,9 @@
     python -m peritus.toolchain.synth --hw nano --top core     one block with what it contains
 
 Fails on latches, conflicting or missing drivers, combinational loops, memories that did not become the RAM
-they ask for, and logic deeper than --max-levels between two registers. Reports are cached by content. Depths
-are of the netlist mapped block by block, before placement: a measure to compare blocks by, not a frequency.
+they ask for, logic deeper than --max-levels between two registers, and more than the device has. Depths are
+of the netlist mapped block by block, before placement: a measure to compare blocks by, not a frequency.
+Reports are cached by content.
 """
 
 import argparse
@@ -148,6 +149,7 @@ def main() -> int:
     parser.add_argument(
         "--max-levels", type=int, default=MAX_LEVELS, metavar="N", help=f"fail above (default {MAX_LEVELS})"
     )
+    parser.add_argument("--any-size", action="store_true", help="do not demand that it fits the device")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole report as JSON")
     args = parser.parse_args()
     console = Console()
@@ -165,13 +167,14 @@ def main() -> int:
     synth_report.show(
         report, console, title=f"{args.top} ({args.hw}) on an ECP5", tree=args.tree, paths=args.paths
     )
-    problems = synth_report.problems(report, args.max_levels)
+    problems = synth_report.problems(report, args.max_levels, must_fit=not args.any_size)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if not problems:
         console.print(
             "No latches, conflicting drivers or combinational loops; every memory is the RAM it asks for; "
-            f"deepest logic {report['paths'][0]['levels']} of at most {args.max_levels} levels."
+            f"deepest logic {report['paths'][0]['levels']} of at most {args.max_levels} levels.",
+            soft_wrap=True,
         )
     console.print(f"Took {time.monotonic() - start:.0f} s.")
     return 1 if problems else 0

@@ -59,9 +59,15 @@ def _path(path: LogicPath) -> dict[str, Any]:
     return {"levels": path.levels, "start": path.start, "end": path.end, "through": list(path.blocks)}
 
 
-def problems(report: Mapping[str, Any], max_levels: int) -> list[str]:
-    """One line for each finding that must not stay."""
+def problems(report: Mapping[str, Any], max_levels: int, *, must_fit: bool = True) -> list[str]:
+    """One line for each finding that must not stay; `must_fit`: in the device."""
     found = []
+    used = _utilization(report)
+    found += [
+        f"{used[kind]} {kind} used, the {DEVICE} has {limit}"
+        for kind, limit in CAPACITY.items()
+        if must_fit and used[kind] > limit
+    ]
     for memory in report["memories"]:
         size = f"{memory['words']} x {memory['width']} bits"
         if memory["style"] == "block" and memory["kind"] != "block":
@@ -72,6 +78,13 @@ def problems(report: Mapping[str, Any], max_levels: int) -> list[str]:
         if path["levels"] > max_levels:
             found.append(f"{path['levels']} levels of logic from {path['start']} to {path['end']}")
     return found
+
+
+def _utilization(report: Mapping[str, Any]) -> dict[str, int]:
+    """Cells of the whole design; LUT4 with those that carry chains and distributed RAM take."""
+    total: Mapping[str, int] = report["instances"][0]["total"]
+    luts = total["LUT4"] + LUTS_PER_CARRY * total["CCU2C"] + LUTS_PER_LUT_RAM * total["TRELLIS_DPR16X4"]
+    return {**total, "LUT4": luts}
 
 
 def show(report: Mapping[str, Any], console: Console, *, title: str, tree: int, paths: int) -> None:
@@ -100,9 +113,7 @@ def area_table(report: Mapping[str, Any], title: str, tree: int) -> Table:
             *(str(entry["total"][kind] or "") for kind in AREA_TYPES),
             str(levels or ""),
         )
-    total = instances[""]["total"]
-    luts = total["LUT4"] + LUTS_PER_CARRY * total["CCU2C"] + LUTS_PER_LUT_RAM * total["TRELLIS_DPR16X4"]
-    used = {**total, "LUT4": luts}
+    used = _utilization(report)
     table.add_section()
     table.add_row(
         f"of an {DEVICE}",
