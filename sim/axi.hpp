@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // AXI4 pins of the Verilated design, as pointers into its top-level struct.
 //
-// The clock loop reads and writes the public members of the model directly. Data buses are byte pointers, since
-// Verilator keeps a 64-bit port in a QData and a 128-bit port in a VlWide<4>, both little endian: one code path
-// serves every width. IDs are left out: the design uses one ID per port, and it is 0.
+// The clock loop reads and writes the public members of the model directly. Data buses are byte pointers,
+// since Verilator keeps a 64-bit port in a QData and a 128-bit port in a VlWide<4>, both little endian: one
+// code path serves every width. IDs are left out: the design uses one ID per port, and it is 0.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the read and the write side of a port share: the rules for bursts, the map of the memory, random delays.
+// What the read and the write side of a port share: the rules for bursts, the map of the memory, random
+// delays.
 #pragma once
 
 #include "axi.hpp"
@@ -18,7 +19,9 @@ class Channel {
   Channel(unsigned port, const DdrConfig &config, ViolationLog &log, std::uint64_t seed)
       : config_(config), random_(seed), log_(log), port_(port) {}
 
-  void report(std::uint64_t cycle, Fault fault, std::uint64_t address) { log_.add(cycle, port_, fault, address); }
+  void report(std::uint64_t cycle, Fault fault, std::uint64_t address) {
+    log_.add(cycle, port_, fault, address);
+  }
 
   void check_burst(std::uint64_t cycle, const Request &request, unsigned data_bytes) {
     const std::uint64_t last = request.address + std::uint64_t(request.beats()) * data_bytes - 1;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The memory behind all AXI ports: shares a sustained bandwidth among them, beat by beat.
 //
-// A token bucket is filled with `bandwidth` bytes a cycle; a beat costs its width. The bucket holds no more than one
-// cycle's inflow and one beat of each channel, so idle time is lost as it is in a real memory. Channels are served in
-// turn. During a refresh nothing is granted: the sustained rate is then lower by refresh_cycles / refresh_period.
+// A token bucket is filled with `bandwidth` bytes a cycle; a beat costs its width. The bucket holds no more
+// than one cycle's inflow and one beat of each channel, so idle time is lost as it is in a real memory.
+// Channels are served in turn. During a refresh nothing is granted: the sustained rate is then lower by
+// refresh_cycles / refresh_period.
 #pragma once
 
 #include <algorithm>
@@ -16,12 +17,15 @@ namespace peritus {
 
 class DdrModel {
  public:
-  DdrModel(const DdrConfig &config, const std::vector<ReadPins> &read_pins, const std::vector<WritePins> &write_pins)
+  DdrModel(const DdrConfig &config, const std::vector<ReadPins> &read_pins,
+           const std::vector<WritePins> &write_pins)
       : config_(config),
         beat_cost_(std::uint64_t(read_pins.front().data_bytes) << 16),
         capacity_(config.bandwidth + beat_cost_ * (read_pins.size() + write_pins.size())) {
-    for (const ReadPins &pins : read_pins) readers_.emplace_back(readers_.size(), pins, config_, violations);
-    for (const WritePins &pins : write_pins) writers_.emplace_back(writers_.size(), pins, config_, violations);
+    for (const ReadPins &pins : read_pins)
+      readers_.emplace_back(readers_.size(), pins, config_, violations);
+    for (const WritePins &pins : write_pins)
+      writers_.emplace_back(writers_.size(), pins, config_, violations);
   }
   DdrModel(const DdrModel &) = delete;  // the channels refer to config_ and violations
 

@@ -33,14 +33,17 @@ int guarded(Handle *handle, Action action) {
 }
 
 [[noreturn]] void stopped(const char *why, const char *file, int line, const char *scope) {
-  throw std::runtime_error(std::string(why) + " in " + (scope ? scope : "?") + " (" + (file ? file : "?") + ":" +
+  const auto text = [](const char *name) { return std::string(name ? name : "?"); };
+  throw std::runtime_error(std::string(why) + " in " + text(scope) + " (" + text(file) + ":" +
                            std::to_string(line) + ")");
 }
 
 }  // namespace
 
 // Verilator's hooks (VL_USER_STOP, VL_USER_FINISH, VL_USER_FATAL): by default they end the process.
-void vl_stop(const char *file, int line, const char *scope) { stopped("assertion or $stop", file, line, scope); }
+void vl_stop(const char *file, int line, const char *scope) {
+  stopped("assertion or $stop", file, line, scope);
+}
 void vl_finish(const char *file, int line, const char *scope) { stopped("$finish", file, line, scope); }
 void vl_fatal(const char *file, int line, const char *scope, const char *text) {
   stopped(text && *text ? text : "$fatal", file, line, scope);
@@ -49,9 +52,11 @@ void vl_fatal(const char *file, int line, const char *scope, const char *text) {
 extern "C" {
 
 // Called by write_monitor.sv.
-void peritus_trace_write(int memory, int address, const svBitVecVal *enable, const svBitVecVal *data, int bits) {
+void peritus_trace_write(int memory, int address, const svBitVecVal *enable, const svBitVecVal *data,
+                         int bits) {
   peritus::Simulation &simulation = *peritus::evaluating;
-  simulation.writes.add(memory, simulation.cycles(), address, enable[0] | std::uint64_t(enable[1]) << 32, data, bits);
+  const std::uint64_t parts = enable[0] | std::uint64_t(enable[1]) << 32;
+  simulation.writes.add(memory, simulation.cycles(), address, parts, data, bits);
 }
 
 // Null on failure; sim_creation_error() then says why.
@@ -119,7 +124,8 @@ void sim_trace_writes(Handle *handle, int enable) {
   handle->simulation.writes.enabled = enable;
 }
 // The records of a memory, valid until the simulation runs on; *record_words is 0 if there are none.
-const std::uint32_t *sim_written(Handle *handle, std::uint32_t memory, std::uint64_t *words, std::uint32_t *record_words) {
+const std::uint32_t *sim_written(Handle *handle, std::uint32_t memory, std::uint64_t *words,
+                                 std::uint32_t *record_words) {
   const peritus::WriteTrace &trace = handle->simulation.writes;
   *words = trace.words(memory).size();
   *record_words = *words ? trace.record_words(memory) : 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The read side (AR, R) of one port of the DDR model.
 //
-// On an idle port the first R handshake follows the AR handshake by `read_latency` (+ 0..jitter) cycles. Bursts are
-// answered in order. Every beat waits until the model grants it a share of the bandwidth.
+// On an idle port the first R handshake follows the AR handshake by `read_latency` (+ 0..jitter) cycles.
+// Bursts are answered in order. Every beat waits until the model grants it a share of the bandwidth.
 #pragma once
 
 #include <cstring>

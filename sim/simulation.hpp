@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// One simulated accelerator: the Verilated top, its clock, the memory behind its AXI masters, and its register port.
+// One simulated accelerator: the Verilated top, its clock, the memory behind its AXI masters, and its
+// register port.
 //
-// A cycle is two evaluations. Handshakes are sampled while the clock is low and everything has settled; the rising edge
-// is evaluated; then the memory model drives its new outputs and the falling edge lets them settle.
+// A cycle is two evaluations. Handshakes are sampled while the clock is low and everything has settled; the
+// rising edge is evaluated; then the memory model drives its new outputs and the falling edge lets them
+// settle.
 #pragma once
 
 #include <memory>

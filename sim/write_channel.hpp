@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The write side (AW, W, B) of one port of the DDR model.
 //
-// W beats enter a buffer of BUFFERED beats and reach the memory's timing when the model grants them bandwidth; B follows
-// the grant of a burst's last beat by `write_latency` (+ 0..jitter) cycles. The bytes themselves are stored at once.
-// Data are accepted only behind their address.
+// W beats enter a buffer of BUFFERED beats and reach the memory's timing when the model grants them
+// bandwidth; B follows the grant of a burst's last beat by `write_latency` (+ 0..jitter) cycles. The bytes
+// themselves are stored at once. Data are accepted only behind their address.
 #pragma once
 
 #include <cstring>
@@ -87,7 +87,8 @@ class WriteChannel : Channel {
   // AXI4 A3.2.1: VALID and its payload hold until READY.
   void check_stability(std::uint64_t cycle) {
     const Request request{*pins_.awaddr, *pins_.awlen, *pins_.awsize, *pins_.awburst};
-    if (aw_waiting_ && !(*pins_.awvalid && request == aw_held_)) report(cycle, Fault::UnstableAw, aw_held_.address);
+    if (aw_waiting_ && !(*pins_.awvalid && request == aw_held_))
+      report(cycle, Fault::UnstableAw, aw_held_.address);
     aw_waiting_ = *pins_.awvalid && !*pins_.awready;
     aw_held_ = request;
     const bool waiting = *pins_.wvalid && !*pins_.wready;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ordered writes of the on-chip memories, reported by sim/write_monitor.sv.
 //
-// One flat buffer of 32-bit words per memory; a record is {cycle lo, cycle hi, address, enable lo, enable hi, data...}
-// with as many data words as the memory is wide. Off unless asked for: a frame writes tens of megabytes.
+// One flat buffer of 32-bit words per memory; a record is {cycle lo, cycle hi, address, enable lo, enable hi,
+// data...} with as many data words as the memory is wide. Off unless asked for: a frame writes tens of
+// megabytes.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@ class WriteTrace {
 
   bool enabled = false;
 
-  void add(unsigned memory, std::uint64_t cycle, std::uint32_t address, std::uint64_t enable, const std::uint32_t *data,
-           unsigned bits) {
+  void add(unsigned memory, std::uint64_t cycle, std::uint32_t address, std::uint64_t enable,
+           const std::uint32_t *data, unsigned bits) {
     if (!enabled || memory >= MEMORIES) return;
     std::vector<std::uint32_t> &log = words_[memory];
     const auto low = [](std::uint64_t v) { return static_cast<std::uint32_t>(v); };

@@ -230,6 +230,14 @@ def test_reset_with_bursts_in_flight(device: RtlDevice, cycles: int) -> None:
     assert device.simulation.violations() == ([], 0)
 
 
+def test_a_device_beyond_soft_reset_is_powered_up_again(device: RtlDevice) -> None:
+    device.run(IMAGE, task="first")
+    device.simulation.close()  # as after a failed assertion
+    with pytest.raises(SimulationError, match="closed"):
+        device.run(IMAGE, task="first")
+    np.testing.assert_array_equal(device.run(IMAGE, task="second").outputs["second"], table(1))
+
+
 class TestAccelerator:
     """The register level by itself."""
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from peritus.devices.harness import Config, RawViolation, Status, load_library
 from peritus.errors import PeritusError
 from peritus.hw.config import DdrConfig
 from peritus.resources import resource
@@ -135,71 +135,6 @@ class WriteRecords:
         return len(self.cycle)
 
 
-class _Status(IntEnum):
-    OK = 0
-    TIMEOUT = 1
-    SLAVE_ERROR = 2
-    STOPPED = 3
-    NOT_TRACED = 4
-
-
-class _Config(ctypes.Structure):
-    """peritus::DdrConfig."""
-
-    _fields_ = [
-        ("memory", ctypes.c_void_p),
-        *((name, ctypes.c_uint64) for name in ("base", "size", "bandwidth", "seed")),
-        *(
-            (name, ctypes.c_uint32)
-            for name in (
-                "ports", "read_latency", "write_latency", "jitter",
-                "refresh_period", "refresh_cycles", "outstanding", "stall",
-            )
-        ),
-    ]  # fmt: skip
-
-
-class _Violation(ctypes.Structure):
-    """peritus::Violation."""
-
-    _fields_ = [
-        ("cycle", ctypes.c_uint64),
-        ("address", ctypes.c_uint64),
-        ("port", ctypes.c_uint32),
-        ("fault", ctypes.c_uint32),
-    ]
-
-
-def _load(library: Path) -> ctypes.CDLL:
-    lib = ctypes.CDLL(str(library))
-    u32, u64, handle, text = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p, ctypes.c_char_p
-    pointer = ctypes.POINTER
-    signatures: dict[str, tuple[Any, Sequence[Any]]] = {
-        "sim_create": (handle, [pointer(_Config)]),
-        "sim_creation_error": (text, []),
-        "sim_destroy": (None, [handle]),
-        "sim_reset": (ctypes.c_int, [handle, u32]),
-        "sim_read32": (ctypes.c_int, [handle, u32, pointer(u32), u32]),
-        "sim_write32": (ctypes.c_int, [handle, u32, u32, u32]),
-        "sim_run": (ctypes.c_int, [handle, u64]),
-        "sim_message": (text, [handle]),
-        "sim_cycles": (u64, [handle]),
-        "sim_irq": (ctypes.c_int, [handle]),
-        "sim_traffic": (None, [handle, pointer(u64), pointer(u64)]),
-        "sim_violations": (u64, [handle, pointer(_Violation), u32]),
-        "sim_clear_violations": (None, [handle]),
-        "sim_fault_text": (text, [u32]),
-        "sim_open_waves": (ctypes.c_int, [handle, text]),
-        "sim_close_waves": (None, [handle]),
-        "sim_trace_writes": (None, [handle, ctypes.c_int]),
-        "sim_written": (pointer(u32), [handle, u32, pointer(u64), pointer(u32)]),
-    }
-    for name, (result, arguments) in signatures.items():
-        function = getattr(lib, name)
-        function.restype, function.argtypes = result, arguments
-    return lib
-
-
 def build_simulation(
     top: str,
     sources: Sequence[Path],
@@ -275,8 +210,8 @@ class Simulation:
             raise SimulationError(f"ports = {ports}, must be 1..{MAX_PORTS}")
         self.ports = ports
         self._memory = memory  # keeps the array alive
-        self._lib = _load(library)
-        config = _Config(
+        self._lib = load_library(library)
+        config = Config(
             memory=memory.ctypes.data,
             base=base,
             size=memory.size,
@@ -317,10 +252,10 @@ class Simulation:
             raise SimulationError("the simulation is closed")
         return self._handle
 
-    def _check(self, status: int) -> _Status:
-        if status == _Status.STOPPED:
+    def _check(self, status: int) -> Status:
+        if status == Status.STOPPED:
             raise DesignStopped(f"cycle {self.cycles}: {self._lib.sim_message(self._open()).decode()}")
-        return _Status(status)
+        return Status(status)
 
     def reset(self, cycles: int = RESET_CYCLES) -> None:
         """Pulse aresetn for `cycles` cycles; the memory's queues are emptied, its contents kept."""
@@ -345,15 +280,15 @@ class Simulation:
         self._register_result(status, f"write of register {address:#x}", timeout_cycles)
 
     @staticmethod
-    def _register_result(status: _Status, what: str, timeout_cycles: int) -> None:
-        if status is _Status.TIMEOUT:
+    def _register_result(status: Status, what: str, timeout_cycles: int) -> None:
+        if status is Status.TIMEOUT:
             raise RegisterTimeout(f"{what}: no answer in {timeout_cycles} cycles")
-        if status is _Status.SLAVE_ERROR:
+        if status is Status.SLAVE_ERROR:
             raise RegisterError(f"{what}: error response")
 
     def run(self, max_cycles: int) -> bool:
         """Run until the interrupt is high, at most `max_cycles` cycles; True if it is high."""
-        return self._check(self._lib.sim_run(self._open(), max_cycles)) is _Status.OK
+        return self._check(self._lib.sim_run(self._open(), max_cycles)) is Status.OK
 
     @property
     def irq(self) -> bool:
@@ -373,7 +308,7 @@ class Simulation:
 
     def violations(self) -> tuple[list[Violation], int]:
         """The first protocol violations and accesses outside the memory, and how many there were in all."""
-        found = (_Violation * 64)()
+        found = (RawViolation * 64)()
         total = int(self._lib.sim_violations(self._open(), found, len(found)))
         texts = [self._lib.sim_fault_text(v.fault).decode() for v in found[:total]]
         return [Violation(v.cycle, v.port, v.address, t) for v, t in zip(found, texts, strict=False)], total
@@ -391,9 +326,9 @@ class Simulation:
         if not path.parent.is_dir():
             raise SimulationError(f"cannot write waves to {path}: no such folder")
         status = self._check(self._lib.sim_open_waves(self._open(), str(path).encode()))
-        if status is _Status.NOT_TRACED:
+        if status is Status.NOT_TRACED:
             raise SimulationError("this simulator was built without waveforms")
-        if status is not _Status.OK:
+        if status is not Status.OK:
             raise SimulationError(f"cannot write waves to {path}")
 
     def close_waves(self) -> None:

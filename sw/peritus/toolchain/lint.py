@@ -62,6 +62,8 @@ def main() -> int:
     written = {path for path in written if generated not in path.parents}
     if args.top != TOP:
         written = {path for path in written if path.stem == args.top}
+    else:
+        written |= set(resource("sim").glob("*.sv"))
     results = {"verible-verilog-lint": style(sorted(written))}
     for hw in configurations:
         results[f"verilator -Wall {args.top} ({hw})"] = semantics(hw, args.top)

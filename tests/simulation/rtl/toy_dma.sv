@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Four toy masters behind one register port, with the pins of peritus_top: exercises the harness and the memory model.
+// Four toy masters behind one register port, with the pins of peritus_top: exercises the harness and the
+// memory model.
 //
 // | address | write                              | read                                |
 // |---------|------------------------------------|-------------------------------------|

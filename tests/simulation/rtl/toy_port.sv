@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One AXI4 master that reads `bursts_i` bursts and, in copy mode, writes them elsewhere. Can break the protocol on
-// purpose (fault_i), to show that the memory model notices.
+// One AXI4 master that reads `bursts_i` bursts and, in copy mode, writes them elsewhere. Can break the
+// protocol on purpose (fault_i), to show that the memory model notices.
 module toy_port #(
     parameter int unsigned AxiBytes = 16,
     parameter int unsigned Outstanding = 16
