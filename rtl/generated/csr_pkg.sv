@@ -680,5 +680,12 @@ package csr_pkg;
         error_cause__BUS_WRITE = 'ha,
         error_cause__CORE = 'hb
     } error_cause_e;
+
+    typedef enum logic [1:0] {
+        core_error__NONE = 'h0,
+        core_error__OPCODE = 'h1,
+        core_error__COUNT = 'h2,
+        core_error__NO_END = 'h3
+    } core_error_e;
 endpackage
 /* verilator lint_on MULTIDRIVEN */

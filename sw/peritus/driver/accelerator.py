@@ -245,7 +245,7 @@ class Accelerator:
         except ValueError:
             return DeviceError(f"unknown error cause {code}; {self.state()}")
         where = f"fetch entry {index}" if cause in _FETCH_CAUSES else f"instruction {self._describe(index)}"
-        text = reg.ERROR_TEXT[cause]
+        text = reg.ERROR_CAUSE_TEXT[cause]
         if cause in _GUARD_CAUSES:
             window = Window[cause.name.removeprefix("GUARD_")].value
             low = self._read_wide(f"GUARD_{window}_BASE")
@@ -255,7 +255,10 @@ class Accelerator:
         if cause in _BUS_CAUSES:
             return DeviceBusError(f"{where}: {text}: address {address:#x}", index, address)
         if cause is ErrorCause.CORE:
-            return InstructionError(f"{where}: {text} (code {reg.ERROR_CAUSE_CORE.of(word)})", index)
+            code = reg.ERROR_CAUSE_CORE.of(word)
+            known = code in list(reg.CoreError)
+            reason = reg.CORE_ERROR_TEXT[reg.CoreError(code)] if known else f"unknown code {code}"
+            return InstructionError(f"{where}: {text}: {reason}", index)
         return DeviceError(text)
 
     def counters(self) -> Counters:

@@ -9,6 +9,7 @@ docs/generated/registers.md. Needs the `dev` extra. CI runs it and diffs.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -63,13 +64,15 @@ def registers(top: AddrmapNode) -> list[Register]:
     return sorted(found, key=lambda register: register.offset)
 
 
-def causes(top: AddrmapNode) -> list[tuple[str, int, str]]:
-    """Members of the error enumeration: name, value, meaning."""
+def enumerations(top: AddrmapNode) -> dict[str, list[tuple[str, int, str]]]:
+    """Encodings of fields, in CamelCase: members as (name, value, meaning)."""
+    found = {}
     for node in top.descendants():
         encoding = node.get_property("encode") if isinstance(node, FieldNode) else None
         if encoding is not None:
-            return [(member.name, member.value, member.rdl_desc or "") for member in encoding]
-    raise ValueError("the register map has no enumeration of error causes")
+            name = "".join(word.capitalize() for word in encoding.type_name.split("_"))
+            found[name] = [(member.name, member.value, member.rdl_desc or "") for member in encoding]
+    return found
 
 
 def systemverilog(top: AddrmapNode) -> dict[str, str]:
@@ -106,11 +109,18 @@ def python_map(top: AddrmapNode) -> str:
             ]
     identity = next(r for r in registers(top) if r.name == "ID").fields[0].get_property("reset")
     lines += [f"ID_VALUE = 0x{identity:08X}", "", ""]
-    lines += ["class ErrorCause(IntEnum):", '    """What stopped the device: field ERROR_CAUSE_CAUSE."""', ""]
-    lines += [f"    {name} = {value}" for name, value, _ in causes(top)]
-    lines += ["", "", "ERROR_TEXT = {"]
-    lines += [f'    ErrorCause.{name}: "{doc}",' for name, _, doc in causes(top)]
-    lines += ["}"]
+    for name, members in enumerations(top).items():
+        constant = re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper() + "_TEXT"
+        lines += [
+            f"class {name}(IntEnum):",
+            '    """Values of a field, explained in the table that follows."""',
+            "",
+        ]
+        lines += [f"    {member} = {value}" for member, value, _ in members]
+        lines += ["", "", f"{constant} = {{"]
+        lines += [f'    {name}.{member}: "{doc}",' for member, _, doc in members]
+        lines += ["}", "", ""]
+    lines = lines[:-2]
     return "\n".join(lines) + "\n"
 
 
@@ -132,8 +142,9 @@ def documentation(top: AddrmapNode) -> str:
             bits = f"{field.high}:{field.low}" if field.width > 1 else f"{field.low}"
             doc = field.get_property("desc") or ""
             lines.append(f"| | | {bits} | `{field.inst_name}` | {_access(field)} | {doc} |")
-    lines += ["\n## Error causes\n", "| value | name | meaning |", "|---|---|---|"]
-    lines += [f"| {value} | `{name}` | {doc} |" for name, value, doc in causes(top)]
+    for name, members in enumerations(top).items():
+        lines += [f"\n## {name}\n", "| value | name | meaning |", "|---|---|---|"]
+        lines += [f"| {value} | `{member}` | {doc} |" for member, value, doc in members]
     return "\n".join(lines) + "\n"
 
 

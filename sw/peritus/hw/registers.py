@@ -103,7 +103,7 @@ ID_VALUE = 0x50455254
 
 
 class ErrorCause(IntEnum):
-    """What stopped the device: field ERROR_CAUSE_CAUSE."""
+    """Values of a field, explained in the table that follows."""
 
     NONE = 0
     PROGRAM_SIZE = 1
@@ -119,7 +119,7 @@ class ErrorCause(IntEnum):
     CORE = 11
 
 
-ERROR_TEXT = {
+ERROR_CAUSE_TEXT = {
     ErrorCause.NONE: "no error",
     ErrorCause.PROGRAM_SIZE: "LOAD of no instruction, or of more than the program memory holds",
     ErrorCause.GUARD_PROGRAM: "program read misaligned or outside its window",
@@ -132,4 +132,21 @@ ERROR_TEXT = {
     ErrorCause.BUS_IMAGE: "image read answered with SLVERR or DECERR",
     ErrorCause.BUS_WRITE: "write answered with SLVERR or DECERR",
     ErrorCause.CORE: "the sequencer refused an instruction",
+}
+
+
+class CoreError(IntEnum):
+    """Values of a field, explained in the table that follows."""
+
+    NONE = 0
+    OPCODE = 1
+    COUNT = 2
+    NO_END = 3
+
+
+CORE_ERROR_TEXT = {
+    CoreError.NONE: "no error",
+    CoreError.OPCODE: "unknown opcode",
+    CoreError.COUNT: "a count that the configuration's memories do not allow",
+    CoreError.NO_END: "ran past the end of the program memory",
 }
