@@ -123,6 +123,19 @@ def test_token_and_query_blocks_on_nano(nano: RtlDevice) -> None:
     assert_equal(nano, bundle, [random_image(dims)])
 
 
+def test_without_waiting_the_smallest_model_is_wrong(nano: RtlDevice) -> None:
+    """The waits that the hazard analysis leaves in are needed, and this suite would notice one too few."""
+    dims = replace(MICRO, d=8, heads=1, hidden=8, expert_hidden=8)
+    bundle = compile_model(random_model(dims), NANO)
+    hasty = tuple(replace(i, sync=0, wait_stream=0) for i in bundle.instructions)
+    image = random_image(dims)
+    with ReferenceDevice(NANO) as reference:
+        reference.load(bundle)
+        expected = reference.run(image, task="task0", features=True)
+    nano.load(replace(bundle, instructions=hasty))
+    assert not same_result(nano.run(image, task="task0", features=True), expected)
+
+
 def test_m3vit_micro_on_nano(nano: RtlDevice) -> None:
     image = fit_image(read_image(PHOTO), 32, 64)
     assert_equal(nano, peritus.compile(peritus.load_model("m3vit_micro"), hw=NANO), [image])

@@ -53,7 +53,7 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except PeritusError as error:
+        except (PeritusError, OSError) as error:
             progress_console.print(
                 f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True
             )

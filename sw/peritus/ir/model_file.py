@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from peritus.errors import PeritusError
 from peritus.ir.graph import Graph, Task
@@ -68,7 +68,7 @@ class QuantModel:
             "model": text,
             "sha256": _checksum(text, tensors),
         }
-        save_file(tensors, str(path), metadata=metadata)
+        Path(path).write_bytes(save(tensors, metadata=metadata))
 
     @classmethod
     def load(cls, path: str | Path) -> QuantModel:
