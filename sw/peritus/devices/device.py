@@ -116,7 +116,7 @@ def unpack_result(
     features: npt.NDArray[np.uint8] | None,
     perf: Perf,
 ) -> Result:
-    """Result of a job from its buffers: uint8, TaskEntry.output_bytes and FeatureEntry.output_bytes or longer.
+    """Result of a job from its buffers: uint8, at least as long as TaskEntry and FeatureEntry say.
 
     The arrays are copied, so that the buffers can be used for the next job.
     """

@@ -12,7 +12,7 @@ from peritus.devices.interpreter.memories import Bytes, ParamBlocks, ProgramErro
 from peritus.devices.interpreter.trace import MemoryName, WriteRecord
 from peritus.hw.config import ACC_BITS, PARAM_BLOCK_WORDS, HwConfig
 from peritus.program.isa import Dest, Function, Instruction, Scale2, StatSource, StreamSource
-from peritus.reference.arithmetic import I64
+from peritus.reference.arithmetic import I64, Ints
 from peritus.reference.tables import EXP
 
 
@@ -49,15 +49,17 @@ def run_gemm(
 def _rows(instruction: Instruction, state: State, hw: HwConfig) -> _Rows:
     order = np.arange(instruction.tokens, dtype=np.int64)
     gather = instruction.stream_src is StreamSource.ACT_GATHER
-    tokens, scores = order, np.zeros(len(order), np.int64)
-    if instruction.expert_valid or gather or instruction.scatter:
-        queued, queued_scores = state.routing.queue(instruction.expert)
-        count = len(queued) if instruction.expert_valid else instruction.tokens
-        order, tokens, scores = order[:0], queued[:count], queued_scores[:count]
+    if not (instruction.expert_valid or gather or instruction.scatter):
+        rows = _Rows(order, order, np.zeros(len(order), np.int64))
+    else:
+        tokens, scores = state.routing.queue(instruction.expert)
+        if not instruction.expert_valid:
+            tokens, scores = tokens[: instruction.tokens], scores[: instruction.tokens]
         order = np.arange(len(tokens), dtype=np.int64)
-    if len(order) > hw.acc_depth:
-        raise ProgramError(f"{len(order)} rows, the accumulators hold {hw.acc_depth}")
-    return _Rows(tokens if gather else order, tokens if instruction.scatter else order, scores)
+        rows = _Rows(tokens if gather else order, tokens if instruction.scatter else order, scores)
+    if rows.count > hw.acc_depth:
+        raise ProgramError(f"{rows.count} rows, the accumulators hold {hw.acc_depth}")
+    return rows
 
 
 def _segment_bytes(instruction: Instruction, hw: HwConfig) -> int:
@@ -171,7 +173,7 @@ def _write(
     )
 
 
-def _update(dst: Dest, old: np.ndarray, z: I64) -> I64:  # type: ignore[type-arg]
+def _update(dst: Dest, old: Ints, z: I64) -> I64:
     if dst is Dest.RES_SET:
         return z
     return ref.residual_add(old, z) if dst is Dest.RES_ADD else ref.residual_accumulate(old, z)
