@@ -57,9 +57,9 @@ class Region:
 class Step:
     """One instruction with symbolic operands.
 
-    instruction: everything but addresses, strides, flags and segment length. tasks: bit mask of the tasks
-    that execute it. source: streamed (or read) rows. keys: stationary keys or values. destination: written
-    rows. segment: its part of the weight stream, uint8, not yet padded to stripes.
+    instruction: everything but addresses, strides, flags and segment length. source: streamed (or read) rows.
+    keys: stationary keys or values. destination: written rows. segment: its part of the weight stream, uint8,
+    not yet padded to stripes.
     """
 
     label: str
