@@ -159,7 +159,7 @@ module peritus_top
   logic prog_re, fetch_start, fetch_start_q;
   logic [PROGRAM_AW-1:0] prog_raddr;
   exec_instr_t prog_rdata, img_instr, st_instr;
-  logic w_valid, w_ready, seg_done, drop_valid, drop_ready;
+  logic w_valid, w_plenty, w_ready, seg_done, drop_valid, drop_ready;
   logic [2*PN*8-1:0] w_data;
   logic [15:0] drop_stripes;
   logic img_valid, img_ready, img_done, img_we;
@@ -175,7 +175,8 @@ module peritus_top
     .job_valid_i(job_valid), .job_ready_o(job_ready), .job_i(queued_job),
     .job_done_o(job_done), .job_done_seq_o(job_done_seq),
     .prog_re_o(prog_re), .prog_raddr_o(prog_raddr), .prog_rdata_i(prog_rdata),
-    .fetch_start_o(fetch_start), .w_valid_i(w_valid), .w_data_i(w_data), .w_ready_o(w_ready),
+    .fetch_start_o(fetch_start), .w_valid_i(w_valid), .w_data_i(w_data),
+    .w_plenty_i(w_plenty), .w_ready_o(w_ready),
     .seg_done_o(seg_done),
     .drop_valid_o(drop_valid), .drop_stripes_o(drop_stripes), .drop_ready_i(drop_ready),
     .img_valid_o(img_valid), .img_ready_i(img_ready), .img_instr_o(img_instr), .img_done_i(img_done),
@@ -201,7 +202,8 @@ module peritus_top
     .events_o(events), .event_addrs_o(event_addrs), .fetch_entry_o(fetch_entry),
     .read_beat_o(read_beat), .write_beat_o(write_beat),
     .prog_re_i(prog_re), .prog_raddr_i(prog_raddr), .prog_rdata_o(prog_rdata),
-    .fetch_start_i(fetch_start_q), .w_valid_o(w_valid), .w_data_o(w_data), .w_ready_i(w_ready),
+    .fetch_start_i(fetch_start_q), .w_valid_o(w_valid), .w_data_o(w_data),
+    .w_plenty_o(w_plenty), .w_ready_i(w_ready),
     .seg_done_i(seg_done),
     .drop_valid_i(drop_valid), .drop_stripes_i(drop_stripes), .drop_ready_o(drop_ready),
     .img_valid_i(img_valid), .img_ready_o(img_ready), .img_instr_i(img_instr), .img_done_o(img_done),

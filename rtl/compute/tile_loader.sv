@@ -7,7 +7,9 @@
 //
 // The parameters come just before the last tile: the epilogue takes them when that tile's first token reaches it,
 // K passes after it took the previous ones. Instructions that use the weight stream pop their segment to its end.
-// tile_ready_o: shadow complete; tile_taken_i: the streamer began a pass with it; swapped_i: that pass's first token
+// tile_ready_o: the shadow will be complete when a pass that begins now needs it. Operands take AT_ARRAY cycles to the
+// array and the swap CASCADE more to the last rows, so a weight tile that is sure to arrive may be taken while it loads.
+// tile_taken_i: the streamer began a pass with it; swapped_i: that pass's first token
 // is entering the array, the shadow may be rewritten (mac_array.sv gives the order that makes this safe).
 
 module tile_loader
@@ -22,6 +24,7 @@ module tile_loader
   // weight stream
   input  logic                  w_valid_i,
   input  logic [2*PN*8-1:0]     w_data_i,
+  input  logic                  w_plenty_i,   // a whole tile will arrive without a gap
   output logic                  w_ready_o,
   output logic                  seg_done_o,
   // keys and values
@@ -62,6 +65,8 @@ module tile_loader
   logic [BEAT_W-1:0]  beat_q;            // weight word of the tile or parameter block, or key of the tile
   logic [3:0]         guard_q;
   logic               swap_pending_q;    // a taken tile has not reached the array yet
+  logic               taken_q;           // a pass has begun with this tile
+  logic               steady_q;          // this tile loads without a gap
   logic               params_pending_q;  // loaded parameters have not reached the epilogue yet
   logic [15:0]        block_addr_q;      // kv word of the first key of this nb
   logic [15:0]        key_addr_q;        // kv word of the next key
@@ -96,7 +101,7 @@ module tile_loader
   assign last_in_stripe = popped_q == PAD_W'(STRIPE_WORDS - 1);
 
   assign gemm_ready_o = state_q == IDLE;
-  assign tile_ready_o = state_q == READY;
+  assign tile_ready_o = !taken_q && (state_q == READY || (state_q == WEIGHTS && steady_q && beat_q != '0));
   assign idle_o = state_q == IDLE && !seg_done_o;  // a drop may not meet the end of the segment before it
   assign state_o = 8'(state_q);
   assign kv_re_o = state_q == KV;
@@ -118,6 +123,10 @@ module tile_loader
       guard_q <= is_keys ? 4'(COL_GUARD) : 4'(ROW_GUARD);
     end else if (guard_q != 0) begin
       guard_q <= guard_q - 4'd1;
+    end
+    if (tile_taken_i) begin
+      swap_pending_q <= 1'b1;
+      taken_q <= 1'b1;
     end
     if (params_taken_i) params_pending_q <= 1'b0;
     if (pop) popped_q <= last_in_stripe ? '0 : popped_q + 1'b1;
@@ -144,6 +153,7 @@ module tile_loader
         end
       end
       GUARD: if (!swap_pending_q && guard_q == 0) begin
+        steady_q <= w_plenty_i;
         state_q <= (instr.stat_src == STAT_WEIGHTS) ? WEIGHTS : KV;
       end
       WEIGHTS: if (pop) begin
@@ -156,8 +166,8 @@ module tile_loader
         if (12'(beat_q) + 12'd1 >= keys_here) state_q <= KV_DRAIN;
       end
       KV_DRAIN: if (!kv_q[0].valid && !kv_q[1].valid) state_q <= READY;
-      READY: if (tile_taken_i) begin
-        swap_pending_q <= 1'b1;
+      READY: if (tile_taken_i || taken_q) begin
+        taken_q <= 1'b0;
         beat_q <= '0;
         kb_q <= next_kb;
         if (last_kb) nb_q <= nb_q + 8'd1;
@@ -188,6 +198,7 @@ module tile_loader
     if (!rst_ni) begin
       state_q <= IDLE;
       swap_pending_q <= 1'b0;
+      taken_q <= 1'b0;
       params_pending_q <= 1'b0;
       guard_q <= '0;
     end
@@ -228,5 +239,19 @@ module tile_loader
       endcase
     end
   end
+
+  // First pop to last row in the shadow: TILE_WORDS + 1 cycles. Second pop to the swap of the last position: the issue
+  // register, AT_ARRAY and the way down the cascade.
+  if (TILE_WORDS + 1 > 2 + AT_ARRAY + (PK - 2) / (PK / CASCADE)) begin : gen_check
+    $error("tile_loader: a tile of %0d words is not complete when its first pass needs it", TILE_WORDS);
+  end
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (rst_ni && state_q == WEIGHTS && taken_q) begin
+      assert (w_valid_i) else $error("tile_loader: a tile taken while it loads has a gap");
+    end
+  end
+`endif
 
 endmodule

@@ -33,6 +33,7 @@ module memory_side
   // core: weights
   input  logic                                  fetch_start_i,
   output logic                                  w_valid_o,
+  output logic                                  w_plenty_o,
   output logic [2*PN*8-1:0]                     w_data_o,
   input  logic                                  w_ready_i,
   input  logic                                  seg_done_i,
@@ -138,7 +139,7 @@ module memory_side
   weight_store u_weight_store (
     .clk_i, .rst_ni, .beat_valid_i(weight_beat), .beat_data_i(beat_data),
     .skip_valid_i(skip_valid), .skip_stripes_i(skip_stripes), .freed_o(freed),
-    .w_valid_o, .w_ready_i, .w_data_o
+    .w_valid_o, .w_ready_i, .w_data_o, .w_plenty_o
   );
 
   // ---- image ----

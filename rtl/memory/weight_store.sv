@@ -10,6 +10,8 @@
 // skip: the next skip_stripes_i stripes after those consumed are passed over, arrived or not; they still land in their
 // slots, in order before the stripes that reuse them. To be used between segments only; w_valid_o is low meanwhile.
 //
+// w_plenty_o: the words of a whole tile, at least, will leave without a gap.
+//
 // Latency: 6 cycles from the last beat of a stripe to its first word at the output.
 
 module weight_store
@@ -24,7 +26,8 @@ module weight_store
   output logic                                  freed_o,     // the last word of a stripe leaves now
   output logic                                  w_valid_o,
   input  logic                                  w_ready_i,
-  output logic [2*PN*8-1:0]                     w_data_o
+  output logic [2*PN*8-1:0]                     w_data_o,
+  output logic                                  w_plenty_o
 );
 
   localparam int unsigned BEAT_W = AXI_BYTES * 8;
@@ -143,6 +146,20 @@ module weight_store
 
   assign backlog = done[PORT_W'(read_stripe_q % 16'(AXI_PORTS))] - count_t'(read_stripe_q >> PORT_BITS);
   assign arrived = !backlog[15-PORT_BITS] && backlog != 0;
+  // Stripes that all ports have completed, in stream order, counted one per cycle: the first not yet complete one.
+  localparam int unsigned TILE_STRIPES = (TILE_WORDS + STRIPE_WORDS - 1) / STRIPE_WORDS;
+  stripe_t commit_q, level;
+  count_t  commit_backlog;
+  assign commit_backlog = done[PORT_W'(commit_q % 16'(AXI_PORTS))] - count_t'(commit_q >> PORT_BITS);
+  assign level = commit_q - read_stripe_q;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) commit_q <= '0;
+    else if (commit_backlog != 0) commit_q <= commit_q + 1'b1;
+    // Behind a skip the level is negative; one stripe more, because the first one may be partly read.
+    w_plenty_o <= rst_ni && !level[15] && level > 16'(TILE_STRIPES) && !skipping_q && !skip_valid_i;
+  end
+
   assign read    = arrived && credit_q != 0 && !skipping_q && !skip_valid_i;
 
   ram_1r1w #(.Width(WORD_W), .Depth(WEIGHT_STORE_WORDS), .Style(STYLE)) u_ram (
