@@ -151,7 +151,7 @@ def build_simulation(
     Args:
         top: a module with the pins of rtl/peritus_top.sv.
         sources: SystemVerilog files, packages first; sim/write_monitor.sv is added.
-        waves: able to write FST files (several times slower, even while it does not write).
+        waves: able to write FST files (slower, even while it does not write).
         assertions: the RTL's own assertions are checked, and uninitialized state is random.
         cache_dir: default `peritus.resources.cache_dir()`.
 
