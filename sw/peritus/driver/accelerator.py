@@ -208,7 +208,6 @@ class Accelerator:
         while True:
             in_time = self._platform.wait_interrupt(limit)
             causes = self._read(Offset.IRQ_STATUS)
-            # A job that finished before the error stays to be collected after it.
             if causes & reg.IRQ_STATUS_ERROR.mask:
                 raise self._error()
             if causes & reg.IRQ_STATUS_REFUSED.mask:
@@ -219,7 +218,7 @@ class Accelerator:
                 return
             if not in_time or time.monotonic() > deadline:
                 raise DeviceTimeout(f"{what}: nothing within {limit}; {self.state()}")
-            self._write(Offset.IRQ_STATUS, causes)  # left over from something abandoned
+            self._write(Offset.IRQ_STATUS, causes)  # of something that was abandoned earlier
 
     # --- diagnosis ---
 
