@@ -118,6 +118,11 @@ def test_epilogue(bench: Callable[..., None], hw: str) -> None:
     bench("epilogue", files, hw, mantissa=STAGE2, latency=1 + STAGE2 + REQUANTIZE, early=2)
 
 
+@pytest.mark.parametrize("hw", ["nano", "edge"])
+def test_sequencer(bench: Callable[..., None], hw: str) -> None:
+    bench("sequencer", ["control/sequencer"], hw)
+
+
 def core_files() -> list[str]:
     """core.sv and everything it instantiates."""
     root = resource("rtl")
@@ -127,5 +132,7 @@ def core_files() -> list[str]:
     return [*(n for n in names if not n.endswith("_pkg")), *memory, "control/sequencer", "core"]
 
 
-def test_core(bench: Callable[..., None]) -> None:
-    bench("core", core_files())
+@pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 16), ("nano", 32), ("edge", 32)])
+def test_core(bench: Callable[..., None], hw: str, pn: int) -> None:
+    """All of them measure the attention's operand bandwidth too: PK bytes per cycle whatever PN is."""
+    bench("core", core_files(), hw, {"pn": pn})

@@ -221,8 +221,9 @@ async def gemms_back_to_back(dut: Any) -> None:
     """Random shapes to every destination without a wait between them, weights in time and late."""
     bench = await start(dut)
     build = bench.builder
-    for valid in (1.0, 1.0, 0.6, 0.1):
-        for _ in range(25):
+    build.gemm(Dest.RES_SET, (bench.hw.acc_depth, 2, 2))
+    for valid in (1.0, 1.0, 0.6, 0.2):
+        for _ in range(16):
             build.gemm(Dest(random.choice([Dest.ACT, Dest.KV, Dest.RES_ADD, Dest.RES_ACC, Dest.RES_SET])))
         build.init_residual()
         await bench.run(build.finish(), valid)
@@ -266,8 +267,8 @@ async def attention(dut: Any) -> None:
         (1, 2, 1, 1),
         (1, 3, hw.pn, 3),
         (2, 1, hw.pn + 1, 2),
-        (1, 2, hw.pk // 2, min(hw.acc_depth, hw.score_words // 2)),
-        (3, 1, 2 * hw.pn - 1, 7),
+        (1, 2, hw.pk // 2, min(hw.acc_depth, hw.score_words // 2, SOURCE_WORDS // 2)),
+        (3, 1, hw.pn + hw.pk // 2, 7),
         (1, 1, 3 * hw.pn + hw.pk // 2 + 1, 5),
     ):
         build.attention(heads, head_words, queries, keys)
@@ -281,7 +282,7 @@ async def experts(dut: Any) -> None:
     build, hw = bench.builder, bench.hw
     idle = 0
     for top_k, favourites in ((1, 1), (hw.max_top_k, hw.max_top_k), (hw.max_top_k, hw.max_experts), (1, 0)):
-        tokens = random.choice([1, 3, hw.acc_depth])
+        tokens = random.choice([1, 3, min(hw.acc_depth, 60)])
         build.init_residual()
         build.experts(tokens, top_k, favourites)
         program = build.finish()
@@ -304,3 +305,24 @@ async def predication(dut: Any) -> None:
                 build.gemm(Dest.RES_SET, (random.randint(1, 20), 2, 1), features_only=int(features))
             build.add(Instruction(Opcode.STORE, features_only=1), skipped=not features)
             await bench.run(build.finish(), 1.0, task, features)
+
+
+@cocotb.test()
+async def attention_bandwidth(dut: Any) -> None:
+    """Q.K reads PK bytes of activations per vector, each of which meets PN keys: constant whatever PN is."""
+    bench = await start(dut)
+    build, hw = bench.builder, bench.hw
+    queries, keys, width = 16, 32, 32
+    head_words = width // hw.pn
+    build.attention(1, head_words, queries, keys)
+    await bench.run(build.finish())
+    build.heads_of(1, head_words, queries, keys)  # the same keys and values: Q.K alone reads activations
+    await bench.run(build.finish())
+    blocks = keys // hw.pn
+    products = queries * keys * width
+    expected = queries * (width // hw.pk) * blocks
+    assert bench.act_reads == expected, f"{bench.act_reads} slices read, expected {expected}"
+    cycles = products / (hw.pk * hw.pn)  # in which the array works on Q.K
+    per_cycle = bench.act_reads * hw.pk / cycles
+    cocotb.log.info(f"PN = {hw.pn}: {hw.pk * hw.pn} MAC/cycle on {per_cycle:g} operand bytes/cycle")
+    assert per_cycle == hw.pk

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""streamer.sv: every token vector of random GEMMs in loop order, tiles and results at any time."""
+"""streamer.sv: every token vector of random GEMMs in loop order, with tiles and results at any time."""
 
 import random
 from collections import deque

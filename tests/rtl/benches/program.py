@@ -181,12 +181,9 @@ class Builder:
 
     def shape(self) -> tuple[int, int, int]:
         """Rows, k_tiles, n_tiles: short passes and single tiles as often as long ones."""
-        depth = self.hw.acc_depth
-        rows = int(
-            self.rng.choice([1, 2, 3, 15, 16, 17, min(40, depth), int(self.rng.integers(1, depth + 1))])
-        )
+        rows = int(self.rng.choice([1, 2, 3, 15, 16, 17, 40, int(self.rng.integers(1, 65))]))
         k_tiles, n_tiles = (int(self.rng.choice([1, 1, 2, 3, 5])) for _ in range(2))
-        return min(rows, depth), k_tiles, min(n_tiles, 3)
+        return min(rows, self.hw.acc_depth), k_tiles, min(n_tiles, 3)
 
     def gemm(self, dst: Dest, shape: tuple[int, int, int] | None = None, **fields: Any) -> None:
         """A GEMM with weights, from the bench's activations to `dst`; `fields` override."""
@@ -242,22 +239,26 @@ class Builder:
         )
 
     def attention(self, heads: int, head_words: int, queries: int, keys: int) -> None:
-        """Keys and values of all heads, then scores and their product with the values head by head.
-
-        Heads alternate between the halves of the score memory. Queries are the bench's activations.
-        """
-        hw, rng = self.hw, self.rng
-        key_words, stride = -(-keys // hw.pn), heads * head_words
+        """Keys and values of all heads from random weights, then `heads_of` them."""
+        hw, stride = self.hw, heads * head_words
         assert 2 * keys * stride <= hw.kv_words, f"{keys} keys"
-        assert 2 * queries * key_words <= hw.score_words, f"{queries} queries, {keys} keys"
         for start in range(0, keys, hw.acc_depth):
             rows = min(hw.acc_depth, keys - start)
             for base in (0, keys * stride):
                 for first in range(0, stride, 3):
                     shape = (rows, 2, min(3, stride - first))
-                    self.gemm(
-                        Dest.KV, shape, dst_base=base + start * stride + first, dst_stride=stride, params=1
-                    )
+                    dst = base + start * stride + first
+                    self.gemm(Dest.KV, shape, dst_base=dst, dst_stride=stride, params=1)
+        self.heads_of(heads, head_words, queries, keys)
+
+    def heads_of(self, heads: int, head_words: int, queries: int, keys: int) -> None:
+        """Scores and their product with the values, head by head, of keys and values that are in place.
+
+        Heads alternate between the halves of the score memory. Queries are the bench's activations.
+        """
+        hw, rng = self.hw, self.rng
+        key_words, stride = -(-keys // hw.pn), heads * head_words
+        assert 2 * queries * key_words <= hw.score_words or heads == 1, f"{queries} queries, {keys} keys"
         for head in range(heads):
             scores = head % 2 * queries * key_words
             width = head_words * hw.slices
