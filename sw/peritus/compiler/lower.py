@@ -88,7 +88,8 @@ def _layernorm(context: Context, node: LayerNorm) -> None:
     source = context.places[node.inputs[0]]
     tokens, d = context.types[node.name].shape
     words = source.layout.words
-    context.limit(f"node {node.name!r}", words, context.hw.max_d_words, f"words of {context.hw.pn} channels")
+    buffer = f"the LayerNorm parameter store (max_d_words) with node {node.name!r}"
+    context.limit(buffer, words, context.hw.max_d_words, f"words of {context.hw.pn} channels")
     place = context.places[node.name] = Place.new(node.name, Memory.ACT, tokens, source.layout)
     context.step(
         node.name,
