@@ -107,7 +107,8 @@ RINGS = pytest.mark.parametrize("hw", [SMALL_NANO, EDGE, ZCU104], ids=["nano", "
 
 
 def ring(hw: HwConfig) -> dict[str, int]:
-    return {"stripe_bytes": hw.stripe_bytes, "ring_stripes": hw.weight_store_words // hw.stripe_words}
+    stripes = hw.weight_store_words // hw.stripe_words
+    return {"stripe_bytes": hw.stripe_bytes, "ring_stripes": stripes, "tile_words": hw.tile_words}
 
 
 @RINGS

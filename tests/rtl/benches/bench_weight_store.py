@@ -163,3 +163,28 @@ async def one_word_per_cycle(dut: Any) -> None:
     before = bench.cycles.count
     await bench.consume(bench.ring)
     assert bench.cycles.count - before == words
+
+
+@cocotb.test()
+async def plenty_means_a_whole_tile(dut: Any) -> None:
+    """Whenever w_plenty_o is high, a tile leaves without a gap once its first word is there."""
+    bench = Bench(dut)
+    await bench.reset()
+    tile = int(cocotb.plusargs["tile_words"])
+    for _ in range(80):
+        bench.traffic = Traffic(beat=random.choice([0.1, 0.4, 1.0]), issue=random.choice([0.1, 1.0]), pop=1.0)
+        popped = 0
+        while popped == 0 or popped % bench.stripe_words:
+            for _ in range(5000):
+                if bench.cycles.get("w_plenty_o"):
+                    break
+                await bench.cycle(False)
+            else:
+                raise AssertionError(f"never plenty with {len(bench.ahead)} stripes issued")
+            while not await bench.cycle(True):
+                pass
+            for word in range(1, tile):
+                assert await bench.cycle(True), f"gap before word {word} of {tile}"
+            popped += tile
+        if chance(0.3):
+            await bench.skip(min(len(bench.ahead), random.randint(0, 6)))

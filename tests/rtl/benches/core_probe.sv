@@ -17,6 +17,7 @@ module core
   output logic                     fetch_start_o,
   input  logic                     w_valid_i,
   input  logic [2*PN*8-1:0]        w_data_i,
+  input  logic                     w_plenty_i,
   output logic                     w_ready_o,
   output logic                     seg_done_o,
   output logic                     drop_valid_o,
