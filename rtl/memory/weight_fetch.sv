@@ -11,7 +11,7 @@
 // under way are skipped in the ring; else all of it is skipped. skip_o tells the ring how many stripes that is.
 // A start skips whatever an earlier job left behind.
 //
-// Latency: first request 7 cycles after start_i; then one stripe in three cycles, four cycles between segments.
+// Latency: the first request leaves 9 cycles after start_i; then one in three cycles, seven from segment to segment.
 
 module weight_fetch
   import peritus_pkg::*;

@@ -12,7 +12,7 @@
 //
 // w_plenty_o: the words of a whole tile, at least, will leave without a gap.
 //
-// Latency: 6 cycles from the last beat of a stripe to its first word at the output.
+// Latency: 6 to 5 + AXI_PORTS cycles from the last beat of a stripe to its first word at the output.
 
 module weight_store
   import peritus_pkg::*;
