@@ -215,3 +215,19 @@ async def misaligned_base(dut: Any) -> None:
         assert await bench.cycle() is None
         await bench.cycles.step()
     assert bench.cycles.get("violation_o")
+
+
+@cocotb.test()
+async def latency(dut: Any) -> None:
+    """Cycles after start_i at which requests leave, as the header of weight_fetch.sv says."""
+    bench = Bench(dut)
+    await bench.reset()
+    bench.traffic = Traffic(ready=1.0)
+    begin = bench.cycles.count
+    await bench.start([FetchEntry(0, 2), FetchEntry(9, 1), FetchEntry(0, 1, 0), FetchEntry(4, 1)])
+    found = []
+    for _ in range(60):
+        if await bench.cycle() is not None:
+            found.append(bench.cycles.count - begin)
+        await bench.cycles.step()
+    assert found == [9, 12, 18, 29]  # the second request waited one cycle for the guard
