@@ -71,10 +71,10 @@ def test_res_init(bench: Callable[..., None], hw: str) -> None:
     bench("res_init", ["memory/res_init"], hw)
 
 
-@pytest.mark.parametrize("pack", [0, 1])
-@pytest.mark.parametrize("hw", ["nano", "edge"])
+@pytest.mark.parametrize(("hw", "pack"), [("nano", 0), ("nano", 1), ("edge", 0), ("edge", 1), ("zcu104", 1)])
 def test_mac_array(bench: Callable[..., None], hw: str, pack: int) -> None:
-    bench("mac_array", ["compute/mac_array"], hw, parameters={"Pack": pack}, latency=MAC_LATENCY)
+    shape = {"pn": min(32, load_config(hw).pn)}
+    bench("mac_array", ["compute/mac_array"], hw, shape, {"Pack": pack}, latency=MAC_LATENCY)
 
 
 @pytest.mark.parametrize("hw", ["nano", "edge"])
@@ -82,7 +82,7 @@ def test_streamer(bench: Callable[..., None], hw: str) -> None:
     bench("streamer", ["compute/streamer"], hw)
 
 
-@pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 32), ("edge", 32)])
+@pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 32), ("edge", 32), ("zcu104", 32)])
 def test_tile_loader(bench: Callable[..., None], hw: str, pn: int) -> None:
     bench("tile_loader", ["compute/tile_loader"], hw, {"pn": pn})
 

@@ -7,14 +7,13 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from peritus.hw.config import ACC_BITS
+from peritus.hw.config import ACC_BITS, MIN_PASS
 from peritus.program.isa import Function, Scale2
 from peritus.reference import gelu, requantize, rescale, saturate
 from tests.rtl.benches.pipeline import Ints
 from tests.rtl.benches.records import Record, bench_config, lanes
 from tests.rtl.benches.timeline import Timeline
 
-MIN_PASS = 16  # cycles from the first row of a pass to the first row of the next
 TOTAL_AT = 2  # cycles after the token
 PARAMS_AT = 1  # params_taken_o; the parameters may change two cycles later
 PARAMS_FREE = PARAMS_AT + 2

@@ -7,11 +7,11 @@ from typing import Any
 import cocotb
 import numpy as np
 
+from peritus.hw.config import MIN_PASS
 from peritus.reference import reciprocal
 from tests.rtl.benches.records import Record, bench_config
 from tests.rtl.benches.timeline import Timeline
 
-MIN_PASS = 16
 SUM_AT = 2  # prob_sum_i after prob_token_i
 MAX_AT = 2  # max_o after max_re_i
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import cocotb
 
+from peritus.hw.config import MIN_PASS
 from peritus.program.isa import Dest, Function, Instruction, Opcode, Scale2, StreamSource
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.records import Record, bench_config
-
-MIN_PASS = 16
 
 
 class Bench:
@@ -180,3 +179,14 @@ async def short_passes(dut: Any) -> None:
         bench.add(random.randint(1, MIN_PASS), 2, 1, wait_stream=0)
     cycles = await bench.run(1.0, 30)
     assert cycles <= 40 * MIN_PASS + 35
+
+
+@cocotb.test()
+async def waits(dut: Any) -> None:
+    """Each instruction waits for the one before, also for its only result that has not yet left."""
+    bench = Bench(dut)
+    await bench.reset()
+    for latency in (2, 30, 60):
+        for _ in range(6):
+            bench.add(random.choice([1, 1, 2, 20]), random.choice([1, 5]), 1, wait_stream=1)
+        await bench.run(1.0, latency)

@@ -35,8 +35,9 @@ class Tile:
 
 @dataclass
 class Delays:
-    """Chance of a weight word per cycle; largest random delays of the consumers in cycles."""
+    """Chances of an instruction and of a weight word per cycle; largest delays of the consumers in cycles."""
 
+    gemm: float
     valid: float
     take: int
     swap: int
@@ -151,11 +152,12 @@ class Bench:
     async def run(self, delays: Delays) -> None:
         """Until every queued instruction's tiles have been used."""
         c = self.cycles
-        take_in, offered = 0, False
+        take_in, offered, queued = 0, False, False
         while self.gemms or self.ready or self.swaps or self.params or self.ended < self.segments:
             now = c.count
-            gemm = self.gemms[0].encode() if self.gemms else random.getrandbits(256)
-            c.set(gemm_valid_i=bool(self.gemms), gemm_i=self.gemm.pack(count=1, instr=gemm))
+            queued = bool(self.gemms) and (queued or chance(delays.gemm))
+            gemm = self.gemms[0].encode() if queued else random.getrandbits(256)
+            c.set(gemm_valid_i=queued, gemm_i=self.gemm.pack(count=1, instr=gemm))
             offered = bool(self.words) and (offered or chance(delays.valid))
             word = self.words[0][1] if offered else random.getrandbits(8 * self.hw.weight_word_bytes)
             c.set(w_valid_i=offered, w_data_i=word)
@@ -173,11 +175,12 @@ class Bench:
                 self.last_swap = None
             await c.settle()
             self.check(now)
-            accepted = self.gemms and c.get("gemm_ready_o")
+            accepted = queued and c.get("gemm_ready_o")
             popped = offered and c.get("w_ready_o")
             self.kv_reads.append(c.get("kv_raddr_o") if c.get("kv_re_o") else None)
             if accepted:
                 self.gemms.popleft()
+                queued = False
             if popped:
                 assert self.words.popleft()[0] == self.ended, (
                     "pops a segment before the end of the one before"
@@ -257,12 +260,9 @@ async def mixed(dut: Any) -> None:
     """Weights, keys and values in random order, prompt and slow surroundings."""
     bench = Bench(dut)
     await bench.reset()
-    for delays in (
-        Delays(1.0, 0, 0, 0),
-        Delays(1.0, 0, 10, 12),
-        Delays(0.3, 5, 3, 30),
-        Delays(0.7, 30, 1, 2),
-    ):
+    prompt, slow_weights = Delays(1.0, 1.0, 0, 0, 0), Delays(1.0, 0.3, 5, 3, 30)
+    late, gaps = Delays(0.5, 1.0, 0, 10, 12), Delays(0.3, 0.7, 30, 1, 2)
+    for delays in (prompt, slow_weights, late, gaps, Delays(0.3, 1.0, 0, 0, 0)):
         for _ in range(12):
             bench.random_instruction()
         await bench.run(delays)
@@ -284,5 +284,5 @@ async def back_to_back(dut: Any) -> None:
     ):
         load()
         bench.busy, bench.last_swap = [], None
-        await bench.run(Delays(1.0, 0, 0, 0))
+        await bench.run(Delays(1.0, 1.0, 0, 0, 0))
         assert set(bench.busy[:4]) == {cycles}, f"{bench.busy} cycles from swap to tile, expected {cycles}"
