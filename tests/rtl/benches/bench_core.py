@@ -13,7 +13,7 @@ import cocotb
 import numpy as np
 
 from peritus.devices.interpreter import MemoryName, WriteRecord
-from peritus.hw.config import RESIDUAL_BITS
+from peritus.hw.config import RESIDUAL_BITS, HwConfig
 from peritus.program.isa import Dest, Instruction, Opcode
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.program import Builder, Program, Segment
@@ -72,12 +72,16 @@ class Writes:
 
 
 class WeightSource:
-    """The weight stream: words in order, stalls, ends of segments, drops of idle experts' segments."""
+    """The weight stream: words in order, stalls, ends of segments, drops of idle experts' segments.
 
-    def __init__(self, cycles: Cycles, segments: list[Segment], word_bytes: int, valid: float) -> None:
+    Now and then it promises a tile without a gap (w_plenty_i), and keeps the promise.
+    """
+
+    def __init__(self, cycles: Cycles, segments: list[Segment], hw: HwConfig, valid: float) -> None:
         self.cycles, self.valid = cycles, valid
         self.segments = deque(segments)
-        self.word_bytes = word_bytes
+        self.word_bytes, self.tile_words = hw.weight_word_bytes, hw.tile_words
+        self.promised = 0  # words that follow without a gap
         self.words: deque[int] = deque()
         self.offered = False
         self.ended = False  # the last word of a segment has been popped, seg_done_o has not been seen
@@ -89,9 +93,11 @@ class WeightSource:
             self.words.extend(
                 int.from_bytes(data[i : i + size].tobytes(), "little") for i in range(0, len(data), size)
             )
-        self.offered = bool(self.words) and (self.offered or chance(self.valid))
+        plenty = len(self.words) >= self.tile_words and chance(self.valid)
+        self.promised = self.tile_words if plenty else self.promised
+        self.offered = bool(self.words) and (self.offered or self.promised > 0 or chance(self.valid))
         data = self.words[0] if self.offered else random.getrandbits(8 * self.word_bytes)
-        c.set(w_valid_i=self.offered, w_data_i=data, drop_ready_i=chance(0.5))
+        c.set(w_valid_i=self.offered, w_data_i=data, w_plenty_i=plenty, drop_ready_i=chance(0.5))
 
     def sample(self) -> None:
         c = self.cycles
@@ -107,7 +113,7 @@ class WeightSource:
                 self.segments.popleft()
         if self.offered and c.get("w_ready_o"):
             self.words.popleft()
-            self.offered = False
+            self.offered, self.promised = False, max(self.promised - 1, 0)
             self.ended = not self.words
 
     @property
@@ -140,7 +146,7 @@ class Bench:
         c, hw = self.cycles, self.hw
         encoded = [instruction.encode() for instruction in program.instructions]
         assert len(encoded) <= hw.program_depth
-        source = WeightSource(c, program.segments, hw.weight_word_bytes, valid)
+        source = WeightSource(c, program.segments, hw, valid)
         writes = Writes(program, hw.pn)
         fetches: deque[int | None] = deque([None, None])
         seq = random.getrandbits(32)

@@ -20,6 +20,7 @@ from tests.rtl.benches.pipeline import Ints
 from tests.rtl.benches.program import Builder
 from tests.rtl.benches.records import Record, bench_config, lanes, unlanes
 
+SWAP_AFTER = 11  # cycles at least from tile_taken_i to swapped_i: issue register and operand fetch
 PARAM_WIDTHS = {"bias": 32, "mult1": 16, "mult2": 16, "shift1": 8, "shift2": 8}
 
 
@@ -35,10 +36,11 @@ class Tile:
 
 @dataclass
 class Delays:
-    """Chances of an instruction and of a weight word per cycle; largest delays of the consumers in cycles."""
+    """Chances per cycle of an instruction, a weight word and w_plenty_i; largest delays of the consumers."""
 
     gemm: float
     valid: float
+    plenty: float
     take: int
     swap: int
     params: int
@@ -153,21 +155,24 @@ class Bench:
         """Until every queued instruction's tiles have been used."""
         c = self.cycles
         take_in, offered, queued = 0, False, False
+        promised = 0  # words that follow without a gap
         while self.gemms or self.ready or self.swaps or self.params or self.ended < self.segments:
             now = c.count
             queued = bool(self.gemms) and (queued or chance(delays.gemm))
             gemm = self.gemms[0].encode() if queued else random.getrandbits(256)
             c.set(gemm_valid_i=queued, gemm_i=self.gemm.pack(count=1, instr=gemm))
-            offered = bool(self.words) and (offered or chance(delays.valid))
+            plenty = len(self.words) >= self.hw.tile_words and chance(delays.plenty)
+            promised = self.hw.tile_words if plenty else promised
+            offered = bool(self.words) and (offered or promised > 0 or chance(delays.valid))
             word = self.words[0][1] if offered else random.getrandbits(8 * self.hw.weight_word_bytes)
-            c.set(w_valid_i=offered, w_data_i=word)
+            c.set(w_valid_i=offered, w_data_i=word, w_plenty_i=plenty)
             address = self.kv_reads.popleft()
             row = self.rng.integers(-128, 128, self.hw.pn) if address is None else self.kv[address]
             c.set(kv_rdata_i=lanes(row.tolist(), 8))
             c.set(swapped_i=bool(self.swaps) and self.swaps[-1][0] == now)
             c.set(params_taken_i=bool(self.params) and self.params[0][0] == now)
             take_in = max(take_in - 1, 0)
-            ready = c.get("tile_ready_o")  # a register
+            ready = c.get("tile_ready_o")  # depends on registers only
             taken = bool(ready) and take_in == 0
             c.set(tile_taken_i=taken)
             if ready and self.last_swap is not None:
@@ -185,10 +190,10 @@ class Bench:
                 assert self.words.popleft()[0] == self.ended, (
                     "pops a segment before the end of the one before"
                 )
-                offered = False
+                offered, promised = False, max(promised - 1, 0)
             if taken:
                 tile = self.ready.popleft()
-                swap = now + 1 + random.randint(0, delays.swap)
+                swap = now + SWAP_AFTER + random.randint(0, delays.swap)
                 self.swaps.append((swap, tile))
                 if tile.params:
                     self.params.append((swap + 1 + random.randint(0, delays.params), tile))
@@ -260,9 +265,14 @@ async def mixed(dut: Any) -> None:
     """Weights, keys and values in random order, prompt and slow surroundings."""
     bench = Bench(dut)
     await bench.reset()
-    prompt, slow_weights = Delays(1.0, 1.0, 0, 0, 0), Delays(1.0, 0.3, 5, 3, 30)
-    late, gaps = Delays(0.5, 1.0, 0, 10, 12), Delays(0.3, 0.7, 30, 1, 2)
-    for delays in (prompt, slow_weights, late, gaps, Delays(0.3, 1.0, 0, 0, 0)):
+    for delays in (
+        Delays(1.0, 1.0, 1.0, 0, 0, 0),
+        Delays(1.0, 1.0, 0.0, 0, 0, 0),
+        Delays(1.0, 0.3, 0.2, 5, 3, 30),
+        Delays(0.5, 1.0, 0.5, 0, 10, 12),
+        Delays(0.3, 0.7, 0.3, 30, 1, 2),
+        Delays(0.1, 1.0, 0.5, 0, 0, 0),
+    ):
         for _ in range(12):
             bench.random_instruction()
         await bench.run(delays)
@@ -272,17 +282,21 @@ async def mixed(dut: Any) -> None:
 
 @cocotb.test()
 async def back_to_back(dut: Any) -> None:
-    """From a swap to the next complete tile: guard, one row pair or key per cycle, way to the array."""
+    """From a swap to the next tile: guard, one row pair or key per cycle, way to the array.
+
+    A weight tile that is sure to arrive may be taken from its second word on.
+    """
     bench = Bench(dut)
     hw = bench.hw
     await bench.reset()
     guard = 0 if hw.pk // CASCADE >= 2 else CASCADE // 2
-    for load, cycles in (
-        (lambda: bench.weights(6, 1, 0), 2 + guard + hw.pk // 2),
-        (lambda: bench.values(6 * hw.pk, 1, 1, 0), 2 + guard + hw.pk + 3),
-        (lambda: bench.keys(hw.pn, 6, -(-6 // hw.slices)), 2 + CASCADE + hw.pn + 3),
+    for load, plenty, cycles in (
+        (lambda: bench.weights(6, 1, 0), 0.0, 2 + guard + hw.pk // 2),
+        (lambda: bench.weights(6, 1, 0), 1.0, max(2 + guard + 1, hw.pk // 2 + 3 - (1 + SWAP_AFTER))),
+        (lambda: bench.values(6 * hw.pk, 1, 1, 0), 0.0, 2 + guard + hw.pk + 3),
+        (lambda: bench.keys(hw.pn, 6, -(-6 // hw.slices)), 0.0, 2 + CASCADE + hw.pn + 3),
     ):
         load()
         bench.busy, bench.last_swap = [], None
-        await bench.run(Delays(1.0, 1.0, 0, 0, 0))
+        await bench.run(Delays(1.0, 1.0, plenty, 0, 0, 0))
         assert set(bench.busy[:4]) == {cycles}, f"{bench.busy} cycles from swap to tile, expected {cycles}"
