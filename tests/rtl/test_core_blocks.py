@@ -135,4 +135,5 @@ def core_files() -> list[str]:
 @pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 16), ("nano", 32), ("edge", 32)])
 def test_core(bench: Callable[..., None], hw: str, pn: int) -> None:
     """All of them measure the attention's operand bandwidth too: PK bytes per cycle whatever PN is."""
-    bench("core", core_files(), hw, {"pn": pn})
+    to_write = AT_ARRAY + MAC_LATENCY + STAGE2 + REQUANTIZE + 1
+    bench("core", core_files(), hw, {"pn": pn}, latency=to_write)

@@ -133,7 +133,8 @@ class Bench:
         self.stored: deque[int] = deque()  # words that the result writer still reads
         self.reading: deque[int | None] = deque([None, None])
         self.act_reads = 0  # slices, of the last job
-        self.vectors = 0  # issued by the streamer in the last job
+        self.issued: list[int] = []  # cycles in which token vectors of the last job were issued
+        self.written: list[int] = []  # cycles of its writes
 
     async def reset(self) -> None:
         inputs = (
@@ -150,7 +151,8 @@ class Bench:
         writes = Writes(program, hw.pn)
         fetches: deque[int | None] = deque([None, None])
         seq = random.getrandbits(32)
-        starts = self.act_reads = self.vectors = 0
+        starts = self.act_reads = 0
+        self.issued, self.written = [], []
         done = False
         c.set(job_i=self.job.pack(seq=seq, task_id=task, features_en=features), job_valid_i=1)
         while not done:
@@ -165,8 +167,10 @@ class Bench:
             for port in PORTS:
                 if c.get(port.enable):
                     writes.check(port, c.get(port.addr), c.get(port.data))
+                    self.written.append(c.count)
             self.act_reads += c.get("act_re")
-            self.vectors += c.get("busy_o")
+            if c.get("busy_o"):
+                self.issued.append(c.count)
             starts += c.get("fetch_start_o")
             assert c.get("core_err_o") == 0
             done = bool(c.get("job_done_o"))
@@ -332,3 +336,16 @@ async def attention_bandwidth(dut: Any) -> None:
     per_cycle = bench.act_reads * hw.pk / cycles
     cocotb.log.info(f"PN = {hw.pn}: {hw.pk * hw.pn} MAC/cycle on {per_cycle:g} operand bytes/cycle")
     assert per_cycle == hw.pk
+
+
+@cocotb.test()
+async def latency(dut: Any) -> None:
+    """From an issued row to its write: the length of the pipeline, whatever the destination."""
+    bench = await start(dut)
+    rows = 20
+    for dst in (Dest.ACT, Dest.KV, Dest.RES_ADD, Dest.RES_ACC, Dest.RES_SET):
+        bench.builder.gemm(dst, (rows, 1, 1))
+        await bench.run(bench.builder.finish())
+        assert bench.issued == list(range(bench.issued[0], bench.issued[0] + rows))
+        delays = {write - issue for issue, write in zip(bench.issued, bench.written, strict=True)}
+        assert delays == {int(cocotb.plusargs["latency"])}, f"{dst.name}: {delays} cycles"

@@ -17,7 +17,7 @@ from tests.rtl.benches.timeline import Timeline
 TOTAL_AT = 2  # cycles after the token
 PARAMS_AT = 1  # params_taken_o; the parameters may change two cycles later
 PARAMS_FREE = PARAMS_AT + 2
-PASSES = 120
+PASSES = 60
 
 
 class Parameters:
