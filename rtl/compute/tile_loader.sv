@@ -166,7 +166,7 @@ module tile_loader
         if (12'(beat_q) + 12'd1 >= keys_here) state_q <= KV_DRAIN;
       end
       KV_DRAIN: if (!kv_q[0].valid && !kv_q[1].valid) state_q <= READY;
-      READY: if (tile_taken_i || taken_q) begin
+      READY: if (taken_q) begin
         taken_q <= 1'b0;
         beat_q <= '0;
         kb_q <= next_kb;
