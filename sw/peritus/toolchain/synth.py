@@ -152,7 +152,8 @@ def main() -> int:
     parser.add_argument("--any-size", action="store_true", help="do not demand that it fits the device")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole report as JSON")
     args = parser.parse_args()
-    console = Console()
+    # A redirected table must not lose its numbers to a width of 80 columns.
+    console = Console() if sys.stdout.isatty() else Console(width=140)
     start = time.monotonic()
     sources = [path for path in rtl_sources(args.hw) if path.suffix == ".sv"]
     try:
