@@ -93,7 +93,8 @@ class HwConfig:
             if not ok:
                 raise ConfigError(f"hardware {self.name}: {field} = {getattr(self, field)}, must be {rule}")
 
-        need(self.pk in (8, 16, 32, 64), "pk", "8, 16, 32 or 64")
+        need(self.pk in (8, 16, 32), "pk", "8, 16 or 32")
+        need(self.pn <= 64, "pn", "at most 64")
         need(self.pn % self.pk == 0 and self.slices in (1, 2, 4), "pn", "1, 2 or 4 times pk")
         need(self.axi_ports in (1, 2, 4), "axi_ports", "1, 2 or 4")
         need(self.axi_data_bytes in (8, 16), "axi_data_bytes", "8 or 16")
