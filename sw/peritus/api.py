@@ -47,8 +47,7 @@ def compile(model: QuantModel, *, hw: str | HwConfig) -> Bundle:  # noqa: A001 (
 
     Raises:
         ConfigError: unknown hardware. CapacityError: the model is too large for one of its memories; names
-        it, with
-            what is needed and what there is. CompileError: the model cannot be mapped; names the node.
+        it, what is needed and what there is. CompileError: the model cannot be mapped; names the node.
     """
     from peritus.compiler import compile_model
     from peritus.hw import load_config

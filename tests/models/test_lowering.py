@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ import pytest
 pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
+import peritus  # noqa: E402
 from peritus.frontends.onnx_graph import UnsupportedLayerError  # noqa: E402
 from peritus.frontends.qonnx import lower  # noqa: E402
-from peritus.ir import Attention, Experts, Head, LayerNorm, Router  # noqa: E402
+from peritus.ir import Attention, Experts, Head, LayerNorm, Router, execute  # noqa: E402
 
 pytestmark = pytest.mark.models
 
@@ -124,6 +126,22 @@ def test_integer_graph_has_the_models_structure(chain: Callable[..., Any]) -> No
     (router,) = (node for node in shared.nodes if isinstance(node, Router))
     assert np.array_equal(router.gates[0].weight, router.gates[1].weight)
     assert not np.array_equal(router.gates[0].bias, router.gates[1].bias)
+
+
+def test_onnx_file_to_device(chain: Callable[..., Any], tmp_path: Path) -> None:
+    """What the README promises: load_model on an export, compile, run."""
+    built = chain("multi_gate")
+    onnx.save(built.qonnx, tmp_path / "net.onnx")
+    model = peritus.load_model(tmp_path / "net.onnx")
+    bundle = peritus.compile(model, hw="zcu104")
+    frame = np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8)
+    task = bundle.tasks[0].name
+    with peritus.open_device("reference", hw="zcu104") as device:
+        device.load(bundle)
+        result = device.run(frame, task=task, features=True)
+    expected = execute(built.graph, frame, task)
+    assert np.array_equal(result.outputs[task], expected.output)
+    assert np.array_equal(result.raw_features, expected.features)
 
 
 def test_weights_are_the_twins_integers(chain: Callable[..., Any]) -> None:
