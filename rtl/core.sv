@@ -114,7 +114,7 @@ module core
   assign st_instr_o = instr;
   assign state_o = {24'd0, streamer_state, loader_state, sequencer_state, pc};
 
-  // A GEMM enters both queues at once; the loader may run up to two instructions ahead of the streamer.
+  // A GEMM enters both queues at once; the loader is at most one tile ahead of the streamer.
   logic  load_push_ready, stream_push_ready, load_valid, load_ready, stream_valid, stream_ready;
   gemm_t load_gemm, stream_gemm;
   assign gemm_ready = load_push_ready && stream_push_ready;

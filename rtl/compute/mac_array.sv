@@ -14,7 +14,7 @@
 // (w_hi * 2^19 + w_lo) * x; the low 19 bits hold up to CASCADE products (|8 * 127 * 255| < 2^18), and the
 // high half is corrected by the low half's borrow.
 //
-// Latency: LATENCY cycles from x_i to sum_o, fully pipelined.
+// Latency: core_pkg::MAC_LATENCY cycles from x_i to sum_o, fully pipelined.
 
 module mac_array
   import peritus_pkg::*;

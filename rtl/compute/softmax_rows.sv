@@ -6,7 +6,7 @@
 //   sum:     s[row] = first_k ? sum(P) : s[row] + sum(P);   at last_k: (mantissa, shift) = reciprocal(s[row])
 //
 // Reference: peritus.reference.softmax. A row comes again after MIN_PASS cycles at the earliest, longer than either
-// read-modify-write. Latency: reciprocal_o SUM_LATENCY after prob_sum_i; maxima are in place before an
+// read-modify-write. Latency: mantissa_o, shift_o 1 + RECIPROCAL_LATENCY after prob_sum_i; maxima are in place before an
 // instruction that waits for its predecessor's last write begins to read them.
 
 module softmax_rows
