@@ -182,9 +182,3 @@ class QuantM3ViT(nn.Module):
         features = self.backbone(images, task)
         tokens = self.final_quant(self.final_norm(features[:, 1:]))
         return (features, *(decoder(tokens) for decoder in self.decoders.values()))
-
-    def predict(self, images: Tensor, task: str) -> Tensor:
-        """The map of one task, as the float network's `forward` returns it."""
-        index = self.config.task_index(task)
-        out: Tensor = self(images, torch.tensor(index))[1 + index]
-        return out

@@ -6,7 +6,6 @@ from __future__ import annotations
 from peritus.program.bundle import Bundle
 from peritus.program.isa import (
     Dest,
-    FetchEntry,
     Function,
     Instruction,
     Opcode,
@@ -62,12 +61,6 @@ def describe(i: Instruction) -> str:
             return f"{buffer}+{i.imm} = res[{_rows(i.src_base, i.src_stride)}]  {order}"
         case _:
             return ""
-
-
-def describe_fetch(entry: FetchEntry) -> str:
-    """One fetch entry."""
-    expert = f"  expert {entry.expert}" if entry.expert_valid else ""
-    return f"weights[{entry.offset}:{entry.offset + entry.stripes}]{expert}{_tasks(entry.task_mask)}"
 
 
 def _rows(base: int, stride: int) -> str:
