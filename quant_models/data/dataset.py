@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every data set looks like to training and evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from peritus.errors import PeritusError
+from quant_models.config import TaskConfig
+
+IGNORE = 255  # label of pixels that count in no class
+NO_DEPTH = 0.0  # metres; depth of pixels that were not measured
+
+Target = npt.NDArray[Any]
+
+
+class DataError(PeritusError):
+    """A data set that is missing, incomplete or of another shape; names the path and what was expected."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One image and its targets.
+
+    image: uint8 [H, W, 3]. targets: per task, uint8 [H, W] class indices (IGNORE = none) of a segmentation, or
+    float32 [H, W] metres (NO_DEPTH = unknown) of a depth.
+    """
+
+    image: npt.NDArray[np.uint8]
+    targets: dict[str, Target] = field(default_factory=dict)
+
+
+class Dataset(Protocol):
+    """Samples of one size. `tasks` says what the targets hold, in the terms of the model's own tasks."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tasks(self) -> tuple[TaskConfig, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
