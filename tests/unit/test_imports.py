@@ -28,6 +28,7 @@ UPSTREAM: dict[str, set[str]] = {
     "compiler": {"ir", "passes", "reference", "hw", "program"},
     "driver": {"program", "hw"},
     "devices": {"program", "hw", "reference", "toolchain", "driver"},
+    "evaluation": {"ir", "devices"},
     "report": {"program", "hw", "devices"},
     "demo": set(),
     "api": {"program", "hw", "devices", "compiler", "ir", "frontends"},
@@ -43,6 +44,7 @@ UPSTREAM: dict[str, set[str]] = {
         "frontends",
         "passes",
         "reference",
+        "evaluation",
         "report",
     },
 }

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How good a model's maps are: metrics, and the integer executor over many images."""
+
+from peritus.evaluation.metrics import IGNORE, NO_DEPTH, ConfusionMatrix, DepthError, MetricError
+
+__all__ = ["IGNORE", "NO_DEPTH", "ConfusionMatrix", "DepthError", "MetricError"]

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics of dense prediction, accumulated over all pixels of a data set; NumPy only.
+
+An accumulator takes one image, or a batch of any shape, at a time; `merge` joins two of them, so that images
+can be shared out among processes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from peritus.errors import PeritusError
+
+IGNORE = 255  # label of pixels that count in no class
+NO_DEPTH = 0.0  # metres; depth of pixels that were not measured
+
+
+class MetricError(PeritusError):
+    """Predictions that do not fit their targets; names both."""
+
+
+def _check_shapes(predicted: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+    if predicted.shape != target.shape:
+        raise MetricError(
+            f"predictions have shape {list(predicted.shape)}, expected {list(target.shape)}, as the targets"
+        )
+
+
+@dataclass
+class ConfusionMatrix:
+    """Pixels by class: counts[label, prediction], int64 [classes, classes]."""
+
+    classes: int
+    counts: npt.NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.classes <= IGNORE:
+            raise MetricError(f"{self.classes} classes, must be 1..{IGNORE}")
+        self.counts = np.zeros((self.classes, self.classes), np.int64)
+
+    def update(self, predicted: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+        """Add class indices of equal shape; pixels whose target is IGNORE do not count.
+
+        Raises:
+            MetricError: shapes differ, or a class index is out of range.
+        """
+        _check_shapes(predicted, target)
+        valid = target != IGNORE
+        label, winner = target[valid].astype(np.int64), predicted[valid].astype(np.int64)
+        for what, values in (("target", label), ("predicted", winner)):
+            wrong = values[(values < 0) | (values >= self.classes)]
+            if wrong.size:
+                raise MetricError(f"{what} class {wrong[0]}, must be 0..{self.classes - 1}")
+        pairs = np.bincount(label * self.classes + winner, minlength=self.classes**2)
+        self.counts += pairs.reshape(self.classes, self.classes)
+
+    def merge(self, other: ConfusionMatrix) -> None:
+        """Add what another accumulator has seen."""
+        if other.classes != self.classes:
+            raise MetricError(f"a confusion matrix of {other.classes} classes, expected {self.classes}")
+        self.counts += other.counts
+
+    @property
+    def iou(self) -> npt.NDArray[np.float64]:
+        """Intersection over union of each class, [classes]; NaN for classes that no label has."""
+        hits, labels = np.diag(self.counts).astype(np.float64), self.counts.sum(axis=1)
+        union = labels + self.counts.sum(axis=0) - hits
+        return np.where(labels > 0, hits / np.maximum(union, 1), np.nan)
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean IoU, 0..1, of the classes that the labels have; NaN without any label."""
+        present = self.iou[self.counts.sum(axis=1) > 0]
+        return float(present.mean()) if present.size else math.nan
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the labelled pixels that are right, 0..1; NaN without any label."""
+        total = int(self.counts.sum())
+        return float(np.trace(self.counts)) / total if total else math.nan
+
+
+@dataclass
+class DepthError:
+    """Sums over all pixels of known depth (not the mean of the images' errors).
+
+    squares: of the errors, in square metres. relative: of |error| / depth.
+    """
+
+    pixels: int = 0
+    squares: float = 0.0
+    relative: float = 0.0
+
+    def update(self, predicted: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+        """Add depths in metres, of equal shape; pixels whose target is NO_DEPTH do not count.
+
+        Raises:
+            MetricError: shapes differ, or a target is negative or not finite.
+        """
+        _check_shapes(predicted, target)
+        known = target != NO_DEPTH
+        depth = target[known].astype(np.float64)
+        wrong = depth[~(np.isfinite(depth) & (depth > 0))]
+        if wrong.size:
+            raise MetricError(f"target depth {wrong[0]} m, must be positive, or {NO_DEPTH:g} where unknown")
+        error = predicted[known].astype(np.float64) - depth
+        self.pixels += depth.size
+        self.squares += float(np.square(error).sum())
+        self.relative += float((np.abs(error) / depth).sum())
+
+    def merge(self, other: DepthError) -> None:
+        """Add what another accumulator has seen."""
+        self.pixels += other.pixels
+        self.squares += other.squares
+        self.relative += other.relative
+
+    @property
+    def rmse(self) -> float:
+        """Root of the mean square error, in metres; NaN without any known depth."""
+        return math.sqrt(self.squares / self.pixels) if self.pixels else math.nan
+
+    @property
+    def abs_rel(self) -> float:
+        """Mean of |error| / depth; NaN without any known depth."""
+        return self.relative / self.pixels if self.pixels else math.nan
