@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The accelerator as a packaged IP: the names that a Vivado project, the driver and the .hwh agree on.
 
-Read by the board builds, which package and place the IP, by peritus.hw.emit_hwh and by the driver. The ports are
-those of rtl/peritus_top.sv; interfaces are called by the prefix that their ports share.
+Read by the board builds, which package and place the IP, by peritus.hw.emit_hwh and by the driver. The ports
+are those of rtl/peritus_top.sv; interfaces are called by the prefix that their ports share.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NAME = "peritus_top"
 VERSION = f"{ABI_VERSION}.0"
 VLNV = f"{VENDOR}:{LIBRARY}:{NAME}:{VERSION}"
 
-# Of the block design: the IP's cell, and where the processor sees its registers (Zynq UltraScale+ M_AXI_HPM0_FPD).
+# Of the block design: the cell, and where the processor sees its registers (M_AXI_HPM0_FPD of the Zynq).
 INSTANCE = "peritus_0"
 REGISTER_BASE = 0xA000_0000
 REGISTER_BYTES = 0x1000
