@@ -147,6 +147,11 @@ def broken_graphs() -> dict[str, tuple[object, str]]:
 
     return {
         "weight -128": (lambda g: weight(g, -128), "node 'fc1_0': linear weight = -128"),
+        "int4 weight": (
+            lambda g: fc1(g, weight_bits=4, weight=np.full((128, 64), 8, np.int8)),
+            r"node 'fc1_0': linear weight = 8, must be within \+-7",
+        ),
+        "weight bits": (lambda g: fc1(g, weight_bits=6), "linear weight_bits = 6, must be 4 or 8"),
         "accumulator": (
             lambda g: fc1(g, bias=np.full(128, 1 << 26, np.int32)),
             r"node 'fc1_0': linear accumulator reaches \d+ in channel \d+, limit 67108863",
@@ -248,7 +253,7 @@ def test_model_file_of_another_version_or_format(model: ir.QuantModel, tmp_path:
         metadata = file.metadata()
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     save_file(tensors, str(path), {**metadata, "version": "99"})
-    with pytest.raises(ir.ModelFileError, match="has version 99, this program reads 1"):
+    with pytest.raises(ir.ModelFileError, match="has version 99, this program reads 1 and 2"):
         ir.QuantModel.load(path)
     save_file(tensors, str(path), {"format": "pt"})
     with pytest.raises(ir.ModelFileError, match="format is 'pt'"):

@@ -13,7 +13,7 @@ from rich.table import Table
 from peritus import api
 from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
 from peritus.hw.config import config_names, load_config
-from peritus.ir import QuantModel
+from peritus.ir import QuantModel, affines
 from peritus.program.bundle import Bundle
 from peritus.program.disassemble import disassemble
 
@@ -93,6 +93,15 @@ def bundle_table(bundle: Bundle, path: Path) -> Table:
     return table
 
 
+def weight_counts(model: QuantModel) -> Counter[int]:
+    """Number of weights by their bits; a gate that tasks share counts once."""
+    matrices = {id(a.weight): a for node in model.graph.nodes for a in affines(node)}
+    counts: Counter[int] = Counter()
+    for affine in matrices.values():
+        counts[affine.weight_bits] += affine.weight.size
+    return counts
+
+
 def model_record(model: QuantModel) -> dict[str, Any]:
     """What a model contains, for JSON."""
     types = model.graph.verify()
@@ -100,6 +109,7 @@ def model_record(model: QuantModel) -> dict[str, Any]:
         "model": model.name,
         "provenance": model.provenance,
         "config": dict(model.config),
+        "weights": {f"int{bits}": count for bits, count in sorted(weight_counts(model).items())},
         "tasks": [
             {"name": t.name, "kind": t.kind, "channels": t.channels, "scale": t.scale}
             for t in model.graph.tasks
@@ -120,6 +130,9 @@ def model_table(model: QuantModel) -> Table:
         table.add_row(key, str(value))
     for task in model.graph.tasks:
         table.add_row(f"task {task.name}", f"{task.kind}, {task.channels} channels, LSB {task.scale:.3g}")
+    for bits, count in sorted(weight_counts(model).items()):
+        compiled = "" if bits == 8 else ", in a bundle int8"
+        table.add_row(f"int{bits} weights", f"{count:,}{compiled}")
     operations = Counter(type(node).__name__ for node in model.graph.nodes)
     table.add_row("operations", ", ".join(f"{count} {name}" for name, count in operations.most_common()))
     return table

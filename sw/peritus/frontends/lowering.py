@@ -74,6 +74,8 @@ def path(node: NodeProto) -> str:
 
 def affine(weight: QuantConstant, bias: F64, x_scale: float, out_scale: float) -> Affine:
     """Weight [out, in] with one scale per row, bias [out] in real units; stage 1 gives `out_scale`."""
+    if weight.bits > 8:
+        raise UnsupportedLayerError(f"weights have {weight.bits} bits, at most 8 are supported")
     scales = weight.scale[:, 0]
     if np.any(weight.scale != scales[:, None]):
         raise UnsupportedLayerError("weight scales differ within an output channel, expected one per channel")
@@ -84,4 +86,5 @@ def affine(weight: QuantConstant, bias: F64, x_scale: float, out_scale: float) -
         weight.values.astype(np.int8),
         np.clip(rounded, limit.min, limit.max).astype(np.int32),  # the graph's own check refuses such a bias
         requant(accumulator / out_scale),
+        4 if weight.bits <= 4 else 8,
     )

@@ -28,19 +28,20 @@ def unsupported(node: NodeProto, message: str) -> UnsupportedLayerError:
 
 @dataclass(frozen=True)
 class QuantConstant:
-    """A quantized constant: `values` times `scale` elementwise, both of the same shape."""
+    """A quantized constant: `bits`-bit `values` times `scale` elementwise, both of the same shape."""
 
     values: I64
     scale: F64
+    bits: int
 
     def transpose(self, axes: list[int]) -> QuantConstant:
-        return QuantConstant(self.values.transpose(axes), self.scale.transpose(axes))
+        return QuantConstant(self.values.transpose(axes), self.scale.transpose(axes), self.bits)
 
     def reshape(self, *shape: int) -> QuantConstant:
-        return QuantConstant(self.values.reshape(shape), self.scale.reshape(shape))
+        return QuantConstant(self.values.reshape(shape), self.scale.reshape(shape), self.bits)
 
     def __getitem__(self, index: Any) -> QuantConstant:
-        return QuantConstant(self.values[index], self.scale[index])
+        return QuantConstant(self.values[index], self.scale[index], self.bits)
 
 
 @dataclass(frozen=True)
@@ -173,4 +174,4 @@ class OnnxGraph:
         scale = np.broadcast_to(grid.scale, value.shape)
         # float32, as QONNX's and Brevitas' executors divide, so that ties fall alike
         steps = np.round(value.astype(np.float32) / scale.astype(np.float32))
-        return QuantConstant(np.clip(steps, grid.low, grid.high).astype(np.int64), scale)
+        return QuantConstant(np.clip(steps, grid.low, grid.high).astype(np.int64), scale, grid.bits)

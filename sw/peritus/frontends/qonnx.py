@@ -17,6 +17,7 @@ building one node of the integer graph. Quants are fixed grids, scales between t
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 from onnx import ModelProto, NodeProto
@@ -27,7 +28,7 @@ from peritus.frontends.onnx_graph import OnnxGraph, UnsupportedLayerError, unsup
 from peritus.frontends.qonnx_attention import attention
 from peritus.frontends.qonnx_moe import moe
 from peritus.ir.graph import IMAGE, Graph, Task
-from peritus.ir.ops import Add, Affine, Head, LayerNorm, Linear, PatchEmbed
+from peritus.ir.ops import Add, Head, LayerNorm, Linear, PatchEmbed
 from peritus.ir.requant import affine_norm, requant
 
 TASKS_KEY = "peritus.tasks"  # model metadata: JSON list of {name, kind, classes}
@@ -94,7 +95,7 @@ def embedding(c: Context, tensor: str, total: NodeProto) -> str:
     patch = affine(weight, g.floats(conv.input[2]), pixel_scale, c.residual_scale)
     # The accelerator's pixels are p - 128.
     shifted = patch.bias + 128 * weight.values.sum(axis=1)
-    patch = Affine(patch.weight, shifted.astype(np.int32), patch.requant)
+    patch = replace(patch, bias=shifted.astype(np.int32))
     c.on_residual_grid(total.input[1])
     position = g.quant_constant(total.input[1]).values[0].astype(np.int16)
     return c.once(tensor, lambda: PatchEmbed(path(conv), (IMAGE,), patch, position, size))

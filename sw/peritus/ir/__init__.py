@@ -17,6 +17,7 @@ from peritus.ir.ops import (
     PatchEmbed,
     Requant,
     Router,
+    affines,
 )
 from peritus.ir.requant import ScaleError, affine_norm, requant
 from peritus.ir.types import GraphError, Kind, TensorType
@@ -46,6 +47,7 @@ __all__ = [
     "TensorType",
     "UnknownTaskError",
     "affine_norm",
+    "affines",
     "execute",
     "requant",
 ]

@@ -17,11 +17,13 @@ from safetensors.numpy import save
 
 from peritus.errors import PeritusError
 from peritus.ir.graph import Graph, Task
-from peritus.ir.ops import OPS, RECORDS
+from peritus.ir.int4 import pack_int4, unpack_int4
+from peritus.ir.ops import OPS, RECORDS, Affine
 from peritus.ir.types import GraphError
 
 FORMAT = "peritus-quantized-model"
-VERSION = 1
+VERSION = 2
+READABLE = ("1", "2")  # version 1 had int8 weights only
 
 Tensors = dict[str, npt.NDArray[Any]]
 _CLASSES: dict[str, type[Any]] = {**OPS, **RECORDS, "Graph": Graph, "Task": Task}
@@ -66,7 +68,7 @@ class QuantModel:
             "format": FORMAT,
             "version": str(VERSION),
             "model": text,
-            "sha256": _checksum(text, tensors),
+            "sha256": checksum(text, tensors),
         }
         Path(path).write_bytes(save(tensors, metadata=metadata))
 
@@ -90,12 +92,13 @@ class QuantModel:
             raise ModelFileError(
                 f"{path} is no quantized model: format is {metadata.get('format')!r}, must be {FORMAT!r}"
             )
-        if metadata.get("version") != str(VERSION):
+        if metadata.get("version") not in READABLE:
             raise ModelFileError(
-                f"model file {path} has version {metadata.get('version')}, this program reads {VERSION}"
+                f"model file {path} has version {metadata.get('version')}, "
+                f"this program reads {' and '.join(READABLE)}"
             )
         text = metadata.get("model", "")
-        found, expected = _checksum(text, tensors), metadata.get("sha256", "")
+        found, expected = checksum(text, tensors), metadata.get("sha256", "")
         if found != expected:
             raise ModelFileError(
                 f"model file {path} is corrupted: checksum {found[:16]}, expected {expected[:16]}"
@@ -106,7 +109,8 @@ class QuantModel:
         return cls(header["name"], graph, header["provenance"], header["config"])
 
 
-def _checksum(text: str, tensors: Tensors) -> str:
+def checksum(text: str, tensors: Tensors) -> str:
+    """SHA-256 over the graph's JSON and all tensors, in the order of their names."""
     digest = hashlib.sha256(text.encode())
     for key in sorted(tensors):
         digest.update(key.encode())
@@ -123,6 +127,9 @@ def _encode(value: Any, path: str, tensors: Tensors) -> Any:
         return [_encode(item, _join(path, getattr(item, "name", i)), tensors) for i, item in enumerate(value)]
     if is_dataclass(value):
         body = {f.name: _encode(getattr(value, f.name), _join(path, f.name), tensors) for f in fields(value)}
+        if isinstance(value, Affine) and value.weight_bits == 4:
+            tensors[body["weight"]["tensor"]] = pack_int4(value.weight)
+            body["weight"]["int4"] = list(value.weight.shape)
         return {"type": type(value).__name__, **body}
     return value
 
@@ -139,12 +146,20 @@ def _decode(value: Any, where: str, tensors: Tensors) -> Any:
     if isinstance(value, dict) and "tensor" in value:
         if value["tensor"] not in tensors:
             raise ModelFileError(f"tensor {value['tensor']!r} of {where!r} is missing")
-        return tensors[value["tensor"]]
+        tensor = tensors[value["tensor"]]
+        if "int4" not in value:
+            return tensor
+        try:
+            return unpack_int4(tensor, value["int4"])
+        except ValueError as error:
+            raise ModelFileError(f"tensor {value['tensor']!r} of {where!r}: {error}") from error
     if isinstance(value, dict):
         where = str(value.get("name", where))
         cls = _CLASSES.get(value.get("type", ""))
         if cls is None:
             raise GraphError(where, f"unsupported layer {value.get('type')!r}; supported: {', '.join(OPS)}")
+        if cls is Affine:
+            value = {"weight_bits": 8, **value}  # version 1 did not say
         known = {f.name for f in fields(cls)}
         if set(value) - {"type"} != known:
             raise ModelFileError(

@@ -42,13 +42,15 @@ class Requant:
 class Affine:
     """x W^T + b, then requantization stage 1.
 
-    weight: int8 [out, in] within +-127. bias: int32 [out], at the accumulator's scale. requant: [out].
+    weight: int8 [out, in] within +-127, or within +-7 if weight_bits is 4: this changes how the model file
+    stores them, not the arithmetic. bias: int32 [out], at the accumulator's scale. requant: [out].
     For each output channel 128 * sum|w| + |b| must stay below 2^26.
     """
 
     weight: Int8
     bias: Int32
     requant: Requant
+    weight_bits: Literal[4, 8] = 8
 
     def __call__(self, x: Ints) -> I64:
         """Stage 1 result, signed 24 bits: [tokens, in] -> [tokens, out]."""
@@ -249,6 +251,17 @@ class Head(Node):
 def _stage2(y: I64, function: str, rescale: Requant | None) -> I64:
     g = ref.gelu(y) if function == "gelu" else y
     return g if rescale is None else ref.rescale(g, rescale.multiplier, rescale.shift)
+
+
+def affines(node: Node) -> tuple[Affine, ...]:
+    """Every matrix of a node."""
+    if isinstance(node, PatchEmbed | Linear | Head):
+        return (node.affine,)
+    if isinstance(node, Router):
+        return node.gates
+    if isinstance(node, Experts):
+        return tuple(affine for expert in node.experts for affine in (expert.hidden, expert.output))
+    return ()
 
 
 OPS: dict[str, type[Any]] = {

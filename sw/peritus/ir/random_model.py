@@ -50,6 +50,7 @@ class Dims:
 
     routing: "even" spreads tokens over all experts, "skewed" prefers a few, "idle" never uses the odd
     experts, "single" sends every token to experts 0..top_k-1, "ties" has coarse logits, most of them equal.
+    expert_bits: width of the experts' weights.
     """
 
     height: int = 32
@@ -65,6 +66,7 @@ class Dims:
     upscale: int = 4
     task_channels: tuple[int, ...] = (8, 1)
     routing: RoutingPattern = "even"
+    expert_bits: Literal[4, 8] = 8
 
 
 def random_model(dims: Dims, seed: int = 0) -> QuantModel:
@@ -128,18 +130,22 @@ class _Builder:
         """The value over all calibration images, tokens concatenated."""
         return np.concatenate([v for values in self.runs if isinstance(v := values[name], np.ndarray)])
 
-    def _weights(self, outputs: int, inputs: int) -> Int8:
-        weights: Int8 = np.rint(self.rng.normal(0, 40, (outputs, inputs)).clip(-127, 127)).astype(np.int8)
+    def _weights(self, outputs: int, inputs: int, bits: int) -> Int8:
+        limit = (1 << (bits - 1)) - 1
+        values = self.rng.normal(0, 40 * limit / 127, (outputs, inputs)).clip(-limit, limit)
+        weights: Int8 = np.rint(values).astype(np.int8)
         return weights
 
-    def _affine(self, x: Ints, outputs: int, std: float, spread: float = 0.5) -> Affine:
+    def _affine(
+        self, x: Ints, outputs: int, std: float, spread: float = 0.5, bits: Literal[4, 8] = 8
+    ) -> Affine:
         """Random weights; stage 1 gives outputs on `x` a deviation of `std`, varied by channel."""
-        weight = self._weights(outputs, x.shape[1])
+        weight = self._weights(outputs, x.shape[1], bits)
         acc = ref.matmul(x, weight.T)
         deviation = np.maximum(acc.std(axis=0), 1.0)
         bias = np.rint(self.rng.normal(0, 0.3, outputs) * deviation - acc.mean(axis=0)).astype(np.int32)
         target = std * 2 ** self.rng.uniform(-spread, spread, outputs)
-        return Affine(weight, bias, requant(target / deviation))
+        return Affine(weight, bias, requant(target / deviation), bits)
 
     def _patch_embed(self) -> str:
         d, patch = self.dims.d, self.dims.patch
@@ -180,8 +186,8 @@ class _Builder:
         contribution = self._add(Linear(name, (x,), affine, bits=16))
         return self._add(Add(f"{name}_add", (residual, contribution)))
 
-    def _hidden(self, x: Ints, channels: int) -> tuple[Affine, Requant]:
-        affine = self._affine(x, channels, GELU_STD)
+    def _hidden(self, x: Ints, channels: int, bits: Literal[4, 8] = 8) -> tuple[Affine, Requant]:
+        affine = self._affine(x, channels, GELU_STD, bits=bits)
         return affine, requant(0.25 * 2 ** self.rng.uniform(-0.5, 0.5, channels))
 
     def _mlp(self, layer: int, residual: str) -> str:
@@ -212,10 +218,11 @@ class _Builder:
         routing = self._add(Router(f"router_{layer}", (x,), gates, dims.top_k))
         experts = []
         for _ in range(dims.experts):
-            hidden, rescale = self._hidden(stacked, dims.expert_hidden)
+            hidden, rescale = self._hidden(stacked, dims.expert_hidden, dims.expert_bits)
             activated: I64 = ref.saturate(
                 ref.rescale(ref.gelu(hidden(stacked)), rescale.multiplier, rescale.shift), 8
             )
             # Four fraction bits more than the residual: score_shift is 15 + 4.
-            experts.append(Expert(hidden, rescale, self._affine(activated, dims.d, RESIDUAL_STD * 16)))
+            output = self._affine(activated, dims.d, RESIDUAL_STD * 16, bits=dims.expert_bits)
+            experts.append(Expert(hidden, rescale, output))
         return self._add(Experts(f"experts_{layer}", (x, routing, residual), tuple(experts), 19))

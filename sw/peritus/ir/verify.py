@@ -96,8 +96,12 @@ def _affine(node: Node, what: str, value: Affine, inputs: int, outputs: int | No
     out = value.weight.shape[0] if outputs is None else outputs
     _array(node, f"{what} weight", value.weight, np.int8, (out, inputs))
     _array(node, f"{what} bias", value.bias, np.int32, (out,))
-    _need(node, (value.weight != -128).all(), f"{what} weight = -128, must be within +-127")
-    magnitude = np.abs(value.weight.astype(np.int64)).sum(axis=1)
+    _need(node, value.weight_bits in (4, 8), f"{what} weight_bits = {value.weight_bits}, must be 4 or 8")
+    limit = (1 << (value.weight_bits - 1)) - 1
+    wide = value.weight.astype(np.int64)
+    extreme = wide.flat[np.abs(wide).argmax()]
+    _need(node, abs(extreme) <= limit, f"{what} weight = {extreme}, must be within +-{limit}")
+    magnitude = np.abs(wide).sum(axis=1)
     peak = ACTIVATION_PEAK * magnitude + np.abs(value.bias.astype(np.int64))
     channel = int(peak.argmax())
     _need(
