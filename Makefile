@@ -49,10 +49,10 @@ $(STAMPS)/sim: $(STAMPS)/base requirements/sim.txt
 	@$(PY) -m peritus.toolchain.install_wrappers > /dev/null
 	@touch $@
 
-# Headers for C simulation of hls/: what the package around them would need is not.
-$(STAMPS)/hls: $(STAMPS)/base requirements/hls.txt
-	@echo "Installing requirements/hls.txt"
-	@$(PIP) $(PIP_ARGS) --no-deps -r requirements/hls.txt
+# Of hls4ml only headers are used, of PYNQ not its remote access: what they would need besides is not installed.
+$(STAMPS)/hls $(STAMPS)/board: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
+	@echo "Installing requirements/$*.txt"
+	@$(PIP) $(PIP_ARGS) --no-deps -r requirements/$*.txt
 	@touch $@
 
 $(STAMPS)/models $(STAMPS)/synth $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
@@ -61,7 +61,7 @@ $(STAMPS)/models $(STAMPS)/synth $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requ
 	@touch $@
 
 .PHONY: venv
-venv: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls ## Install everything for development into .venv
+venv: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board ## Install everything for development into .venv
 
 .PHONY: lock
 lock: ## Write requirements/*.txt from the versions now in .venv
@@ -80,7 +80,7 @@ bench: $(STAMPS)/sim ## Measure cycles, utilization, traffic and simulation time
 # --- Checks ------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls ## Run all tests
+test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board ## Run all tests
 	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: lint

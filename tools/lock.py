@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 # Installing the project itself without build isolation needs its build backend and the editable hook.
 BUILD_BACKEND = ["hatchling", "editables"]
+BY_HAND = {"board"}  # installed without all that it asks for, see its file
 
 
 def closure(requirements: list[Requirement]) -> dict[str, str]:
@@ -48,7 +49,7 @@ def closure(requirements: list[Requirement]) -> dict[str, str]:
 def main() -> int:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     groups: dict[str, list[str]] = {"base": project["dependencies"] + BUILD_BACKEND}
-    groups.update(project["optional-dependencies"])
+    groups.update({k: v for k, v in project["optional-dependencies"].items() if k not in BY_HAND})
     for group, texts in groups.items():
         pins = closure([Requirement(text) for text in texts])
         lines = [
