@@ -22,10 +22,22 @@ INSTANCE = "peritus_0"
 REGISTER_BASE = 0xA000_0000
 REGISTER_BYTES = 0x1000
 
+# PYNQ finds only interrupts that reach the processor through an AXI interrupt controller (level output to
+# pl_ps_irq0[0], which PYNQ's images offer as the UIO device "fabric").
+CONTROLLER_VLNV = "xilinx.com:ip:axi_intc:4.1"
+CONTROLLER = "axi_intc_0"
+CONTROLLER_BASE = 0xA001_0000
+CONTROLLER_BYTES = 0x1000
+
 CLOCK = "aclk"
 RESET = "aresetn"  # synchronous, active low
-INTERRUPT = "irq_o"  # level, active high; the only one of the design: pl_ps_irq0[0]
+INTERRUPT = "irq_o"  # level, active high; input 0 of the interrupt controller
 REGISTERS = "s_axil"  # AXI4-Lite, 32 bits
+
+
+def bitstream_name(hw: HwConfig) -> str:
+    """File name of a configuration's bitstream; its .hwh and its bundles lie beside it."""
+    return f"peritus_{hw.name}.bit"
 
 
 @dataclass(frozen=True)
