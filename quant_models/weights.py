@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Float weights in one .safetensors file: the network's state dict, its configuration as metadata. No pickle."""
+"""Float weights in one .safetensors file: state dict, and configuration as metadata. No pickle."""
 
 from __future__ import annotations
 

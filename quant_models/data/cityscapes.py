@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cityscapes (Cordts et al., CVPR 2016) in its official folder layout: 19 classes and depth from disparity.
+
+    leftImg8bit/{split}/{city}/{city}_{sequence}_{frame}_leftImg8bit.png
+    gtFine/{split}/{city}/..._gtFine_labelIds.png      label ids 0..33
+    disparity/{split}/{city}/..._disparity.png         16 bits: 0 = unknown, else (p - 1) / 256 pixels
+    camera/{split}/{city}/..._camera.json              baseline and focal length; optional
+
+Source of the layout, of the ids and of the disparity's formula: README and helpers/labels.py of
+github.com/mcordts/cityscapesScripts.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from quant_models.config import CITYSCAPES_CLASSES, TaskConfig
+from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Target
+from quant_models.data.folder import (
+    FolderDataset,
+    check_range,
+    existing_file,
+    existing_folder,
+    known_split,
+    read_map,
+)
+
+SPLITS = ("train", "val", "test")
+# Without camera files: the stereo rig that nearly all recordings share.
+DEFAULT_BASELINE = 0.209313  # metres
+DEFAULT_FOCAL_LENGTH = 2262.52  # pixels of the full image, 2048 wide
+
+# Label ids of the 19 classes, in the order of CITYSCAPES_CLASSES (the official train ids).
+LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+HIGHEST_LABEL_ID = 33
+_TRAIN_ID = np.full(HIGHEST_LABEL_ID + 1, IGNORE, np.uint8)
+_TRAIN_ID[list(LABEL_IDS)] = np.arange(len(LABEL_IDS))
+
+_IMAGE_SUFFIX = "_leftImg8bit.png"
+
+
+class Cityscapes(FolderDataset):
+    """One split. The labels of `test` are withheld by the authors: there, all pixels are IGNORE."""
+
+    def __init__(
+        self, root: Path, split: str, height: int, width: int, classes: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(f"cityscapes {split}", height, width, CITYSCAPES_CLASSES, classes)
+        self._root, self._split = root, known_split("cityscapes", split, SPLITS)
+        images = existing_folder(root, "leftImg8bit", split)
+        self._images = sorted(images.glob(f"*/*{_IMAGE_SUFFIX}"))
+        if not self._images:
+            raise DataError(f"{images} has no images, expected CITY/*{_IMAGE_SUFFIX}")
+        for index in range(len(self)):
+            files = self.files(index)
+            for task in self.tasks:
+                existing_file(files[task.name], str(files["image"]))
+
+    @property
+    def tasks(self) -> tuple[TaskConfig, ...]:
+        segmentation = TaskConfig("semseg", "segmentation", len(self.classes), self.classes)
+        return segmentation, TaskConfig("depth", "depth", 1)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def files(self, index: int) -> dict[str, Path]:
+        image = self._images[index]
+        city, name = image.parent.name, image.name.removesuffix(_IMAGE_SUFFIX)
+        return {
+            "image": image,
+            "semseg": self._root / "gtFine" / self._split / city / f"{name}_gtFine_labelIds.png",
+            "depth": self._root / "disparity" / self._split / city / f"{name}_disparity.png",
+        }
+
+    def read_target(self, task: str, path: Path) -> Target:
+        values = read_map(path)
+        if task == "semseg":
+            check_range(path, values, HIGHEST_LABEL_ID)
+            return _TRAIN_ID[values]
+        name = path.name.replace("_disparity.png", "_camera.json")
+        return depth_of(values, *read_camera(self._root / "camera" / self._split / path.parent.name / name))
+
+
+def depth_of(disparity: npt.NDArray[np.uint16], baseline: float, focal: float) -> npt.NDArray[np.float32]:
+    """Metres from stored 16-bit disparities: baseline * focal / ((p - 1) / 256); p <= 1 is NO_DEPTH."""
+    pixels = (disparity.astype(np.float32) - 1) / 256
+    return np.where(pixels > 0, baseline * focal / np.maximum(pixels, 1 / 256), NO_DEPTH).astype(np.float32)
+
+
+def read_camera(path: Path) -> tuple[float, float]:
+    """Baseline in metres and focal length in pixels of a camera file, or the defaults without one.
+
+    Raises:
+        DataError: the file does not hold both as positive numbers.
+    """
+    if not path.is_file():
+        return DEFAULT_BASELINE, DEFAULT_FOCAL_LENGTH
+    try:
+        camera = json.loads(path.read_text())
+        baseline, focal = float(camera["extrinsic"]["baseline"]), float(camera["intrinsic"]["fx"])
+    except (ValueError, KeyError, TypeError) as error:
+        expected = "numbers extrinsic.baseline and intrinsic.fx"
+        raise DataError(f"camera file {path}: {error!r}, expected {expected}") from error
+    if not (baseline > 0 and focal > 0):
+        raise DataError(f"camera file {path}: baseline {baseline}, fx {focal}, expected positive numbers")
+    return baseline, focal
