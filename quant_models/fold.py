@@ -8,6 +8,7 @@ producer: in LayerNorm's gamma and beta, the rows of Q, K and V, the factors beh
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -16,8 +17,11 @@ from torch.nn import functional as F
 from quant_models.layers import Mlp
 from quant_models.model import Block, M3ViT
 from quant_models.moe import Gate, MoeMlp
-from quant_models.observe import MIN_EXPERT_TOKENS, Observer
+from quant_models.observe import MIN_EXPERT_TOKENS, Observer, Samples
+from quant_models.recipe import DEFAULT, Recipe
 from quant_models.scales import (
+    ALPHAS,
+    CLIPS,
     ChannelScales,
     channel_range,
     scales_for,
@@ -31,7 +35,39 @@ RESIDUAL_HEADROOM = 1.25
 LOGIT_HEADROOM = 1.25
 INT16_MAX = 32767
 
-ScaleReport = dict[str, ChannelScales]  # tensor name -> what was chosen
+
+@dataclass(frozen=True)
+class Report:
+    """What was chosen. scales: by tensor name."""
+
+    scales: dict[str, ChannelScales] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """From where to where, and how."""
+
+    net: M3ViT
+    twin: QuantM3ViT
+    seen: Observer
+    recipe: Recipe
+    report: Report
+
+    def ranges(self, peak: Tensor) -> Tensor:
+        """Ranges as the recipe looks at them: with one scale per tensor all channels are like the loudest."""
+        ranges = channel_range(peak.reshape(1, -1)).view_as(peak)
+        return ranges if self.recipe.scales == "channel" else ranges.amax().expand_as(ranges)
+
+    @property
+    def alphas(self) -> tuple[float, ...]:
+        return ALPHAS if self.recipe.scales == "channel" else (0.0,)
+
+    def search(self, name: str, rows: Tensor, peak: Tensor, weight: Tensor) -> Tensor:
+        """The scales of tensor `name`, given samples of it, its range and its readers' weights."""
+        clips = CLIPS if self.recipe.scales == "channel" else (1.0,)
+        found = search_scales(rows, weight, self.ranges(peak), self.alphas, clips)
+        self.report.scales[name] = found
+        return found.scales
 
 
 def power_of_two_scale(largest: float) -> float:
@@ -40,25 +76,25 @@ def power_of_two_scale(largest: float) -> float:
 
 
 @torch.no_grad()
-def build_twin(net: M3ViT, images: Tensor) -> tuple[QuantM3ViT, ScaleReport]:
+def build_twin(net: M3ViT, images: Tensor, recipe: Recipe = DEFAULT) -> tuple[QuantM3ViT, Report]:
     """Calibrate `net` on `images` (B, C, H, W; pixels k/256) and build its twin, in evaluation mode."""
     seen = Observer(net, images)
     heads = {
-        task: float(seen.outputs[f"decoders.{task}.head"].abs().max()) * LOGIT_HEADROOM / INT16_MAX
+        task: float(seen[f"decoders.{task}.head"].peak.max()) * LOGIT_HEADROOM / INT16_MAX
         for task in net.config.task_names
     }
     twin = QuantM3ViT(net.config, power_of_two_scale(seen.residual_max * RESIDUAL_HEADROOM), heads).eval()
-    report: ScaleReport = {}
-    _fold_embedding(net, twin)
+    c = _Fold(net, twin, seen, recipe, Report())
+    _fold_embedding(c)
     for layer, (block, quant) in enumerate(zip(net.backbone.layers, twin.backbone.layers, strict=True)):
         path = f"backbone.blocks.{layer}"
-        _fold_attention(block, quant, seen, path, report)
+        _fold_attention(c, block, quant, path)
         if isinstance(block.mlp, MoeMlp):
-            _fold_moe(net, block, quant, seen, path, report)
+            _fold_moe(c, block, quant, path)
         else:
-            _fold_mlp(block, quant, seen, path, report)
-    _fold_heads(net, twin, seen, report)
-    return twin, report
+            _fold_mlp(c, block, quant, path)
+    _fold_heads(c)
+    return twin, c.report
 
 
 def _flat(samples: Tensor) -> Tensor:
@@ -70,7 +106,8 @@ def _set_norm(target: torch.nn.LayerNorm, weight: Tensor, bias: Tensor, s: Tenso
     target.bias.copy_(bias / s)
 
 
-def _fold_embedding(net: M3ViT, twin: QuantM3ViT) -> None:
+def _fold_embedding(c: _Fold) -> None:
+    net, twin = c.net, c.twin
     proj = net.backbone.patch_embed.proj
     mean = torch.tensor(net.config.pixel_mean)[:, None, None]
     weight = proj.weight / torch.tensor(net.config.pixel_std)[:, None, None]
@@ -84,77 +121,78 @@ def _fold_embedding(net: M3ViT, twin: QuantM3ViT) -> None:
     twin.backbone.position.copy_(position)
 
 
-def _fold_attention(block: Block, quant: QuantBlock, seen: Observer, path: str, report: ScaleReport) -> None:
+def _fold_attention(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
     attn, target = block.attn, quant.attn
     heads, width = attn.n_heads, attn.head_dim
-    qkv = seen.outputs[f"{path}.attn.qkv"]
-    qkv = qkv.reshape(*qkv.shape[:2], 3, heads, width)
+    qkv = c.seen[f"{path}.attn.qkv"]
+    samples = qkv.rows.unflatten(-1, (3, heads, width))
+    ranges = torch.stack([c.ranges(peak) for peak in qkv.peak.view(3, heads, width)])
     rows = torch.ones(3, heads, width)
     for head in range(heads):
-        q, k = search_query_key_scales(qkv[..., 0, head, :], qkv[..., 1, head, :])
-        report[f"{path}.attn.q{head}"] = q
-        report[f"{path}.attn.k{head}"] = k
+        q, k = search_query_key_scales(
+            samples[..., 0, head, :], samples[..., 1, head, :], (ranges[0, head], ranges[1, head]), c.alphas
+        )
+        c.report.scales[f"{path}.attn.q{head}"] = q
+        c.report.scales[f"{path}.attn.k{head}"] = k
         rows[0, head], rows[1, head] = q.scales, k.scales
-    rows[2] = scales_for(channel_range(_flat(qkv[..., 2, :, :].flatten(-2))), 1.0).view(heads, width)
+    rows[2] = scales_for(ranges[2], 1.0)
     target.score_factor.mul_((rows[0] * rows[1])[:, :1, None])
 
-    s = search_scales(_flat(seen.outputs[f"{path}.norm1"]), attn.qkv.weight)
-    report[f"{path}.norm1"] = s
-    _set_norm(quant.norm1, block.norm1.weight, block.norm1.bias, s.scales)
-    target.qkv.weight.copy_(attn.qkv.weight * s.scales / rows.view(-1, 1))
+    norm = c.seen[f"{path}.norm1"]
+    s = c.search(f"{path}.norm1", norm.rows, norm.peak, attn.qkv.weight)
+    _set_norm(quant.norm1, block.norm1.weight, block.norm1.bias, s)
+    target.qkv.weight.copy_(attn.qkv.weight * s / rows.view(-1, 1))
     target.qkv.bias.copy_(attn.qkv.bias / rows.view(-1))
 
-    s = search_scales(_flat(seen.inputs[f"{path}.attn.proj"]), attn.proj.weight)
-    report[f"{path}.attn.out"] = s
-    target.value_factor.copy_((rows[2] / s.scales.view(heads, width))[:, None, :])
-    target.proj.weight.copy_(attn.proj.weight * s.scales)
+    out = c.seen[f"{path}.attn.proj"]
+    s = c.search(f"{path}.attn.out", out.rows, out.peak, attn.proj.weight)
+    target.value_factor.copy_((rows[2] / s.view(heads, width))[:, None, :])
+    target.proj.weight.copy_(attn.proj.weight * s)
     target.proj.bias.copy_(attn.proj.bias)
 
 
-def _fold_mlp(block: Block, quant: QuantBlock, seen: Observer, path: str, report: ScaleReport) -> None:
+def _fold_mlp(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
     mlp, target = block.mlp, quant.mlp
     assert isinstance(mlp, Mlp)
     assert isinstance(target, QuantMlp)
-    s = search_scales(_flat(seen.outputs[f"{path}.norm2"]), mlp.fc1.weight)
-    report[f"{path}.norm2"] = s
-    _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias, s.scales)
-    target.fc1.weight.copy_(mlp.fc1.weight * s.scales)
+    norm = c.seen[f"{path}.norm2"]
+    s = c.search(f"{path}.norm2", norm.rows, norm.peak, mlp.fc1.weight)
+    _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias, s)
+    target.fc1.weight.copy_(mlp.fc1.weight * s)
     target.fc1.bias.copy_(mlp.fc1.bias)
 
-    s = search_scales(_flat(seen.inputs[f"{path}.mlp.fc2"]), mlp.fc2.weight)
-    report[f"{path}.mlp.hidden"] = s
-    target.hidden_factor.copy_(1 / s.scales)
-    target.fc2.weight.copy_(mlp.fc2.weight * s.scales)
+    hidden = c.seen[f"{path}.mlp.fc2"]
+    s = c.search(f"{path}.mlp.hidden", hidden.rows, hidden.peak, mlp.fc2.weight)
+    target.hidden_factor.copy_(1 / s)
+    target.fc2.weight.copy_(mlp.fc2.weight * s)
     target.fc2.bias.copy_(mlp.fc2.bias)
 
 
-def _fold_moe(
-    net: M3ViT, block: Block, quant: QuantBlock, seen: Observer, path: str, report: ScaleReport
-) -> None:
+def _fold_moe(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
     mlp, target = block.mlp, quant.mlp
     assert isinstance(mlp, MoeMlp)
     assert isinstance(target, QuantMoeMlp)
     experts = mlp.experts
-    tokens = _flat(seen.outputs[f"{path}.norm2"])
-    routers, bias = _routers(net, mlp)
-    s = search_scales(tokens, torch.cat((_flat(experts.htoh4.weight), _flat(routers))))
-    report[f"{path}.norm2"] = s
-    _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias, s.scales)
-    target.gate.weight.copy_(_flat(routers) * s.scales)
+    norm = c.seen[f"{path}.norm2"]
+    routers, bias = _routers(c.net, mlp)
+    readers = torch.cat((_flat(experts.htoh4.weight), _flat(routers)))
+    s = c.search(f"{path}.norm2", norm.rows, norm.peak, readers)
+    _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias, s)
+    target.gate.weight.copy_(_flat(routers) * s)
     target.gate_bias.copy_(bias)
-    target.htoh4.weight.copy_(_flat(experts.htoh4.weight) * s.scales)
+    target.htoh4.weight.copy_(_flat(experts.htoh4.weight) * s)
     target.htoh4.bias.copy_(experts.htoh4.bias.flatten())
 
     weights = []
     for expert in range(mlp.n_experts):
-        hidden = seen.expert_input(f"{path}.mlp.experts.h4toh", expert)
-        if len(hidden) < MIN_EXPERT_TOKENS:
-            hidden = F.gelu(experts.htoh4(tokens, expert))
+        hidden = c.seen[f"{path}.mlp.experts.h4toh.{expert}"]
+        if hidden.count < MIN_EXPERT_TOKENS:
+            hidden = Samples(len(norm.rows))
+            hidden.add(F.gelu(experts.htoh4(norm.rows, expert)))
         weight = experts.h4toh.weight[expert]
-        s = search_scales(hidden, weight)
-        report[f"{path}.mlp.hidden{expert}"] = s
-        target.hidden_factor[expert] = 1 / s.scales
-        weights.append(weight * s.scales)
+        s = c.search(f"{path}.mlp.hidden{expert}", hidden.rows, hidden.peak, weight)
+        target.hidden_factor[expert] = 1 / s
+        weights.append(weight * s)
     target.h4toh.weight.copy_(torch.cat(weights))
     target.h4toh.bias.copy_(experts.h4toh.bias.flatten())
 
@@ -172,17 +210,16 @@ def _routers(net: M3ViT, mlp: MoeMlp) -> tuple[Tensor, Tensor]:
     return torch.stack(weights), torch.zeros(tasks, mlp.n_experts)
 
 
-def _fold_heads(net: M3ViT, twin: QuantM3ViT, seen: Observer, report: ScaleReport) -> None:
+def _fold_heads(c: _Fold) -> None:
     """The decoders' norms differ in gamma and beta only: these move into the heads; one norm serves all."""
-    names = net.config.task_names
-    x = torch.cat([_flat(seen.inputs[f"decoders.{task}.norm"]) for task in names])
-    xhat = F.layer_norm(x, x.shape[-1:], eps=net.config.layer_norm_eps)
-    decoders = [net.decoder(task) for task in names]
+    names = c.net.config.task_names
+    xhat = torch.cat([c.seen[f"decoders.{task}.norm"].rows for task in names])
+    peak = torch.stack([c.seen[f"decoders.{task}.norm"].peak for task in names]).amax(dim=0)
+    decoders = [c.net.decoder(task) for task in names]
     weights = [d.head.weight * d.norm.weight for d in decoders]
-    s = search_scales(xhat, torch.cat(weights))
-    report["final_norm"] = s
-    _set_norm(twin.final_norm, torch.ones_like(s.scales), torch.zeros_like(s.scales), s.scales)
+    s = c.search("final_norm", xhat, peak, torch.cat(weights))
+    _set_norm(c.twin.final_norm, torch.ones_like(s), torch.zeros_like(s), s)
     for task, decoder, weight in zip(names, decoders, weights, strict=True):
-        target = twin.decoder(task).head
-        target.weight.copy_(weight * s.scales)
+        target = c.twin.decoder(task).head
+        target.weight.copy_(weight * s)
         target.bias.copy_(decoder.head.bias + decoder.head.weight @ decoder.norm.bias)

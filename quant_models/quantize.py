@@ -16,6 +16,7 @@ from quant_models.config import ConfigError, M3ViTConfig
 from quant_models.export import to_qonnx
 from quant_models.fold import build_twin
 from quant_models.model import M3ViT
+from quant_models.recipe import DEFAULT, Recipe
 
 DISPLAYED = (
     *(
@@ -33,21 +34,26 @@ DISPLAYED = (
 
 
 def quantize(
-    net: M3ViT, calibration_images: Tensor | npt.NDArray[np.uint8], provenance: str = ""
+    net: M3ViT,
+    calibration_images: Tensor | npt.NDArray[np.uint8],
+    provenance: str = "",
+    recipe: Recipe = DEFAULT,
 ) -> QuantModel:
     """Quantize a network after training.
 
     Args:
         net: the float network.
         calibration_images: several images that look like those to come, as uint8 (N, H, W, 3) or as float
-            (N, 3, H, W) with pixels k/256. They set the ranges of the activations, nothing else.
+            (N, 3, H, W) with pixels k/256. Activations on other images clip where these stay small: 64 or
+            more are worth their time.
         provenance: where the weights come from; starts with "untrained" if they are random.
+        recipe: what is done beyond rounding.
     Raises:
         ConfigError: images of another shape or type than the network's.
         GraphError: the integer model would break a limit of the integer graph.
     """
     images = to_float(calibration_images, net.config)
-    twin, _ = build_twin(net, images)
+    twin, _ = build_twin(net, images, recipe)
     values = asdict(net.config)
     return QuantModel(
         net.config.name, lower(to_qonnx(twin)), provenance, {key: values[key] for key in DISPLAYED}

@@ -63,14 +63,21 @@ def snr_db(reference: Tensor, approximation: Tensor) -> float:
     return min(200.0, 10 * torch.log10(torch.tensor(signal / max(noise, 1e-300), dtype=torch.float64)).item())
 
 
-def search_scales(x: Tensor, weight: Tensor, alphas: Sequence[float] = ALPHAS) -> ChannelScales:
+def search_scales(
+    x: Tensor,
+    weight: Tensor,
+    ranges: Tensor | None = None,
+    alphas: Sequence[float] = ALPHAS,
+    clips: Sequence[float] = CLIPS,
+) -> ChannelScales:
     """The alpha, then the clip, with which the readers' quantized product is closest to the float one.
 
     Args:
         x: calibration samples (tokens, channels) of one activation tensor.
-        weight: all its readers' weights stacked, (outputs, channels).
+        weight: all its readers' weights stacked, (outputs, channels). A row counts by its square.
+        ranges: max |x| per channel, where more is known of it than the samples tell.
     """
-    ranges = channel_range(x)
+    ranges = channel_range(x) if ranges is None else ranges
     exact = x @ weight.T
 
     def evaluate(alpha: float, clip: float) -> ChannelScales:
@@ -79,11 +86,14 @@ def search_scales(x: Tensor, weight: Tensor, alphas: Sequence[float] = ALPHAS) -
         return ChannelScales(s, alpha, snr_db(exact, product), clip)
 
     alpha = max((evaluate(alpha, 1.0) for alpha in alphas), key=lambda found: found.snr_db).alpha
-    return max((evaluate(alpha, clip) for clip in CLIPS), key=lambda found: found.snr_db)
+    return max((evaluate(alpha, clip) for clip in clips), key=lambda found: found.snr_db)
 
 
 def search_query_key_scales(
-    q: Tensor, k: Tensor, alphas: Sequence[float] = ALPHAS
+    q: Tensor,
+    k: Tensor,
+    ranges: tuple[Tensor, Tensor] | None = None,
+    alphas: Sequence[float] = ALPHAS,
 ) -> tuple[ChannelScales, ChannelScales]:
     """Scales of one head's Q and K with s_q * s_k the same for every channel.
 
@@ -92,8 +102,9 @@ def search_query_key_scales(
 
     Args:
         q, k: calibration samples (images, tokens, head_dim).
+        ranges: max |q| and max |k| per channel, where more is known of them than the samples tell.
     """
-    range_q, range_k = channel_range(q.flatten(0, 1)), channel_range(k.flatten(0, 1))
+    range_q, range_k = ranges or (channel_range(q.flatten(0, 1)), channel_range(k.flatten(0, 1)))
     exact = q @ k.transpose(-2, -1)
     best: tuple[ChannelScales, ChannelScales] | None = None
     for alpha in alphas:

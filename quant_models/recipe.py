@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a network is quantized after training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from quant_models.config import ConfigError
+
+Scales = Literal["channel", "tensor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What `quant_models.fold.build_twin` does beyond rounding.
+
+    scales: "channel" searches a folded scale per channel of every int8 activation; "tensor" is the plain
+        baseline, one scale max |x| / 127 per tensor (Q, K, V and every expert's hidden values are tensors).
+        Weights have one scale per output channel either way.
+
+    Raises:
+        ConfigError: a value that does not exist.
+    """
+
+    scales: Scales = "channel"
+
+    def __post_init__(self) -> None:
+        if self.scales not in get_args(Scales):
+            raise ConfigError(f"scales = {self.scales!r}, expected one of {', '.join(get_args(Scales))}")
+
+
+DEFAULT = Recipe()
