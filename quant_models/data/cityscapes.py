@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from quant_models.config import CITYSCAPES_CLASSES, TaskConfig
+from quant_models.config import CITYSCAPES_CLASSES
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Target
 from quant_models.data.folder import (
+    DEPTH,
     FolderDataset,
     check_range,
-    existing_file,
     existing_folder,
     known_split,
     read_map,
@@ -47,35 +47,25 @@ class Cityscapes(FolderDataset):
     """One split. The labels of `test` are withheld by the authors: there, all pixels are IGNORE."""
 
     def __init__(
-        self, root: Path, split: str, height: int, width: int, classes: tuple[str, ...] = ()
+        self,
+        root: Path,
+        split: str,
+        size: tuple[int, int],
+        classes: tuple[str, ...] = (),
+        count: int | None = None,
     ) -> None:
-        super().__init__(f"cityscapes {split}", height, width, CITYSCAPES_CLASSES, classes)
-        self._root, self._split = root, known_split("cityscapes", split, SPLITS)
-        images = existing_folder(root, "leftImg8bit", split)
-        self._images = sorted(images.glob(f"*/*{_IMAGE_SUFFIX}"))
-        if not self._images:
-            raise DataError(f"{images} has no images, expected CITY/*{_IMAGE_SUFFIX}")
-        for index in range(len(self)):
-            files = self.files(index)
-            for task in self.tasks:
-                existing_file(files[task.name], str(files["image"]))
-
-    @property
-    def tasks(self) -> tuple[TaskConfig, ...]:
-        segmentation = TaskConfig("semseg", "segmentation", len(self.classes), self.classes)
-        return segmentation, TaskConfig("depth", "depth", 1)
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def files(self, index: int) -> dict[str, Path]:
-        image = self._images[index]
-        city, name = image.parent.name, image.name.removesuffix(_IMAGE_SUFFIX)
-        return {
-            "image": image,
-            "semseg": self._root / "gtFine" / self._split / city / f"{name}_gtFine_labelIds.png",
-            "depth": self._root / "disparity" / self._split / city / f"{name}_disparity.png",
-        }
+        self._cameras = root / "camera" / known_split("cityscapes", split, SPLITS)
+        folder = existing_folder(root, "leftImg8bit", split)
+        images = sorted(folder.glob(f"*/*{_IMAGE_SUFFIX}"))
+        if not images:
+            raise DataError(f"{folder} has no images, expected CITY/*{_IMAGE_SUFFIX}")
+        files = []
+        for image in images:
+            city, frame = image.parent.name, image.name.removesuffix(_IMAGE_SUFFIX)
+            labels = root / "gtFine" / split / city / f"{frame}_gtFine_labelIds.png"
+            disparity = root / "disparity" / split / city / f"{frame}_disparity.png"
+            files.append({"image": image, "semseg": labels, "depth": disparity})
+        super().__init__(f"cityscapes {split}", size, CITYSCAPES_CLASSES, classes, DEPTH, files, count)
 
     def read_target(self, task: str, path: Path) -> Target:
         values = read_map(path)
@@ -83,7 +73,7 @@ class Cityscapes(FolderDataset):
             check_range(path, values, HIGHEST_LABEL_ID)
             return _TRAIN_ID[values]
         name = path.name.replace("_disparity.png", "_camera.json")
-        return depth_of(values, *read_camera(self._root / "camera" / self._split / path.parent.name / name))
+        return depth_of(values, *read_camera(self._cameras / path.parent.name / name))
 
 
 def depth_of(disparity: npt.NDArray[np.uint16], baseline: float, focal: float) -> npt.NDArray[np.float32]:

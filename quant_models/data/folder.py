@@ -14,51 +14,61 @@ from PIL import Image, UnidentifiedImageError
 from quant_models.config import TaskConfig
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Sample, Target
 
+DEPTH = TaskConfig("depth", "depth", 1)
+
+Files = dict[str, Path]  # of one sample: "image", and one per task
+
 
 class FolderDataset(ABC):
     """Samples read from files on every access, stretched to height x width pixels.
 
-    Images are resized bilinearly over the area that a pixel covers, targets take the nearest pixel.
+    Images are resized bilinearly over the area that a pixel covers, targets take the nearest pixel. The tasks
+    are `semseg` and one more.
 
     Args:
         classes: which classes of `all_classes` the task `semseg` keeps, in this order; pixels of others
             become IGNORE. Empty: all of them.
+        count: only the first samples. None: all.
     Raises:
-        DataError: unknown class; from reading: a missing or damaged file, a target of another size than
-            its image, or a value out of range.
+        DataError: unknown class, missing file, fewer samples than `count`; from reading: a damaged file, a
+            target of another size than its image, or a value out of range.
     """
 
     def __init__(
-        self, name: str, height: int, width: int, all_classes: tuple[str, ...], classes: tuple[str, ...]
+        self,
+        name: str,
+        size: tuple[int, int],
+        all_classes: tuple[str, ...],
+        classes: tuple[str, ...],
+        second_task: TaskConfig,
+        files: list[Files],
+        count: int | None,
     ) -> None:
         unknown = [c for c in classes if c not in all_classes]
         if unknown:
             raise DataError(f"{name} has no class {unknown[0]!r}; it has {', '.join(all_classes)}")
+        if count is not None and not 1 <= count <= len(files):
+            raise DataError(f"{name} has {len(files)} samples, {count} were asked for")
         self.name = name
-        self.classes = classes or all_classes
-        self._size = height, width
+        classes = classes or all_classes
+        self.tasks = (TaskConfig("semseg", "segmentation", len(classes), classes), second_task)
+        self._size, self._files = size, files[:count]
         self._keep = np.full(256, IGNORE, np.uint8)
-        for index, wanted in enumerate(self.classes):
+        for index, wanted in enumerate(classes):
             self._keep[all_classes.index(wanted)] = index
-
-    @property
-    @abstractmethod
-    def tasks(self) -> tuple[TaskConfig, ...]:
-        """What the targets hold."""
-
-    @abstractmethod
-    def __len__(self) -> int: ...
-
-    @abstractmethod
-    def files(self, index: int) -> dict[str, Path]:
-        """The sample's files: "image", and one per task."""
+        for sample in self._files:
+            for task, path in sample.items():
+                existing_file(path, "" if task == "image" else str(sample["image"]))
 
     @abstractmethod
     def read_target(self, task: str, path: Path) -> Target:
         """A task's target at the size of the file: uint8 indices into `all_classes`, or float32 metres."""
 
+    def __len__(self) -> int:
+        return len(self._files)
+
     def __getitem__(self, index: int) -> Sample:
-        files = self.files(index)
+        files = self._files[index]
         image = read_image(files["image"])
         targets = {}
         for task in self.tasks:

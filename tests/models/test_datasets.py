@@ -16,6 +16,9 @@ from PIL import Image
 from quant_models.config import CITYSCAPES_CLASSES
 from quant_models.data.cityscapes import DEFAULT_BASELINE, DEFAULT_FOCAL_LENGTH, LABEL_IDS, Cityscapes
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError
+from quant_models.data.nyud import Nyud
+from quant_models.data.open import open_dataset
+from quant_models.data.pascal import PascalContext
 
 HEIGHT, WIDTH = 8, 16  # of the files; the loaders halve them
 SIZE = (HEIGHT // 2, WIDTH // 2)
@@ -66,7 +69,7 @@ def cityscapes(tmp_path: Path) -> Path:
 
 
 def test_cityscapes_gives_train_ids_and_metres(cityscapes: Path) -> None:
-    data = Cityscapes(cityscapes, "val", *SIZE)
+    data = Cityscapes(cityscapes, "val", SIZE)
     assert len(data) == 2
     assert [(t.name, t.kind, t.channels) for t in data.tasks] == [
         ("semseg", "segmentation", 19),
@@ -104,13 +107,13 @@ def test_cityscapes_camera_file_replaces_the_defaults(cityscapes: Path) -> None:
     path = cityscapes_file(cityscapes, "camera")
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"extrinsic": {"baseline": 0.5}, "intrinsic": {"fx": 100.0}}))
-    data = Cityscapes(cityscapes, "val", *SIZE)
+    data = Cityscapes(cityscapes, "val", SIZE)
     assert data[0].targets["depth"].flatten()[2:4] == pytest.approx([50 / 3, 50 / 4])
     assert data[1].targets["depth"].flatten()[2] == pytest.approx(DEFAULT_BASELINE * DEFAULT_FOCAL_LENGTH / 3)
 
 
 def test_a_choice_of_classes_ignores_the_rest(cityscapes: Path) -> None:
-    data = Cityscapes(cityscapes, "val", *SIZE, classes=("sky", "road"))
+    data = Cityscapes(cityscapes, "val", SIZE, classes=("sky", "road"))
     assert data.tasks[0].classes == ("sky", "road")
     labels = data[0].targets["semseg"]
     assert labels[IDS == 23].tolist() == [0]
@@ -119,7 +122,7 @@ def test_a_choice_of_classes_ignores_the_rest(cityscapes: Path) -> None:
 
 
 def test_batch_is_the_samples(cityscapes: Path) -> None:
-    data = Cityscapes(cityscapes, "val", *SIZE)
+    data = Cityscapes(cityscapes, "val", SIZE)
     images, targets = data.batch(np.array([1, 0]))
     for row, index in enumerate((1, 0)):
         assert np.array_equal(images[row], data[index].image)
@@ -167,16 +170,162 @@ def _pixels(kind: str, pixels: npt.NDArray[Any]) -> Callable[[Path], None]:
 def test_damaged_cityscapes_is_named(cityscapes: Path, damage: Callable[[Path], None], message: str) -> None:
     damage(cityscapes)
     with pytest.raises(DataError, match=message):
-        Cityscapes(cityscapes, "val", *SIZE)[0]
+        Cityscapes(cityscapes, "val", SIZE)[0]
 
 
 def test_missing_cityscapes_folders_are_named(cityscapes: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"folder .*leftImg8bit/train does not exist"):
-        Cityscapes(cityscapes, "train", *SIZE)
+        Cityscapes(cityscapes, "train", SIZE)
     with pytest.raises(DataError, match="no split 'validation'; it has train, val, test"):
-        Cityscapes(cityscapes, "validation", *SIZE)
+        Cityscapes(cityscapes, "validation", SIZE)
     (tmp_path / "leftImg8bit" / "test").mkdir(parents=True)
     with pytest.raises(DataError, match=r"leftImg8bit/test has no images, expected CITY/\*_leftImg8bit.png"):
-        Cityscapes(tmp_path, "test", *SIZE)
+        Cityscapes(tmp_path, "test", SIZE)
     with pytest.raises(DataError, match="no class 'lamp'; it has road, sidewalk"):
-        Cityscapes(cityscapes, "val", *SIZE, classes=("lamp",))
+        Cityscapes(cityscapes, "val", SIZE, classes=("lamp",))
+
+
+# --- NYUDv2 and PASCAL-Context ---
+
+
+def nyud_folder(root: Path) -> Path:
+    labels = IDS.copy()  # 0 = unlabelled, then 1..31
+    labels[-1, -1] = 40
+    depth = np.arange(IDS.size, dtype=np.float32).reshape(SIZE) / 4  # the first is 0 = unknown
+    write(root / "images" / "0001.jpg", photo(0))
+    write(root / "segmentation" / "0001.png", blocks(labels))
+    (root / "depth").mkdir()
+    np.save(root / "depth" / "0001.npy", blocks(depth))
+    (root / "gt_sets").mkdir()
+    (root / "gt_sets" / "val.txt").write_text("0001\n")
+    return root
+
+
+def test_nyud(tmp_path: Path) -> None:
+    data = Nyud(nyud_folder(tmp_path), "val", SIZE)
+    assert (len(data), data.name) == (1, "nyud val")
+    assert [(t.name, t.channels) for t in data.tasks] == [("semseg", 40), ("depth", 1)]
+    targets = data[0].targets
+    assert targets["semseg"].flatten().tolist() == [IGNORE, *range(30), 39]
+    assert targets["depth"].flatten().tolist() == [NO_DEPTH, *(i / 4 for i in range(1, 32))]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda root: (root / "gt_sets" / "val.txt").unlink(), r"val\.txt does not exist"),
+        (lambda root: (root / "gt_sets" / "val.txt").write_text("\n"), r"val\.txt is empty"),
+        (lambda root: (root / "images" / "0001.jpg").unlink(), r"0001\.jpg does not exist"),
+        (
+            lambda root: (root / "depth" / "0001.npy").unlink(),
+            "npy does not exist, expected for .*jpg",
+        ),
+        (lambda root: (root / "depth" / "0001.npy").write_text("?"), r"0001\.npy is no readable array"),
+        (
+            lambda root: np.save(root / "depth" / "0001.npy", np.zeros((3, 4))),
+            "3 x 4 pixels, expected 8",
+        ),
+        (
+            lambda root: np.save(root / "depth" / "0001.npy", np.full((HEIGHT, WIDTH), np.nan)),
+            "depth nan in 128 pixels, expected finite metres",
+        ),
+        (
+            lambda root: np.save(root / "depth" / "0001.npy", np.full((HEIGHT, WIDTH), -1.0)),
+            "depth -1.0 in 128 pixels, expected finite metres >= 0",
+        ),
+        (
+            lambda root: write(root / "segmentation" / "0001.png", blocks(IDS + 10)),
+            r"label 41 in 4 pixels, expected 0\.\.40",
+        ),
+    ],
+)
+def test_damaged_nyud_is_named(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
+    damage(nyud_folder(tmp_path))
+    with pytest.raises(DataError, match=message):
+        Nyud(tmp_path, "val", SIZE)[0]
+
+
+def pascal_folder(root: Path) -> Path:
+    labels = np.minimum(IDS, 20)
+    labels[0, 0] = IGNORE
+    for name, source in (("2008_000002", "VOC12"), ("2008_000003", "pascal-context")):
+        write(root / "JPEGImages" / f"{name}.jpg", photo(0))
+        path = root / "semseg" / source / f"{name}.png"
+        path.parent.mkdir(parents=True)
+        picture = Image.fromarray(blocks(labels), mode="P")  # VOC's PNGs hold indices into a palette
+        picture.putpalette(list(range(256)) * 3)
+        picture.save(path)
+        write(root / "sal_distill" / f"{name}.png", blocks((IDS * 8).astype(np.uint8)))
+    (root / "ImageSets" / "Context").mkdir(parents=True)
+    (root / "ImageSets" / "Context" / "train.txt").write_text("2008_000002\n2008_000003\n")
+    return root
+
+
+def test_pascal(tmp_path: Path) -> None:
+    data = PascalContext(pascal_folder(tmp_path), "train", SIZE)
+    assert len(data) == 2
+    assert [(t.name, t.channels) for t in data.tasks] == [("semseg", 21), ("saliency", 2)]
+    for sample in (data[0], data[1]):  # one from either folder of labels
+        assert sample.targets["semseg"].flatten().tolist() == [IGNORE, *range(1, 21), *[20] * 11]
+        assert sample.targets["saliency"].flatten().tolist() == [0] * 16 + [1] * 16
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda root: (root / "semseg" / "VOC12" / "2008_000002.png").unlink(),
+            r"pascal-context/2008_000002\.png does not exist, expected for .*2008_000002\.jpg",
+        ),
+        (
+            lambda root: (root / "sal_distill" / "2008_000002.png").unlink(),
+            r"sal_distill/2008_000002\.png does not exist",
+        ),
+        (
+            lambda root: write(root / "semseg" / "VOC12" / "2008_000002.png", blocks(IDS)),
+            r"label 21 in 44 pixels, expected 0\.\.20 or 255",
+        ),
+        (lambda root: (root / "ImageSets" / "Context" / "train.txt").unlink(), r"train\.txt does not exist"),
+    ],
+)
+def test_damaged_pascal_is_named(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
+    damage(pascal_folder(tmp_path))
+    with pytest.raises(DataError, match=message):
+        PascalContext(tmp_path, "train", SIZE)[0]
+
+
+# --- by name ---
+
+
+def test_data_sets_open_by_name(tmp_path: Path, cityscapes: Path) -> None:
+    nyud, pascal = tmp_path / "nyud", tmp_path / "pascal"
+    nyud.mkdir()
+    nyud_folder(nyud), pascal_folder(pascal)
+    for spec, split, name in (
+        (f"cityscapes:{cityscapes}", "val", "cityscapes val"),
+        (f"nyud:{nyud}", "val", "nyud val"),
+        (f"pascal:{pascal}", "train", "pascal train"),
+    ):
+        data = open_dataset(spec, split, *SIZE, count=1)
+        assert (data.name, len(data), data[0].image.shape) == (name, 1, (*SIZE, 3))
+    assert open_dataset(f"cityscapes:{cityscapes}", "val", *SIZE, ("sky",)).tasks[0].classes == ("sky",)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("kitti:/data", r"unknown data set 'kitti:/data'; known: scenes, cityscapes:FOLDER, nyud:FOLDER"),
+        ("cityscapes", "unknown data set 'cityscapes'"),
+        ("cityscapes:", "unknown data set 'cityscapes:'"),
+        ("scenes:/data", "unknown data set 'scenes:/data'"),
+        ("nyud:/does/not/exist", "folder /does/not/exist does not exist"),
+    ],
+)
+def test_unknown_data_sets(spec: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        open_dataset(spec, "val", *SIZE)
+
+
+def test_count_is_checked(cityscapes: Path) -> None:
+    with pytest.raises(DataError, match="cityscapes val has 2 samples, 3 were asked for"):
+        open_dataset(f"cityscapes:{cityscapes}", "val", *SIZE, count=3)
