@@ -8,12 +8,15 @@ producer: in LayerNorm's gamma and beta, the rows of Q, K and V, the factors beh
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from quant_models.clips import fit_clip, quantize_clipped
+from quant_models.gptq import Rounding, round_twin
 from quant_models.layers import Mlp
 from quant_models.model import Block, M3ViT
 from quant_models.moe import Gate, MoeMlp
@@ -24,6 +27,7 @@ from quant_models.scales import (
     CLIPS,
     ChannelScales,
     channel_range,
+    quantize_weight,
     scales_for,
     search_query_key_scales,
     search_scales,
@@ -38,9 +42,10 @@ INT16_MAX = 32767
 
 @dataclass(frozen=True)
 class Report:
-    """What was chosen. scales: by tensor name."""
+    """What was chosen. scales: by tensor name. rounding: by layer, empty without GPTQ."""
 
     scales: dict[str, ChannelScales] = field(default_factory=dict)
+    rounding: dict[str, Rounding] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,17 @@ class _Fold:
     def alphas(self) -> tuple[float, ...]:
         return ALPHAS if self.recipe.scales == "channel" else (0.0,)
 
-    def search(self, name: str, rows: Tensor, peak: Tensor, weight: Tensor) -> Tensor:
+    def search(
+        self,
+        name: str,
+        rows: Tensor,
+        peak: Tensor,
+        weight: Tensor,
+        quantize: Callable[[Tensor], Tensor] = quantize_weight,
+    ) -> Tensor:
         """The scales of tensor `name`, given samples of it, its range and its readers' weights."""
         clips = CLIPS if self.recipe.scales == "channel" else (1.0,)
-        found = search_scales(rows, weight, self.ranges(peak), self.alphas, clips)
+        found = search_scales(rows, weight, self.ranges(peak), self.alphas, clips, quantize)
         self.report.scales[name] = found
         return found.scales
 
@@ -76,14 +88,20 @@ def power_of_two_scale(largest: float) -> float:
 
 
 @torch.no_grad()
-def build_twin(net: M3ViT, images: Tensor, recipe: Recipe = DEFAULT) -> tuple[QuantM3ViT, Report]:
-    """Calibrate `net` on `images` (B, C, H, W; pixels k/256) and build its twin, in evaluation mode."""
+def build_twin(
+    net: M3ViT, images: Tensor, recipe: Recipe = DEFAULT, expert_bits: int = 8
+) -> tuple[QuantM3ViT, Report]:
+    """Calibrate `net` on `images` (B, C, H, W; pixels k/256) and build its twin, in evaluation mode.
+
+    expert_bits: of the experts' weights, 8 or 4.
+    """
     seen = Observer(net, images)
     heads = {
         task: float(seen[f"decoders.{task}.head"].peak.max()) * LOGIT_HEADROOM / INT16_MAX
         for task in net.config.task_names
     }
-    twin = QuantM3ViT(net.config, power_of_two_scale(seen.residual_max * RESIDUAL_HEADROOM), heads).eval()
+    residual_scale = power_of_two_scale(seen.residual_max * RESIDUAL_HEADROOM)
+    twin = QuantM3ViT(net.config, residual_scale, heads, expert_bits).eval()
     c = _Fold(net, twin, seen, recipe, Report())
     _fold_embedding(c)
     for layer, (block, quant) in enumerate(zip(net.backbone.layers, twin.backbone.layers, strict=True)):
@@ -94,6 +112,8 @@ def build_twin(net: M3ViT, images: Tensor, recipe: Recipe = DEFAULT) -> tuple[Qu
         else:
             _fold_mlp(c, block, quant, path)
     _fold_heads(c)
+    if recipe.gptq:
+        c.report.rounding.update(round_twin(twin, images))
     return twin, c.report
 
 
@@ -175,12 +195,22 @@ def _fold_moe(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
     experts = mlp.experts
     norm = c.seen[f"{path}.norm2"]
     routers, bias = _routers(c.net, mlp)
-    readers = torch.cat((_flat(experts.htoh4.weight), _flat(routers)))
-    s = c.search(f"{path}.norm2", norm.rows, norm.peak, readers)
+    first = _flat(experts.htoh4.weight)
+
+    def quantize_expert(weight: Tensor) -> Tensor:
+        bits = c.twin.expert_bits
+        return quantize_weight(weight) if bits == 8 else quantize_clipped(weight, bits)
+
+    def quantize_readers(weight: Tensor) -> Tensor:
+        return torch.cat((quantize_expert(weight[: len(first)]), quantize_weight(weight[len(first) :])))
+
+    readers = torch.cat((first, _flat(routers)))
+    s = c.search(f"{path}.norm2", norm.rows, norm.peak, readers, quantize_readers)
     _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias, s)
     target.gate.weight.copy_(_flat(routers) * s)
     target.gate_bias.copy_(bias)
-    target.htoh4.weight.copy_(_flat(experts.htoh4.weight) * s)
+    target.htoh4.weight.copy_(first * s)
+    fit_clip(target.htoh4)
     target.htoh4.bias.copy_(experts.htoh4.bias.flatten())
 
     weights = []
@@ -190,10 +220,11 @@ def _fold_moe(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
             hidden = Samples(len(norm.rows))
             hidden.add(F.gelu(experts.htoh4(norm.rows, expert)))
         weight = experts.h4toh.weight[expert]
-        s = c.search(f"{path}.mlp.hidden{expert}", hidden.rows, hidden.peak, weight)
+        s = c.search(f"{path}.mlp.hidden{expert}", hidden.rows, hidden.peak, weight, quantize_expert)
         target.hidden_factor[expert] = 1 / s
         weights.append(weight * s)
     target.h4toh.weight.copy_(torch.cat(weights))
+    fit_clip(target.h4toh)
     target.h4toh.bias.copy_(experts.h4toh.bias.flatten())
 
 

@@ -38,6 +38,7 @@ def quantize(
     calibration_images: Tensor | npt.NDArray[np.uint8],
     provenance: str = "",
     recipe: Recipe = DEFAULT,
+    expert_bits: int = 8,
 ) -> QuantModel:
     """Quantize a network after training.
 
@@ -48,12 +49,13 @@ def quantize(
             more are worth their time.
         provenance: where the weights come from; starts with "untrained" if they are random.
         recipe: what is done beyond rounding.
+        expert_bits: of the experts' weights, 8 or 4; all others have 8.
     Raises:
         ConfigError: images of another shape or type than the network's.
         GraphError: the integer model would break a limit of the integer graph.
     """
     images = to_float(calibration_images, net.config)
-    twin, _ = build_twin(net, images, recipe)
+    twin, _ = build_twin(net, images, recipe, expert_bits)
     values = asdict(net.config)
     return QuantModel(
         net.config.name, lower(to_qonnx(twin)), provenance, {key: values[key] for key in DISPLAYED}

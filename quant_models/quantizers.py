@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Brevitas quantizers of the twin: weights +-127 per output channel, activations on fixed grids.
+"""The Brevitas quantizers of the twin: weights +-127 or +-7 per output channel, activations on fixed grids.
 
 Every int8 activation has scale 1: its per-channel scales live in the producer and in the readers' weights.
 The other grids are the fixed-point formats of the accelerator. Brevitas rounds half to even, the accelerator
@@ -24,6 +24,18 @@ class Int8Weight(Int8WeightPerChannelFloat):  # type: ignore[misc]
     """int8 in +-127, one scale per output channel: max |w| / 127."""
 
     narrow_range = True
+
+
+class Int4Weight(Int8WeightPerChannelFloat):  # type: ignore[misc]
+    """int4 in +-7, one scale per output channel: learned clip / 7 (`quant_models.clips` starts it)."""
+
+    bit_width = 4
+    narrow_range = True
+    scaling_impl_type = ScalingImplType.PARAMETER
+    scaling_init = 1.0
+
+
+WEIGHT_QUANTIZERS = {8: Int8Weight, 4: Int4Weight}
 
 
 class FixedGrid(Int8ActPerTensorFloat):  # type: ignore[misc]
@@ -52,9 +64,11 @@ def int8() -> nn.Module:
     return grid(8, 1.0)
 
 
-def quant_linear(in_features: int, out_features: int, bias: bool = True) -> nn.Linear:
-    """A linear layer with int8 weights; its bias is rounded to the accumulator's grid later, in lowering."""
-    layer: nn.Linear = qnn.QuantLinear(in_features, out_features, bias=bias, weight_quant=Int8Weight)
+def quant_linear(in_features: int, out_features: int, bias: bool = True, bits: int = 8) -> nn.Linear:
+    """A linear layer with 8 or 4-bit weights; its bias is rounded to the accumulator's grid in lowering."""
+    layer: nn.Linear = qnn.QuantLinear(
+        in_features, out_features, bias=bias, weight_quant=WEIGHT_QUANTIZERS[bits]
+    )
     return layer
 
 

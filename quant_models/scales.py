@@ -9,7 +9,7 @@ tensor, alpha = 1 gives every channel its own full range at the expense of the w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -69,6 +69,7 @@ def search_scales(
     ranges: Tensor | None = None,
     alphas: Sequence[float] = ALPHAS,
     clips: Sequence[float] = CLIPS,
+    quantize: Callable[[Tensor], Tensor] = quantize_weight,
 ) -> ChannelScales:
     """The alpha, then the clip, with which the readers' quantized product is closest to the float one.
 
@@ -76,13 +77,14 @@ def search_scales(
         x: calibration samples (tokens, channels) of one activation tensor.
         weight: all its readers' weights stacked, (outputs, channels). A row counts by its square.
         ranges: max |x| per channel, where more is known of it than the samples tell.
+        quantize: fake-quantizes the readers' weights as the twin will.
     """
     ranges = channel_range(x) if ranges is None else ranges
     exact = x @ weight.T
 
     def evaluate(alpha: float, clip: float) -> ChannelScales:
         s = scales_for(ranges, alpha) * clip
-        product = quantize_activation(x / s) @ quantize_weight(weight * s).T
+        product = quantize_activation(x / s) @ quantize(weight * s).T
         return ChannelScales(s, alpha, snr_db(exact, product), clip)
 
     alpha = max((evaluate(alpha, 1.0) for alpha in alphas), key=lambda found: found.snr_db).alpha

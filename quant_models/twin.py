@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quant_models.config import M3ViTConfig
+from quant_models.config import ConfigError, M3ViTConfig
 from quant_models.layers import depth_to_space
 from quant_models.quantizers import (
     GELU_SCALE,
     PIXEL_SCALE,
     PROBABILITY_SCALE,
     SCORE_SCALE,
+    WEIGHT_QUANTIZERS,
     grid,
     int8,
     quant_conv,
@@ -86,7 +87,7 @@ class QuantMlp(nn.Module):
 class QuantBlock(nn.Module):
     """Pre-norm block on a 16-bit residual stream; the norms' weights hold gamma / s, beta / s."""
 
-    def __init__(self, config: M3ViTConfig, layer: int, residual_scale: float) -> None:
+    def __init__(self, config: M3ViTConfig, layer: int, residual_scale: float, expert_bits: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(config.d_model, eps=config.layer_norm_eps)
         self.norm1_quant = int8()
@@ -95,12 +96,19 @@ class QuantBlock(nn.Module):
         self.norm2 = nn.LayerNorm(config.d_model, eps=config.layer_norm_eps)
         self.norm2_quant = int8()
         self.mlp: QuantMlp | QuantMoeMlp = (
-            QuantMoeMlp(config, residual_scale) if config.is_moe(layer) else QuantMlp(config, residual_scale)
+            QuantMoeMlp(config, residual_scale, expert_bits)
+            if config.is_moe(layer)
+            else QuantMlp(config, residual_scale)
         )
         self.mlp_residual_quant = grid(16, residual_scale)
 
+    def attend(self, x: Tensor) -> Tensor:
+        """The block's first half, which no task changes."""
+        out: Tensor = self.attn_residual_quant(x + self.attn(self.norm1_quant(self.norm1(x))))
+        return out
+
     def forward(self, x: Tensor, task: Tensor) -> Tensor:
-        x = self.attn_residual_quant(x + self.attn(self.norm1_quant(self.norm1(x))))
+        x = self.attend(x)
         y = self.norm2_quant(self.norm2(x))
         z = self.mlp(y, task) if isinstance(self.mlp, QuantMoeMlp) else self.mlp(y)
         out: Tensor = self.mlp_residual_quant(x + z)
@@ -110,7 +118,7 @@ class QuantBlock(nn.Module):
 class QuantBackbone(nn.Module):
     """Images to the residual stream; `position` (1, tokens, d) contains the class token."""
 
-    def __init__(self, config: M3ViTConfig, residual_scale: float) -> None:
+    def __init__(self, config: M3ViTConfig, residual_scale: float, expert_bits: int) -> None:
         super().__init__()
         self.pixel_quant = grid(8, PIXEL_SCALE, signed=False)
         self.patch_embed = quant_conv(config.in_channels, config.d_model, config.patch_size)
@@ -118,17 +126,24 @@ class QuantBackbone(nn.Module):
         self.position = nn.Parameter(torch.zeros(1, config.n_tokens, config.d_model))
         self.position_quant = grid(16, residual_scale)
         self.embed_quant = grid(16, residual_scale)
-        self.blocks = nn.ModuleList(QuantBlock(config, i, residual_scale) for i in range(config.n_layers))
+        self.blocks = nn.ModuleList(
+            QuantBlock(config, i, residual_scale, expert_bits) for i in range(config.n_layers)
+        )
 
     @property
     def layers(self) -> list[QuantBlock]:
         """The blocks, with their type."""
         return [block for block in self.blocks if isinstance(block, QuantBlock)]
 
-    def forward(self, images: Tensor, task: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> Tensor:
+        """The residual stream (B, tokens, d_model) before the first block."""
         patches = self.patch_embed(self.pixel_quant(images)).flatten(2).transpose(1, 2)
         tokens = F.pad(self.patch_quant(patches), (0, 0, 1, 0))  # the class token is its position alone
         x: Tensor = self.embed_quant(tokens + self.position_quant(self.position))
+        return x
+
+    def forward(self, images: Tensor, task: Tensor) -> Tensor:
+        x = self.embed(images)
         for block in self.layers:
             x = block(x, task)
         return x
@@ -152,7 +167,7 @@ class QuantM3ViT(nn.Module):
 
     The task selects the routers; every head is evaluated on the resulting features, and only the head of the
     selected task is meaningful. The decoders' own norm affines are folded into their heads: one norm serves
-    all.
+    all. Weights have 8 bits, those of the experts `expert_bits` (8 or 4).
 
     Args of `forward`:
         images: (B, C, H, W) float, pixels k/256.
@@ -161,11 +176,20 @@ class QuantM3ViT(nn.Module):
         features (B, tokens, d_model) on the residual grid, then one map (B, channels, H/4, W/4) per task.
     """
 
-    def __init__(self, config: M3ViTConfig, residual_scale: float, head_scales: dict[str, float]) -> None:
+    def __init__(
+        self,
+        config: M3ViTConfig,
+        residual_scale: float,
+        head_scales: dict[str, float],
+        expert_bits: int = 8,
+    ) -> None:
         super().__init__()
+        if expert_bits not in WEIGHT_QUANTIZERS:
+            raise ConfigError(f"expert_bits = {expert_bits}, must be 8 or 4")
         self.config = config
+        self.expert_bits = expert_bits
         self.residual_scale = residual_scale
-        self.backbone = QuantBackbone(config, residual_scale)
+        self.backbone = QuantBackbone(config, residual_scale, expert_bits)
         self.final_norm = nn.LayerNorm(config.d_model, eps=config.layer_norm_eps)
         self.final_quant = int8()
         self.decoders = nn.ModuleDict(

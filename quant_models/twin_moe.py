@@ -28,12 +28,13 @@ class QuantMoeMlp(nn.Module):
     The experts' weights are stored as the rows of two linear layers, (E * hidden, d) and (E * d, hidden); the
     routers' as one of (gates * E, d), with one gate per task or a single one. gate_bias (tasks, E) is a
     task-conditioned gate's embedding term, zero otherwise. hidden_factor (E, hidden) = 1 / s_hidden.
+    expert_bits: of the experts' weights, 8 or 4; the router's have 8.
     """
 
     gate_bias: Tensor
     hidden_factor: Tensor
 
-    def __init__(self, config: M3ViTConfig, residual_scale: float) -> None:
+    def __init__(self, config: M3ViTConfig, residual_scale: float, expert_bits: int = 8) -> None:
         super().__init__()
         self.config, self.residual_scale = config, residual_scale
         experts, hidden, d_model = config.n_experts, config.expert_hidden, config.d_model
@@ -41,11 +42,11 @@ class QuantMoeMlp(nn.Module):
         self.gate = quant_linear(d_model, self.n_gates * experts, bias=False)
         self.register_buffer("gate_bias", torch.zeros(len(config.tasks), experts))
         self.logit_quant = grid(16, ROUTER_SCALE)
-        self.htoh4 = quant_linear(d_model, experts * hidden)
+        self.htoh4 = quant_linear(d_model, experts * hidden, bits=expert_bits)
         self.pre_quant, self.gelu_quant = grid(16, GELU_SCALE), grid(16, GELU_SCALE)
         self.register_buffer("hidden_factor", torch.ones(experts, hidden))
         self.hidden_quant = int8()
-        self.h4toh = quant_linear(hidden, experts * d_model)
+        self.h4toh = quant_linear(hidden, experts * d_model, bits=expert_bits)
         self.contribution_quant = grid(16, residual_scale)
 
     def forward(self, x: Tensor, task: Tensor) -> Tensor:
@@ -74,11 +75,16 @@ class QuantMoeMlp(nn.Module):
             rows, slots = torch.nonzero(indices == expert, as_tuple=True)
             if not len(rows):
                 continue
-            pre = self.pre_quant(F.linear(tokens[rows], w1[expert], b1[expert]))
-            hidden = self.hidden_quant(self.gelu_quant(F.gelu(pre)) * self.hidden_factor[expert])
+            hidden = self.hidden(tokens[rows], w1[expert], b1[expert], self.hidden_factor[expert])
             y = F.linear(hidden, w2[expert], b2[expert])
             total = total.index_add(0, rows, self.contribution_quant(scores[rows, slots, None] * y))
         return total.view_as(x)
+
+    def hidden(self, x: Tensor, weight: Tensor, bias: Tensor, factor: Tensor) -> Tensor:
+        """int8 hidden values (tokens, hidden) of one expert, given its first layer and its hidden_factor."""
+        pre = self.pre_quant(F.linear(x, weight, bias))
+        out: Tensor = self.hidden_quant(self.gelu_quant(F.gelu(pre)) * factor)
+        return out
 
     def logits(self, x: Tensor, task: Tensor) -> Tensor:
         """Router logits (B, N, experts) of the task, on the router's grid."""

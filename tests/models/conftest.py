@@ -63,7 +63,7 @@ def _route_by_pattern(net: M3ViT) -> None:
 
 @pytest.fixture(scope="session")
 def chain() -> Callable[..., Chain]:
-    """`chain(gate)`: a network with one MoE layer in all its forms, built on first use.
+    """`chain(gate, expert_bits)`: a network with one MoE layer in all its forms, built on first use.
 
     With "multi_gate" its tasks are named after the routing patterns of their gates.
     """
@@ -76,10 +76,11 @@ def chain() -> Callable[..., Chain]:
     from quant_models.fold import build_twin
     from quant_models.init import new_model, procedural_images
 
-    built: dict[str, Chain] = {}
+    built: dict[tuple[str, int], Chain] = {}
 
-    def build(gate: Literal["multi_gate", "task_conditioned"] = "multi_gate") -> Chain:
-        if gate not in built:
+    def build(gate: Literal["multi_gate", "task_conditioned"] = "multi_gate", expert_bits: int = 8) -> Chain:
+        key = gate, expert_bits
+        if key not in built:
             config = replace(M3VIT_MICRO, name=f"micro_{gate}", n_layers=2, gate=gate)
             if gate == "multi_gate":
                 config = replace(config, tasks=tuple(TaskConfig(name, "depth", 2) for name in PATTERNS))
@@ -87,10 +88,10 @@ def chain() -> Callable[..., Chain]:
             if gate == "multi_gate":
                 with torch.no_grad():
                     _route_by_pattern(net)
-            twin, _ = build_twin(net, procedural_images(config, 4, seed=1))
+            twin, _ = build_twin(net, procedural_images(config, 4, seed=1), expert_bits=expert_bits)
             qonnx = to_qonnx(twin)
-            built[gate] = Chain(net, twin, qonnx, lower(qonnx))
-        return built[gate]
+            built[key] = Chain(net, twin, qonnx, lower(qonnx))
+        return built[key]
 
     return build
 
