@@ -16,7 +16,7 @@ from peritus.devices import NotLoaded, open_device
 from peritus.devices.rtl import RtlDevice
 from peritus.devices.rtl_platform import MEMORY_BASE, BufferPool
 from peritus.devices.simulation import DdrParameters, SimulationError
-from peritus.driver.accelerator import QUEUE_DEPTH, Accelerator, Job, Window
+from peritus.driver.accelerator import QUEUE_DEPTH, Accelerator, Window
 from peritus.driver.errors import (
     DeviceBusError,
     DeviceError,
@@ -39,6 +39,7 @@ HEIGHT, WIDTH = 16, 32
 IMAGE = np.arange(HEIGHT * WIDTH * 3, dtype=np.uint32).astype(np.uint8).reshape(HEIGHT, WIDTH, 3)
 TABLES = np.random.default_rng(0).integers(-(1 << 15), 1 << 15, (2, TOKENS, HW.pn)).astype("<i2")
 LIMIT = Limit(seconds=60, cycles=200_000)
+PLACE = Accelerator.place(MEMORY_BASE, MEMORY_BASE, MEMORY_BASE)
 
 WEIGHT_BYTES = TABLES[0].nbytes
 STRIPES = -(-WEIGHT_BYTES // HW.stripe_bytes)
@@ -223,7 +224,7 @@ def test_bundle_for_other_hardware_is_refused() -> None:
 
 @pytest.mark.parametrize("cycles", [0, 5, 25, 60, 120, 240])
 def test_reset_with_bursts_in_flight(device: RtlDevice, cycles: int) -> None:
-    Accelerator(device.platform, HW).submit(Job(MEMORY_BASE, MEMORY_BASE, None, 0, 77))
+    Accelerator(device.platform, HW).submit(PLACE, 0, 77)
     device.simulation.run(cycles)
     device.reset()
     check_recovers(device)
@@ -260,7 +261,7 @@ class TestAccelerator:
     def test_job_without_program_is_refused(self, device: RtlDevice) -> None:
         accelerator = Accelerator(device.platform, HW)
         accelerator.reset()
-        accelerator.submit(Job(MEMORY_BASE, MEMORY_BASE, None, 0, 1))
+        accelerator.submit(PLACE, 0, 1)
         with pytest.raises(JobRefused, match="refused the last command"):
             accelerator.wait_done(Limit(seconds=5, cycles=1000))
 
@@ -268,10 +269,10 @@ class TestAccelerator:
         device.load(bundle(fetches=()))  # the first job hangs
         accelerator = Accelerator(device.platform, HW)
         for sequence in range(1 + QUEUE_DEPTH):
-            accelerator.submit(Job(MEMORY_BASE, MEMORY_BASE, None, 0, sequence))
+            accelerator.submit(PLACE, 0, sequence)
             device.simulation.run(100)
         with pytest.raises(JobRefused, match="2 jobs are waiting"):
-            accelerator.submit(Job(MEMORY_BASE, MEMORY_BASE, None, 0, 9))
+            accelerator.submit(PLACE, 0, 9)
 
     def test_bus_error_is_reported(self, device: RtlDevice) -> None:
         accelerator = Accelerator(device.platform, HW)

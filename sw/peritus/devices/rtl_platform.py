@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from peritus.devices.simulation import Simulation, SimulationError
-from peritus.driver.platform import BUFFER_ALIGNMENT, Buffer, Limit
+from peritus.driver.platform import BUFFER_ALIGNMENT, Buffer, Countdown
 
 MEMORY_BASE = 0x8_0000_0000  # above 4 GB, as memory is on the boards
 CYCLES_PER_LOOK = 20_000  # between two looks at the clock on the wall
@@ -29,6 +28,10 @@ class SimulatedBuffer:
 
     def invalidate(self) -> None:
         """Nothing to do: there are no caches."""
+
+    def part(self, start: int, size: int) -> SimulatedBuffer:
+        """Bytes [start, start + size) of it."""
+        return SimulatedBuffer(self.owner, self.address + start, self.array[start : start + size])
 
     def free(self) -> None:
         """Give the memory back."""
@@ -91,16 +94,11 @@ class RtlPlatform:
         """A zeroed buffer of `size` bytes; SimulationError if the simulated memory is full."""
         return self._pool.allocate(size)
 
-    def wait_interrupt(self, limit: Limit) -> bool:
-        """Simulate until the interrupt is high; False after `limit` of cycles or seconds."""
-        deadline = time.monotonic() + limit.seconds
-        remaining = limit.cycles
-        while remaining is None or remaining > 0:
-            step = CYCLES_PER_LOOK if remaining is None else min(CYCLES_PER_LOOK, remaining)
+    def wait_interrupt(self, left: Countdown) -> None:
+        """Simulate until the interrupt is high or nothing of the limit is left."""
+        while not left.over:
+            step = CYCLES_PER_LOOK if left.cycles is None else min(CYCLES_PER_LOOK, left.cycles)
             if self.simulation.run(step):
-                return True
-            if remaining is not None:
-                remaining -= step
-            if time.monotonic() > deadline:
-                return False
-        return False
+                return
+            if left.cycles is not None:
+                left.cycles -= step

@@ -20,19 +20,28 @@ from peritus.driver.errors import (
     InstructionError,
     JobRefused,
 )
-from peritus.driver.platform import Limit, Platform
+from peritus.driver.platform import Countdown, Limit, Platform
 from peritus.hw import registers as reg
 from peritus.hw.config import ABI_VERSION, ADDRESS_BITS, HwConfig
 from peritus.hw.registers import ErrorCause, Offset
 
 QUEUE_DEPTH = 2
 RESET_TIMEOUT_S = 5.0  # it takes microseconds: the bursts in flight
-_IRQ_ALL = (
-    reg.IRQ_STATUS_DONE.mask
-    | reg.IRQ_STATUS_ERROR.mask
-    | reg.IRQ_STATUS_PROGRAM_LOADED.mask
-    | reg.IRQ_STATUS_REFUSED.mask
+_DONE = reg.IRQ_STATUS_DONE.mask
+_ERROR = reg.IRQ_STATUS_ERROR.mask
+_LOADED = reg.IRQ_STATUS_PROGRAM_LOADED.mask
+_REFUSED = reg.IRQ_STATUS_REFUSED.mask
+_IRQ_ALL = _DONE | _ERROR | _LOADED | _REFUSED
+_COUNTERS = (
+    Offset.CYCLES_HI,
+    Offset.CYCLES_LO,
+    Offset.ARRAY_BUSY,
+    Offset.STALL_WEIGHT,
+    Offset.STALL_WAIT,
+    Offset.WR_BYTES,
 )
+_FEATURES = reg.JOB_FLAGS_FEATURES.mask
+_SUBMIT = reg.JOB_SUBMIT_SUBMIT.mask
 _GUARD_CAUSES = {
     ErrorCause.GUARD_PROGRAM,
     ErrorCause.GUARD_WEIGHTS,
@@ -55,14 +64,10 @@ class Window(Enum):
 
 
 @dataclass(frozen=True)
-class Job:
-    """One frame: bus addresses (multiples of 64), the task, and a number to know it by (32 bits)."""
+class Place:
+    """Where a job reads and writes, as register writes: made once, used for every frame in these buffers."""
 
-    image: int
-    output: int
-    features: int | None
-    task: int
-    sequence: int
+    writes: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,14 @@ class Counters:
     bytes_written: int
 
 
+def _address_writes(name: str, address: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Register writes that set the pair NAME_LO, NAME_HI; DeviceError if the bus has no such address."""
+    if not 0 <= address < 1 << ADDRESS_BITS:
+        raise DeviceError(f"{name}: address {address:#x} does not fit {ADDRESS_BITS} bits")
+    low, high = Offset[f"{name}_LO"], Offset[f"{name}_HI"]
+    return (int(low), address & 0xFFFF_FFFF), (int(high), address >> 32)
+
+
 class Accelerator:
     """The device behind `platform`, expected to be of configuration `hw`.
 
@@ -88,6 +101,8 @@ class Accelerator:
         self._platform = platform
         self._hw = hw
         self._describe: Callable[[int], str] = str
+        ports = [Offset[f"RD_BYTES_{port}"] for port in range(hw.axi_ports)]
+        self._counters = [int(offset) for offset in (*_COUNTERS, *ports)]
         self._identify()
 
     # --- registers ---
@@ -100,10 +115,8 @@ class Accelerator:
 
     def _write_address(self, low: str, address: int) -> None:
         """Set a pair of registers NAME_LO, NAME_HI."""
-        if not 0 <= address < 1 << ADDRESS_BITS:
-            raise DeviceError(f"{low}: address {address:#x} does not fit {ADDRESS_BITS} bits")
-        self._write(Offset[f"{low}_LO"], address & 0xFFFF_FFFF)
-        self._write(Offset[f"{low}_HI"], address >> 32)
+        for offset, value in _address_writes(low, address):
+            self._platform.write32(offset, value)
 
     def _read_wide(self, name: str) -> int:
         return self._read(Offset[f"{name}_HI"]) << 32 | self._read(Offset[f"{name}_LO"])
@@ -170,55 +183,78 @@ class Accelerator:
         self._write(Offset.PROGRAM_FETCH, fetch_entries)
         self._write_address("WEIGHT_BASE", weight_base)
         self._write(Offset.CONTROL, reg.CONTROL_LOAD_PROGRAM.mask)
-        self._wait(reg.IRQ_STATUS_PROGRAM_LOADED.mask, limit, "loading the program")
+        self._wait(_LOADED, Countdown(limit), limit, "loading the program")
 
     # --- jobs ---
 
-    def submit(self, job: Job) -> None:
+    @staticmethod
+    def place(image: int, output: int, features: int) -> Place:
+        """Buffers of a job by their bus addresses, multiples of 64; `features` is used if the job asks for them.
+
+        Raises:
+            DeviceError: an address does not fit the bus.
+        """
+        writes: list[tuple[int, int]] = []
+        for name, address in (("IMAGE", image), ("OUTPUT", output), ("FEATURES", features)):
+            writes += _address_writes(f"JOB_{name}", address)
+        return Place(tuple(writes))
+
+    def submit(self, place: Place, task: int, sequence: int, features: bool = False) -> None:
         """Put a job into the queue.
+
+        task: by index. sequence: a number to know the job by, 32 bits. features: also write the features.
 
         Raises:
             JobRefused: QUEUE_DEPTH jobs are waiting already.
         """
+        write = self._platform.write32
         waiting = reg.STATUS_QUEUE_LEVEL.of(self._read(Offset.STATUS))
         if waiting >= QUEUE_DEPTH:
-            raise JobRefused(f"job {job.sequence}: {waiting} jobs are waiting, the queue holds {QUEUE_DEPTH}")
-        self._write_address("JOB_IMAGE", job.image)
-        self._write_address("JOB_OUTPUT", job.output)
-        self._write_address("JOB_FEATURES", job.features or 0)
-        self._write(Offset.JOB_TASK, job.task)
-        self._write(Offset.JOB_FLAGS, reg.JOB_FLAGS_FEATURES.word(job.features is not None))
-        self._write(Offset.JOB_SEQ, job.sequence)
-        self._write(Offset.JOB_SUBMIT, reg.JOB_SUBMIT_SUBMIT.mask)
+            raise JobRefused(f"job {sequence}: {waiting} jobs are waiting, the queue holds {QUEUE_DEPTH}")
+        for offset, value in place.writes:
+            write(offset, value)
+        write(Offset.JOB_TASK, task)
+        write(Offset.JOB_FLAGS, _FEATURES if features else 0)
+        write(Offset.JOB_SEQ, sequence)
+        write(Offset.JOB_SUBMIT, _SUBMIT)
 
-    def wait_done(self, limit: Limit) -> int:
-        """Wait until another job has finished; the sequence number of the last one that has.
+    def wait_done(self, limit: Limit, after: int | None = None) -> tuple[int, Counters]:
+        """Wait until a job has finished; sequence number and counters of the last one that has.
+
+        after: the number returned before. Jobs that finish close together can raise the interrupt once more
+        for a job that has been reported already: not a reason to return.
 
         Raises:
             DeviceTimeout: `limit` is over; the message says where the sequencer is.
             GuardError, DeviceBusError, InstructionError: the device has stopped; reset() recovers it.
             JobRefused: a job was submitted while the device could not take it.
         """
-        self._wait(reg.IRQ_STATUS_DONE.mask, limit, "waiting for a job")
-        return self._read(Offset.DONE_SEQ)
-
-    def _wait(self, event: int, limit: Limit, what: str) -> None:
-        """Wait for an interrupt cause and clear it."""
-        deadline = time.monotonic() + limit.seconds
+        left = Countdown(limit)
         while True:
-            in_time = self._platform.wait_interrupt(limit)
+            self._wait(_DONE, left, limit, "waiting for a job")
+            done = self._read(Offset.DONE_SEQ)
+            while done != after:
+                counters = self.counters()
+                reported, done = done, self._read(Offset.DONE_SEQ)
+                if done == reported:  # else the next job's counters came in between
+                    return done, counters
+
+    def _wait(self, event: int, left: Countdown, limit: Limit, what: str) -> None:
+        """Wait for an interrupt cause and clear it."""
+        while True:
             causes = self._read(Offset.IRQ_STATUS)
-            if causes & reg.IRQ_STATUS_ERROR.mask:
+            if causes & _ERROR:
                 raise self._error()
-            if causes & reg.IRQ_STATUS_REFUSED.mask:
-                self._write(Offset.IRQ_STATUS, reg.IRQ_STATUS_REFUSED.mask)
+            if causes & _REFUSED:
+                self._write(Offset.IRQ_STATUS, _REFUSED)
                 raise JobRefused(f"{what}: the device refused the last command; {self.state()}")
-            if causes & event:
-                self._write(Offset.IRQ_STATUS, event)
-                return
-            if not in_time or time.monotonic() > deadline:
+            if causes:
+                self._write(Offset.IRQ_STATUS, causes)
+                if causes & event:
+                    return  # else it was of something that was abandoned earlier
+            if left.over:
                 raise DeviceTimeout(f"{what}: nothing within {limit}; {self.state()}")
-            self._write(Offset.IRQ_STATUS, causes)  # of something that was abandoned earlier
+            self._platform.wait_interrupt(left)
 
     # --- diagnosis ---
 
@@ -262,12 +298,5 @@ class Accelerator:
 
     def counters(self) -> Counters:
         """Counters of the last finished job."""
-        ports = range(self._hw.axi_ports)
-        return Counters(
-            cycles=self._read_wide("CYCLES"),
-            array_busy=self._read(Offset.ARRAY_BUSY),
-            stall_weight=self._read(Offset.STALL_WEIGHT),
-            stall_wait=self._read(Offset.STALL_WAIT),
-            bytes_read=tuple(self._read(Offset[f"RD_BYTES_{port}"]) for port in ports),
-            bytes_written=self._read(Offset.WR_BYTES),
-        )
+        high, low, busy, stall_weight, stall_wait, written, *read = map(self._platform.read32, self._counters)
+        return Counters(high << 32 | low, busy, stall_weight, stall_wait, tuple(read), written)

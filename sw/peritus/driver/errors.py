@@ -52,3 +52,15 @@ class GuardError(MemoryAccessError):
 
 class DeviceBusError(MemoryAccessError):
     """The memory system answered an access with an error."""
+
+
+class BufferUnavailable(DeviceError):
+    """No frame buffer is free, or the one given is in use."""
+
+
+class DeviceBusy(DeviceError):
+    """Somebody else uses the device: another thread, an unfinished stream, or another process."""
+
+
+class BoardError(DeviceError):
+    """The board cannot be used: no PYNQ, no bitstream, no memory, no rights."""

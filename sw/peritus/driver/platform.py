@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the driver needs from where it runs: registers, buffers that the device can reach, and an interrupt.
 
-`peritus.devices.rtl` implements it over the simulated design, a board over its memory-mapped registers.
+`peritus.devices.rtl_platform` implements it over the simulated design, `peritus.driver.pynq_ip` over PYNQ.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,8 +28,31 @@ class Limit:
         return f"{cycles}{self.seconds:g} s"
 
 
-class Buffer(Protocol):
-    """Memory shared with the device, aligned to BUFFER_ALIGNMENT."""
+class Countdown:
+    """What is left of a limit, however often waiting is interrupted.
+
+    cycles: left, None where they are not limited; platforms that count cycles lower it.
+    """
+
+    __slots__ = ("_deadline", "cycles")
+
+    def __init__(self, limit: Limit) -> None:
+        self._deadline = time.monotonic() + limit.seconds
+        self.cycles = limit.cycles
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time left, at least 0."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def over(self) -> bool:
+        """Nothing is left."""
+        return self.cycles == 0 or time.monotonic() >= self._deadline
+
+
+class Memory(Protocol):
+    """A range of memory shared with the device."""
 
     @property
     def address(self) -> int:
@@ -48,6 +72,14 @@ class Buffer(Protocol):
         """Make what the device wrote visible to the host."""
         ...
 
+
+class Buffer(Memory, Protocol):
+    """Memory of its own, aligned to BUFFER_ALIGNMENT."""
+
+    def part(self, start: int, size: int) -> Memory:
+        """Bytes [start, start + size) of it, to be flushed and invalidated by themselves."""
+        ...
+
     def free(self) -> None:
         """Give the memory back."""
         ...
@@ -65,9 +97,9 @@ class Platform(Protocol):
         ...
 
     def allocate(self, size: int) -> Buffer:
-        """A buffer of `size` bytes; PeritusError if there is no room."""
+        """A zeroed buffer of `size` bytes; PeritusError if there is no room."""
         ...
 
-    def wait_interrupt(self, limit: Limit) -> bool:
-        """Let the device work until its interrupt is high; False if `limit` is over first."""
+    def wait_interrupt(self, left: Countdown) -> None:
+        """Let the device work until its interrupt is high or nothing is left; may return early."""
         ...

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all devices behind the driver have in common: the simulated RTL, PYNQ boards, PYNQ over simulated RTL."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peritus.devices.device import NotLoaded, Perf, Result, unpack_result
+from peritus.devices.simulation import SimulationError
+from peritus.driver.accelerator import Accelerator, Counters
+from peritus.driver.errors import DeviceBusy, DeviceError
+from peritus.driver.platform import Limit, Platform
+from peritus.driver.runner import FrameRunner, Request
+from peritus.hw.config import HwConfig
+from peritus.image import check_image
+from peritus.program.bundle import Bundle
+
+
+class DrivenDevice:
+    """peritus.devices.Device over a driver platform; a subclass makes the platform.
+
+    One call at a time: another thread's call, or one during an unfinished stream, raises DeviceBusy. After any
+    error the next call resets the device and loads the program again; the bundle stays loaded.
+
+    Args:
+        hw: the configuration expected. limit: for loading the program and for each frame.
+    """
+
+    name = "driven"
+
+    def __init__(self, hw: HwConfig, limit: Limit) -> None:
+        self.hw = hw
+        self._limit = limit
+        self._bundle: Bundle | None = None
+        self._runner: FrameRunner | None = None
+        self._failed = False
+        self._in_use = threading.Lock()
+
+    # --- for the subclass ---
+
+    def _power_up(self, bundle: Bundle) -> Platform:
+        """A platform in its state after power-up, with room for the bundle."""
+        raise NotImplementedError
+
+    def _power_down(self) -> None:
+        """Forget the platform; its buffers have been freed."""
+
+    def _check(self) -> None:
+        """Raise if frames that seem to have succeeded have not."""
+
+    def _after_reset(self) -> None:
+        """The device is as after loading again."""
+
+    # --- peritus.devices.Device ---
+
+    def load(self, bundle: Bundle) -> None:
+        """Power up the device and load the bundle.
+
+        Raises:
+            BundleConfigError: it is for other hardware; what was loaded before stays.
+            ForeignDevice: the device is not of the configuration expected.
+        """
+        bundle.check_hardware(self.hw)
+        with self._used():
+            self._load(bundle)
+
+    def _load(self, bundle: Bundle) -> None:
+        self._unload()
+        platform = self._power_up(bundle)
+        runner = FrameRunner(platform, Accelerator(platform, self.hw), bundle, self._limit)
+        self._bundle, self._runner = bundle, runner
+        self._failed = True  # unless it starts
+        runner.start()
+        self._failed = False
+
+    def run(self, image: NDArray[np.uint8], *, task: str, features: bool = False) -> Result:
+        """Run one job; see peritus.devices.Device. Raises besides the errors of `peritus.driver.errors`."""
+        return self.run_batch([image], [task], features=features)[0]
+
+    def run_batch(
+        self, images: Iterable[NDArray[np.uint8]], tasks: Iterable[str], *, features: bool = False
+    ) -> list[Result]:
+        """Run one job per image and task, the next ones queued behind the running one. Raises as run.
+
+        All images are checked before the first one runs.
+        """
+        _, bundle = self._loaded()
+        requests = [
+            _request(bundle, image, task, features) for image, task in zip(images, tasks, strict=True)
+        ]
+        with self._used():
+            return list(self._results(requests))
+
+    def stream(
+        self, images: Iterable[NDArray[np.uint8]], tasks: Iterable[str], *, features: bool = False
+    ) -> Iterator[Result]:
+        """Run one job per image and task for as long as there are both; results in order, as they come.
+
+        images is asked for the next one as soon as the device has room for it, so that its queue is full: up
+        to IN_FLIGHT images ahead of the result. An image that is a frame buffer of this device is not copied.
+        The device is in use until the iterator ends or is closed. Raises as run.
+        """
+        _, bundle = self._loaded()
+        requests = (
+            _request(bundle, image, task, features) for image, task in zip(images, tasks, strict=False)
+        )
+        with self._used():
+            yield from self._results(requests)
+
+    def buffer(self) -> NDArray[np.uint8]:
+        """A free buffer for a camera to fill: uint8 [height, width, 3], which the device reads in place.
+
+        Run it as an image; it is the device's from then on. Raises BufferUnavailable if all are in use.
+        """
+        return self._loaded()[0].buffer()
+
+    def release(self, buffer: NDArray[np.uint8]) -> None:
+        """Give back a buffer without running it; BufferUnavailable if it is not the caller's."""
+        self._loaded()[0].release(buffer)
+
+    def reset(self) -> None:
+        """Make the device usable again after any error.
+
+        Abandons what is running; the bundle stays loaded. If a soft reset is of no help the device is powered
+        up afresh.
+        """
+        with self._used():
+            self._reset()
+
+    def _reset(self) -> None:
+        runner, bundle = self._loaded()
+        try:
+            runner.start()
+            self._after_reset()
+            self._failed = False
+        except (DeviceError, SimulationError):
+            self._load(bundle)
+
+    def _loaded(self) -> tuple[FrameRunner, Bundle]:
+        if self._runner is None or self._bundle is None:
+            raise NotLoaded(f"the {self.name} device has no bundle: call load() first")
+        return self._runner, self._bundle
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        """The device is one caller's."""
+        if not self._in_use.acquire(blocking=False):
+            raise DeviceBusy(f"the {self.name} device is in use by another thread or an unfinished stream")
+        try:
+            yield
+        finally:
+            self._in_use.release()
+
+    def _results(self, requests: Iterable[Request]) -> Iterator[Result]:
+        """Results of the requests; a device that failed before is reset first."""
+        if self._failed:
+            self._reset()
+        runner, bundle = self._loaded()
+        self._failed = True  # unless everything below succeeds
+        started = time.perf_counter()
+        for frame in runner.frames(requests):
+            now = time.perf_counter()
+            perf = _perf(frame.counters, now - started)
+            started = now
+            yield unpack_result(bundle, frame.request.task, frame.output, frame.features, perf)
+        self._check()
+        self._failed = False
+
+    def _unload(self) -> None:
+        runner, self._runner = self._runner, None
+        self._bundle = None
+        try:
+            if runner is not None:
+                runner.free()
+        finally:
+            self._power_down()
+
+    def close(self) -> None:
+        """Give the device back."""
+        self._unload()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _request(bundle: Bundle, image: NDArray[np.uint8], task: str, features: bool) -> Request:
+    return Request(
+        check_image(image, bundle.image_height, bundle.image_width), bundle.task_index(task), features
+    )
+
+
+def _perf(counters: Counters | None, seconds: float) -> Perf:
+    if counters is None:
+        return Perf(seconds=seconds)
+    return Perf(
+        cycles=counters.cycles,
+        array_busy=counters.array_busy,
+        stall_weight=counters.stall_weight,
+        stall_wait=counters.stall_wait,
+        bytes_read=sum(counters.bytes_read),
+        bytes_written=counters.bytes_written,
+        seconds=seconds,
+    )
