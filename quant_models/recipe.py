@@ -18,12 +18,14 @@ class Recipe:
     scales: "channel" searches a folded scale per channel of every int8 activation; "tensor" is the plain
         baseline, one scale max |x| / 127 per tensor (Q, K, V and every expert's hidden values are tensors).
         Weights have one scale per output channel either way.
+    gptq: round weights so that their errors compensate each other (`quant_models.gptq`), not to nearest.
 
     Raises:
         ConfigError: a value that does not exist.
     """
 
     scales: Scales = "channel"
+    gptq: bool = False
 
     def __post_init__(self) -> None:
         if self.scales not in get_args(Scales):
