@@ -30,10 +30,12 @@ UPSTREAM: dict[str, set[str]] = {
     "devices": {"program", "hw", "reference", "toolchain", "driver"},
     "evaluation": {"ir", "devices"},
     "report": {"program", "hw", "devices"},
+    "build": {"program", "hw", "toolchain"},
     "demo": set(),
     "api": {"program", "hw", "devices", "compiler", "ir", "frontends"},
     "cli": {
         "api",
+        "build",
         "demo",
         "program",
         "hw",

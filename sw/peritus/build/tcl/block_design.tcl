@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+# project/: processor, accelerator and what joins them. One clock, pl_clk0 of the processor, for everything.
+
+create_project -force -part $settings(part) $settings(design) [file join $here project]
+set board_part [get_board_parts -quiet -latest_file_version $settings(board_part):*]
+if {[llength $board_part] != 1} {
+  error "Vivado has no board files for $settings(board_part): install them from the Vivado Store (Boards)"
+}
+set_property board_part $board_part [current_project]
+set_property target_language Verilog [current_project]
+set_property ip_repo_paths [file join $here ip] [current_project]
+update_ip_catalog
+
+create_bd_design $settings(design)
+
+# --- Processor: the board's preset, then our ports, clock and interrupt. S_AXI_HPn is GP(n+2) in its parameters. ---
+set zynq [create_bd_cell -type ip -vlnv xilinx.com:ip:zynq_ultra_ps_e zynq]
+apply_bd_automation -rule xilinx.com:bd_rule:zynq_ultra_ps_e -config {apply_board_preset 1} $zynq
+set config [dict create \
+  CONFIG.PSU__USE__M_AXI_GP0 1 CONFIG.PSU__MAXIGP0__DATA_WIDTH 32 \
+  CONFIG.PSU__USE__M_AXI_GP1 0 CONFIG.PSU__USE__M_AXI_GP2 0 \
+  CONFIG.PSU__FPGA_PL0_ENABLE 1 \
+  CONFIG.PSU__CRL_APB__PL0_REF_CTRL__SRCSEL IOPLL \
+  CONFIG.PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ $settings(clock_mhz) \
+  CONFIG.PSU__USE__IRQ0 1]
+for {set port 0} {$port < [llength $settings(masters)]} {incr port} {
+  set gp [expr {$port + 2}]
+  dict set config CONFIG.PSU__USE__S_AXI_GP$gp 1
+  dict set config CONFIG.PSU__SAXIGP${gp}__DATA_WIDTH $settings(data_bits)
+}
+set_property -dict $config $zynq
+
+create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset reset
+set peritus $settings(instance)
+create_bd_cell -type ip -vlnv $settings(vlnv) $peritus
+
+set intc $settings(controller)
+create_bd_cell -type ip -vlnv $settings(controller_vlnv) $intc
+set_property CONFIG.C_IRQ_CONNECTION 1 [get_bd_cells $intc]
+
+# --- Interfaces, each through a SmartConnect: registers behind M_AXI_HPM0_FPD, memory port n to S_AXI_HPn_FPD. ---
+set links [list [list control zynq/M_AXI_HPM0_FPD [list $peritus/$settings(registers) $intc/s_axi]]]
+set clocked [list $peritus/$settings(clock) $intc/s_axi_aclk reset/slowest_sync_clk zynq/maxihpm0_fpd_aclk]
+set resets [list $peritus/$settings(reset) $intc/s_axi_aresetn]
+set port 0
+foreach master $settings(masters) {
+  lappend links [list memory_$port $peritus/$master zynq/S_AXI_HP${port}_FPD]
+  lappend clocked zynq/saxihp${port}_fpd_aclk
+  incr port
+}
+foreach link $links {
+  lassign $link name from targets
+  set_property -dict [list CONFIG.NUM_SI 1 CONFIG.NUM_MI [llength $targets]] \
+    [create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect $name]
+  connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins $name/S00_AXI]
+  set index 0
+  foreach to $targets {
+    connect_bd_intf_net [get_bd_intf_pins $name/M0${index}_AXI] [get_bd_intf_pins $to]
+    incr index
+  }
+  lappend clocked $name/aclk
+  lappend resets $name/aresetn
+}
+
+# --- Clock, reset, interrupt ---
+foreach pin $clocked {
+  connect_bd_net [get_bd_pins zynq/pl_clk0] [get_bd_pins $pin]
+}
+connect_bd_net [get_bd_pins zynq/pl_resetn0] [get_bd_pins reset/ext_reset_in]
+foreach pin $resets {
+  connect_bd_net [get_bd_pins reset/peripheral_aresetn] [get_bd_pins $pin]
+}
+connect_bd_net [get_bd_pins $peritus/$settings(interrupt)] [get_bd_pins $intc/intr]
+connect_bd_net [get_bd_pins $intc/irq] [get_bd_pins zynq/pl_ps_irq0]
+
+# --- Addresses: registers where the driver looks for them; the accelerator sees memory and nothing else. ---
+set space [get_bd_addr_spaces -of_objects [get_bd_intf_pins zynq/M_AXI_HPM0_FPD]]
+assign_bd_address -offset $settings(register_base) -range $settings(register_bytes) -target_address_space $space \
+  [get_bd_addr_segs -of_objects [get_bd_intf_pins $peritus/$settings(registers)]]
+assign_bd_address -offset $settings(controller_base) -range $settings(controller_bytes) -target_address_space $space \
+  [get_bd_addr_segs -of_objects [get_bd_intf_pins $intc/s_axi]]
+foreach master $settings(masters) {
+  set pin [get_bd_intf_pins $peritus/$master]
+  set space [get_bd_addr_spaces -of_objects $pin]
+  set reached 0
+  foreach segment [get_bd_addr_segs -addressables -of_objects $pin] {
+    # HP0_DDR_LOW, HP0_DDR_HIGH, HP0_LPS_OCM, HP0_QSPI
+    regexp {HP\d+_(\w+)$} [get_property NAME $segment] -> memory
+    if {$memory in $settings(memory)} {
+      assign_bd_address -target_address_space $space $segment
+      incr reached
+    } else {
+      exclude_bd_addr_seg -target_address_space $space $segment
+    }
+  }
+  if {$reached == 0} {
+    error "$master reaches none of $settings(memory)"
+  }
+}
+
+validate_bd_design
+save_bd_design
+generate_target all [get_files $settings(design).bd]
+make_wrapper -top -import [get_files $settings(design).bd]
+set_property top $settings(design)_wrapper [current_fileset]
+update_compile_order -fileset sources_1

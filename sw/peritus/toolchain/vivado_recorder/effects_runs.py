@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Effects of commands on synthesis and implementation runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from peritus.toolchain.vivado_recorder.effects_project import Result
+from peritus.toolchain.vivado_recorder.errors import ScriptError
+from peritus.toolchain.vivado_recorder.model import Model, Thing
+from peritus.toolchain.vivado_recorder.table import Call
+
+_AFTER = {"synth_1": None, "impl_1": "synth_1"}
+
+
+def launch_runs(model: Model, call: Call) -> Result:
+    if not call.values.get("jobs", "1").isdigit():
+        raise ScriptError(f"launch_runs: jobs = {call.values['jobs']!r}, must be a number")
+    for name in call.arguments["runs"]:
+        run, before = _run(model, name), _AFTER[_run(model, name).name]
+        if before and model.get(f"run:{before}").properties["progress"] != "100%":
+            raise ScriptError(f"launch_runs: {run.name} before {before} has finished")
+        if not (model.design and model.design.generated and model.design.validated):
+            raise ScriptError("launch_runs: the block design is not validated and generated")
+        if not model.get("fileset:sources_1").properties.get("top"):
+            raise ScriptError("launch_runs: the project has no top")
+        run.properties["status"] = "Running"
+        run.properties["to_step"] = call.values.get("to_step", "")
+    return None
+
+
+def wait_on_runs(model: Model, call: Call) -> Result:
+    if not call.values.get("timeout", "").isdigit():
+        raise ScriptError("wait_on_runs: -timeout is missing or not a number of minutes")
+    for name in call.arguments["runs"]:
+        run = _run(model, name)
+        if run.properties["status"] != "Running":
+            raise ScriptError(f"wait_on_runs: {run.name} was not launched")
+        run.properties |= {"status": "Complete", "progress": "100%"}
+        folder = Path(run.properties["directory"])
+        folder.mkdir(parents=True, exist_ok=True)
+        if run.properties["to_step"] == "write_bitstream":
+            top = model.get("fileset:sources_1").properties["top"]
+            (folder / f"{top}.bit").write_text("recorded, not implemented\n")
+    return None
+
+
+def open_run(model: Model, call: Call) -> Result:
+    run = _run(model, call.argument("run"))
+    if run.properties["progress"] != "100%":
+        raise ScriptError(f"open_run: {run.name} has not finished")
+    model.implemented = run.name == "impl_1"
+    return None
+
+
+def _run(model: Model, name: str) -> Thing:
+    return model.get(name if name.startswith("run:") else f"run:{name}", "run")
