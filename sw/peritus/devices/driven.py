@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all devices behind the driver have in common: the simulated RTL, PYNQ boards, PYNQ over simulated RTL."""
+"""What the devices behind the driver have in common: simulated RTL, PYNQ boards, PYNQ over simulated RTL."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from peritus.program.bundle import Bundle
 class DrivenDevice:
     """peritus.devices.Device over a driver platform; a subclass makes the platform.
 
-    One call at a time: another thread's call, or one during an unfinished stream, raises DeviceBusy. After any
-    error the next call resets the device and loads the program again; the bundle stays loaded.
+    One call at a time: another thread's call, or one during an unfinished stream, raises DeviceBusy. After
+    any error the next call resets the device and loads the program again; the bundle stays loaded.
 
     Args:
         hw: the configuration expected. limit: for loading the program and for each frame.
@@ -58,6 +58,9 @@ class DrivenDevice:
 
     def _after_reset(self) -> None:
         """The device is as after loading again."""
+
+    def _revive(self) -> None:
+        """A soft reset did not help; what can be done before powering up again."""
 
     # --- peritus.devices.Device ---
 
@@ -93,9 +96,7 @@ class DrivenDevice:
         All images are checked before the first one runs.
         """
         _, bundle = self._loaded()
-        requests = [
-            _request(bundle, image, task, features) for image, task in zip(images, tasks, strict=True)
-        ]
+        requests = list(_requests(bundle, images, tasks, features, strict=True))
         with self._used():
             return list(self._results(requests))
 
@@ -109,9 +110,7 @@ class DrivenDevice:
         The device is in use until the iterator ends or is closed. Raises as run.
         """
         _, bundle = self._loaded()
-        requests = (
-            _request(bundle, image, task, features) for image, task in zip(images, tasks, strict=False)
-        )
+        requests = _requests(bundle, images, tasks, features, strict=False)
         with self._used():
             yield from self._results(requests)
 
@@ -142,6 +141,7 @@ class DrivenDevice:
             self._after_reset()
             self._failed = False
         except (DeviceError, SimulationError):
+            self._revive()
             self._load(bundle)
 
     def _loaded(self) -> tuple[FrameRunner, Bundle]:
@@ -196,10 +196,13 @@ class DrivenDevice:
         self.close()
 
 
-def _request(bundle: Bundle, image: NDArray[np.uint8], task: str, features: bool) -> Request:
-    return Request(
-        check_image(image, bundle.image_height, bundle.image_width), bundle.task_index(task), features
-    )
+def _requests(
+    bundle: Bundle, images: Iterable[NDArray[np.uint8]], tasks: Iterable[str], features: bool, *, strict: bool
+) -> Iterator[Request]:
+    """Checked as they are taken; strict: ValueError if there are not as many images as tasks."""
+    height, width = bundle.image_height, bundle.image_width
+    for image, task in zip(images, tasks, strict=strict):
+        yield Request(check_image(image, height, width), bundle.task_index(task), features)
 
 
 def _perf(counters: Counters | None, seconds: float) -> Perf:

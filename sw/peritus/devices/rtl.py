@@ -45,8 +45,8 @@ def build_rtl(
 class RtlDevice(DrivenDevice):
     """Implements peritus.devices.Device by simulation.
 
-    Runs raise besides the errors of `peritus.driver.errors` ProtocolError (the design broke a rule of AXI) and
-    DesignStopped (an assertion failed).
+    Runs raise besides the errors of `peritus.driver.errors` ProtocolError (the design broke a rule of AXI)
+    and DesignStopped (an assertion failed).
 
     Args:
         hw: the configuration; its simulator is built on first use and cached.

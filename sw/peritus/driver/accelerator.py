@@ -189,7 +189,7 @@ class Accelerator:
 
     @staticmethod
     def place(image: int, output: int, features: int) -> Place:
-        """Buffers of a job by their bus addresses, multiples of 64; `features` is used if the job asks for them.
+        """Buffers of a job by their bus addresses, multiples of 64; `features`: for jobs that ask for them.
 
         Raises:
             DeviceError: an address does not fit the bus.

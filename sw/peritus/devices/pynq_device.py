@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `pynq` device: the accelerator in the programmable logic of a board, through PYNQ."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from peritus.devices.driven import DrivenDevice
+from peritus.driver.accelerator import Accelerator
+from peritus.driver.errors import BoardError, DeviceBusy, ForeignDevice
+from peritus.driver.event_loop import loop_thread
+from peritus.driver.platform import Limit
+from peritus.hw import ip
+from peritus.hw.config import HwConfig
+from peritus.program.bundle import Bundle
+
+if TYPE_CHECKING:
+    from peritus.driver.pynq_ip import PynqPlatform
+
+DEFAULT_LIMIT = Limit(seconds=10)  # for each frame
+T = TypeVar("T")
+
+
+class PynqDevice(DrivenDevice):
+    """Implements peritus.devices.Device on a PYNQ board.
+
+    Opening it loads the bitstream into the programmable logic and checks whose registers are there.
+
+    Args:
+        hw: the configuration that the bitstream must be of.
+        bitstream: .bit with its .hwh beside it; default: peritus_<hw>.bit in the current folder.
+        limit: for each frame, in seconds.
+        interrupts: False to poll instead, as is done where the overlay or the board offers no interrupt.
+        board: a pynq.Device; default: the one that PYNQ finds.
+
+    Raises:
+        BoardError: PYNQ is not installed, there is no board or no bitstream, or PYNQ cannot load it.
+        ForeignDevice: the bitstream is not of this accelerator, driver version and configuration.
+        DeviceBusy: the board is open already, here or in another process.
+    """
+
+    name = "pynq"
+
+    def __init__(
+        self,
+        hw: HwConfig,
+        *,
+        bitstream: str | Path | None = None,
+        limit: Limit = DEFAULT_LIMIT,
+        interrupts: bool = True,
+        board: Any = None,
+    ) -> None:
+        super().__init__(hw, limit)
+        self._bitstream = _check_bitstream(Path(bitstream or ip.bitstream_name(hw)))
+        self._interrupts = interrupts
+        self._board = board if board is not None else _find_board()
+        self._lock = _lock(self._board)
+        try:
+            self._platform = self._open()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    @property
+    def platform(self) -> PynqPlatform:
+        """Registers, memory and interrupt of the device."""
+        return self._platform
+
+    def _open(self) -> PynqPlatform:
+        """Load the bitstream; its accelerator, if it is the expected one."""
+        import pynq
+
+        from peritus.driver.pynq_ip import PynqPlatform
+
+        pynq.Device.active_device = self._board  # PYNQ looks interrupts up there
+        overlay = _in_loop(
+            lambda: pynq.Overlay(str(self._bitstream), device=self._board), f"loading {self._bitstream}"
+        )
+        path = _find_cell(overlay.ip_dict, self._bitstream)
+
+        def cell() -> Any:
+            found = overlay
+            for part in path.split("/"):
+                found = getattr(found, part)
+            return found
+
+        self._overlay = overlay  # the cells live as long as it does
+        platform = PynqPlatform(_in_loop(cell, f"cell {path}"), loop_thread(), interrupts=self._interrupts)
+        Accelerator(platform, self.hw)  # of the right configuration?
+        return platform
+
+    def _power_up(self, bundle: Bundle) -> PynqPlatform:
+        return self._platform
+
+    def _revive(self) -> None:
+        """Load the bitstream again: what a soft reset did not help."""
+        self._platform = self._open()
+
+    def close(self) -> None:
+        """Stop the device and let others open the board; the bitstream stays loaded."""
+        super().close()
+        self._lock.close()
+
+
+def _check_bitstream(path: Path) -> Path:
+    for needed in (path, path.with_suffix(".hwh")):
+        if not needed.is_file():
+            raise BoardError(f"no bitstream: {needed} does not exist (needed: .bit, and its .hwh beside it)")
+    return path.resolve()
+
+
+def _find_board() -> Any:
+    """PYNQ's own device."""
+    try:
+        import pynq
+    except ImportError as error:
+        raise BoardError(f"PYNQ is not installed ({error}): pip install peritus[board]") from error
+    if not pynq.Device.devices:
+        raise BoardError("PYNQ finds no board here: run on the board, as root, with XRT's environment set")
+    return pynq.Device.active_device
+
+
+def _lock(board: Any) -> IO[str]:
+    """Held until it is closed or the process ends; DeviceBusy if somebody has it."""
+    name = re.sub(r"\W", "_", str(board.tag))
+    file = (Path(tempfile.gettempdir()) / f"peritus_{name}.lock").open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise DeviceBusy(f"the board {board.tag} is open already ({file.name} is locked)") from None
+    return file
+
+
+def _in_loop(function: Callable[[], T], what: str) -> T:
+    """Call PYNQ where its interrupts will be waited for; its many kinds of errors as BoardError."""
+    try:
+        return loop_thread().call(function)
+    except Exception as error:
+        raise BoardError(f"{what}: {type(error).__name__}: {error}") from error
+
+
+def _find_cell(ip_dict: dict[str, dict[str, Any]], bitstream: Path) -> str:
+    """Path of the accelerator in the block design; ForeignDevice if there is none of this version."""
+    types = {name: str(entry.get("type")) for name, entry in ip_dict.items()}
+    for name, vlnv in types.items():
+        if vlnv == ip.VLNV:
+            return name
+    others = ", ".join(sorted(set(types.values()))) or "nothing"
+    raise ForeignDevice(f"{bitstream.name} has no {ip.VLNV}; it has {others}")
