@@ -56,12 +56,13 @@ def compile(model: QuantModel, *, hw: str | HwConfig) -> Bundle:  # noqa: A001 (
 
 
 def open_device(name: str, *, hw: str | HwConfig, **options: Any) -> Device:
-    """A device to be used as a context manager: "reference" or "rtl"; see peritus.devices.Device.
+    """A device to be used as a context manager; see peritus.devices.Device.
 
-    options: of the device, for example ddr, limit, waves of peritus.devices.rtl.RtlDevice.
+    name: "reference", "rtl", "pynq" (a board) or "pynq-sim" (its driver on the simulated RTL). options: of
+    the device, for example ddr, limit, waves of peritus.devices.rtl.RtlDevice, bitstream of PynqDevice.
 
     Raises:
-        UnknownDeviceError, ConfigError: no such device or hardware.
+        UnknownDeviceError, ConfigError: no such device or hardware. BoardError: no PYNQ, board or bitstream.
     """
     from peritus.devices import open_device as open_named
 

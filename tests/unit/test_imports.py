@@ -55,8 +55,12 @@ TRAINING = {"torch", "torchvision", "brevitas", "qonnx", "onnx", "onnxruntime", 
 TRAINING_USERS = {"frontends"}
 # What the base install has; anything else is imported inside the function that needs it.
 BASE = {"numpy", "PIL", "rich", "safetensors", "typer"}
-# Modules that only development runs (`make generated`) may need more, and nothing may import them.
-DEVELOPMENT = {"peritus.hw.emit_csr": {"peakrdl_regblock", "systemrdl"}}
+# Modules that need more: only development runs (`make generated`) or functions may import them.
+DEVELOPMENT = {
+    "peritus.hw.emit_csr": {"peakrdl_regblock", "systemrdl"},
+    "peritus.driver.pynq_ip": {"pynq"},
+    "peritus.devices.pynq_board": {"pynq", "pynqmetadata"},
+}
 
 
 def modules(repository: Path) -> list[Path]:

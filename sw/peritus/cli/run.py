@@ -24,6 +24,7 @@ from peritus.cli.common import (
 from peritus.cli.jobs import equals_reference, explain_mismatch, results_table, run_job
 from peritus.devices import Result
 from peritus.hw.config import load_config
+from peritus.hw.ip import bitstream_name
 from peritus.image import check_image
 from peritus.program.bundle import Bundle
 from peritus.report import render, run_record
@@ -46,6 +47,9 @@ def run_command(
         Path | None, typer.Option("--output", "-o", help="Folder for the maps (.npy) and the picture (.png).")
     ] = None,
     waves: Annotated[Path | None, typer.Option(help="rtl: record every signal into this FST file.")] = None,
+    bitstream: Annotated[
+        Path | None, typer.Option(help="pynq: the .bit; default: peritus_HW.bit beside the bundle.")
+    ] = None,
     timeout: TimeoutOption = 600.0,
     json_target: JsonOption = None,
 ) -> None:
@@ -58,7 +62,8 @@ def run_command(
     if resize:
         image = fit_image(image, bundle.image_height, bundle.image_width)
     check_image(image, bundle.image_height, bundle.image_width)
-    with open_with_progress(device, hw, timeout, waves) as opened:
+    bitstream = bitstream or bundle_file.with_name(bitstream_name(hw))
+    with open_with_progress(device, hw, timeout, waves, bitstream) as opened:
         opened.load(bundle)
         result = run_job(opened, image, task, features)
     exact = equals_reference(bundle, hw, image, result, device) if check else None

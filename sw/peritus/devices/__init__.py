@@ -9,7 +9,7 @@ from peritus.devices.device import Device, NotLoaded, Perf, Result
 from peritus.errors import PeritusError
 from peritus.hw.config import HwConfig, load_config
 
-DEVICE_NAMES = ("reference", "rtl")
+DEVICE_NAMES = ("reference", "rtl", "pynq", "pynq-sim")
 
 
 class UnknownDeviceError(PeritusError):
@@ -19,8 +19,9 @@ class UnknownDeviceError(PeritusError):
 def open_device(name: str, hw: str | HwConfig, **options: Any) -> Device:
     """A device by name, to be used as a context manager.
 
-    name: "reference" (instruction set simulator, integer NumPy) or "rtl" (cycle-accurate simulation of the
-    RTL). hw: a configuration or its name. options: of the device's class.
+    name: "reference" (instruction set simulator, integer NumPy), "rtl" (cycle-accurate simulation of the
+    RTL), "pynq" (a board) or "pynq-sim" (the same driver and PYNQ on the simulated RTL).
+    hw: a configuration or its name. options: of the device's class.
 
     Raises:
         UnknownDeviceError, ConfigError: no such device or hardware.
@@ -34,6 +35,14 @@ def open_device(name: str, hw: str | HwConfig, **options: Any) -> Device:
         from peritus.devices.rtl import RtlDevice
 
         return RtlDevice(config, **options)
+    if name == "pynq":
+        from peritus.devices.pynq_device import PynqDevice
+
+        return PynqDevice(config, **options)
+    if name == "pynq-sim":
+        from peritus.devices.pynq_sim import PynqSimDevice
+
+        return PynqSimDevice(config, **options)
     raise UnknownDeviceError(f"unknown device {name!r}; known: {', '.join(DEVICE_NAMES)}")
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import re
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -73,8 +74,7 @@ class PynqDevice(DrivenDevice):
 
     def _open(self) -> PynqPlatform:
         """Load the bitstream; its accelerator, if it is the expected one."""
-        import pynq
-
+        pynq = import_pynq()
         from peritus.driver.pynq_ip import PynqPlatform
 
         pynq.Device.active_device = self._board  # PYNQ looks interrupts up there
@@ -114,12 +114,20 @@ def _check_bitstream(path: Path) -> Path:
     return path.resolve()
 
 
+def import_pynq() -> Any:
+    """The module; BoardError if it is not installed."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "pkg_resources", UserWarning)  # PYNQ's own affair
+        try:
+            import pynq
+        except ImportError as error:
+            raise BoardError(f"PYNQ is not installed ({error}): pip install peritus[board]") from error
+    return pynq
+
+
 def _find_board() -> Any:
     """PYNQ's own device."""
-    try:
-        import pynq
-    except ImportError as error:
-        raise BoardError(f"PYNQ is not installed ({error}): pip install peritus[board]") from error
+    pynq = import_pynq()
     if not pynq.Device.devices:
         raise BoardError("PYNQ finds no board here: run on the board, as root, with XRT's environment set")
     return pynq.Device.active_device
