@@ -22,16 +22,18 @@ class Camera:
     focal: float
 
     def rays(self) -> Floats:
-        """World direction [3, H * W] of each pixel centre, scaled so that the ray parameter is the z-depth."""
+        """World direction [3, H * W] of each pixel centre, as long as makes the ray parameter the z-depth."""
         x = (np.arange(WIDTH, dtype=np.float32) + np.float32(0.5 - WIDTH / 2)) / np.float32(self.focal)
         y = (np.float32(HEIGHT / 2 - 0.5) - np.arange(HEIGHT, dtype=np.float32)) / np.float32(self.focal)
         right, up, forward = self.axes[:, :, None, None]
-        return (right * x[None, None, :] + up * y[None, :, None] + forward).reshape(3, -1)
+        rays: Floats = (right * x[None, None, :] + up * y[None, :, None] + forward).reshape(3, -1)
+        return rays
 
     def to_camera(self, points: Floats) -> Floats:
         """World points [n, 3] in camera coordinates (right, up, forward) [n, 3]."""
         moved = points - self.origin
-        return (moved[:, None, :] * self.axes[None]).sum(axis=2, dtype=np.float32)
+        seen: Floats = (moved[:, None, :] * self.axes[None]).sum(axis=2, dtype=np.float32)
+        return seen
 
     def project(self, seen: Floats) -> Floats:
         """Pixel (column, row) [n, 2] of camera coordinates [n, 3]; forward must be positive."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colours: written as seen on a screen, kept as reflected light (gamma 2, so that a square root undoes it)."""
+"""Colours: written as seen on a screen, kept as reflected light (gamma 2: a square root undoes it)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ def rgb(red: float, green: float, blue: float) -> Floats:
 
 def vary(rng: np.random.Generator, colour: tuple[float, float, float], spread: float) -> Floats:
     """A screen colour, each component and the brightness moved by about `spread`; reflectance [3, 1]."""
-    moved = np.array(colour) * (1 + rng.normal(0.0, spread)) + rng.normal(0.0, spread / 3, 3)
-    red, green, blue = (float(c) for c in np.clip(moved, 0.02, 0.98))
+    brightness = 1 + rng.normal(0.0, spread)
+    moved = zip(colour, rng.normal(0.0, spread / 3, 3).tolist(), strict=True)
+    red, green, blue = (min(max(c * brightness + tint, 0.02), 0.98) for c, tint in moved)
     return rgb(red, green, blue)
 
 

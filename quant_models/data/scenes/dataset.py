@@ -32,12 +32,13 @@ def default_cache() -> Path:
 class SceneDataset:
     """`count` scenes of one split, at height x width (divisors of 128 x 256), labelled in `classes`.
 
-    Scenes missing in the cache are generated on construction, in whole shards, by `workers` processes (default:
-    all cores; a script that asks for more than one needs the usual `if __name__ == "__main__"`). A damaged shard
-    is generated again. Cache layout: <cache>/scenes-v<VERSION>/<split>-<height>x<width>/<first index>.npy.
+    Scenes missing in the cache are generated on construction, in whole shards, by `workers` processes
+    (default: all cores; a script that asks for more than one needs the usual `if __name__ == "__main__"`).
+    A damaged shard is generated again. Files: <cache>/scenes-v<VERSION>/<split>-<height>x<width>/<index>.npy.
 
     Raises:
-        DataError: unknown split, count out of range, a size or classes that scenes do not fit, an unwritable cache.
+        DataError: unknown split, count out of range, a size or classes that scenes do not fit, a cache that
+            cannot be written.
     """
 
     def __init__(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from quant_models.data.scenes import noise
 from quant_models.data.scenes.camera import Camera
@@ -79,7 +80,7 @@ def _marks(
     side: Floats,
     x: Floats,
     z: Floats,
-    label: Floats,
+    label: npt.NDArray[np.uint8],
     rng: np.random.Generator,
 ) -> None:
     """Lane lines, edge lines, a zebra crossing, tar patches and a manhole; worn by noise."""
@@ -118,7 +119,12 @@ def _marks(
 
 
 def _tiles(
-    albedo: Floats, label: Floats, side: Floats, z: Floats, near_by: Floats, rng: np.random.Generator
+    albedo: Floats,
+    label: npt.NDArray[np.uint8],
+    side: Floats,
+    z: Floats,
+    near_by: Floats,
+    rng: np.random.Generator,
 ) -> None:
     """Paving slabs: one shade each, with darker joints."""
     where = np.flatnonzero(label == SIDEWALK)

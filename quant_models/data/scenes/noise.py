@@ -35,7 +35,8 @@ def texture() -> Floats:
     for octave in range(OCTAVES):
         total += _octave(rng, 8 << octave) * np.float32(0.5**octave)
     total -= total.min()
-    return total / total.max()
+    scaled: Floats = total / total.max()
+    return scaled
 
 
 @cache
@@ -48,9 +49,11 @@ def sample(table: Floats, x: Floats, y: Floats, scale: float, offset: int = 0) -
     """Nearest texel at (x, y) * scale, shifted by `offset` texels; wraps around."""
     column = np.floor(x * np.float32(scale)).astype(np.int32) + offset
     row = np.floor(y * np.float32(scale)).astype(np.int32) + 7 * offset
-    return table[row & (TILE - 1), column & (TILE - 1)]
+    found: Floats = table.ravel().take((row & (TILE - 1)) * TILE + (column & (TILE - 1)))
+    return found
 
 
 def cell(ix: npt.NDArray[np.int32], iy: npt.NDArray[np.int32], offset: int) -> Floats:
     """One random value per integer cell."""
-    return white()[(iy + 7 * offset) & (TILE - 1), (ix + offset) & (TILE - 1)]
+    found: Floats = white()[(iy + 7 * offset) & (TILE - 1), (ix + offset) & (TILE - 1)]
+    return found

@@ -12,7 +12,8 @@ from quant_models.data.scenes.frame import Floats
 from quant_models.data.scenes.sprites import Figure, Sprite, segment
 
 LEAVES = (
-    (0.26, 0.40, 0.16), (0.36, 0.46, 0.20), (0.18, 0.32, 0.18), (0.46, 0.46, 0.18), (0.58, 0.42, 0.16), (0.30, 0.38, 0.26),
+    (0.26, 0.40, 0.16), (0.36, 0.46, 0.20), (0.18, 0.32, 0.18),
+    (0.46, 0.46, 0.18), (0.58, 0.42, 0.16), (0.30, 0.38, 0.26),
 )  # fmt: skip
 
 

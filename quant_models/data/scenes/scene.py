@@ -31,7 +31,7 @@ def generate(seed: int) -> Sample:
 
     Returns:
         image uint8 [128, 256, 3]; targets: "semseg" uint8 [128, 256] Cityscapes train ids, "depth" float32
-        [128, 256] metres along the optical axis, at most MAX_DEPTH (80.0: farther, or sky), in steps of float16.
+        [128, 256] metres along the optical axis, at most MAX_DEPTH (80: farther, or sky), rounded to float16.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     street, weather = random_street(rng), random_weather(rng)
@@ -89,11 +89,11 @@ def _traffic(rng: np.random.Generator, street: Street, lane: float, lights: floa
     for _ in range(int(rng.poisson(2.2 * density + 0.7))):
         ahead = float(rng.uniform(6.5, 55.0))
         with_us = rng.random() < 0.5
-        side = lane if with_us else -lane
+        own = lane if with_us else -lane
         yaw = street.heading(ahead) + float(rng.normal(0, 0.05)) + (0.0 if with_us else np.pi)
         if rng.random() < 0.1:
             yaw += float(rng.normal(0, 0.5))
-        where = street.place(side, ahead)
+        where = street.place(own, ahead)
         if any((s.x - where[0]) ** 2 + (s.z - where[1]) ** 2 < 36 for s in found):
             continue
         big = rng.random() < 0.35 and ahead > 9

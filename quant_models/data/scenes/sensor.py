@@ -48,4 +48,5 @@ def _subsample_chroma(planes: Floats) -> Floats:
     luma = np.float32(0.299) * planes[0] + np.float32(0.587) * planes[1] + np.float32(0.114) * planes[2]
     chroma = planes - luma
     blocks = chroma.reshape(3, HEIGHT // 2, 2, WIDTH // 2, 2).mean(axis=(2, 4))
-    return luma + blocks.repeat(2, axis=1).repeat(2, axis=2)
+    mixed: Floats = luma + blocks.repeat(2, axis=1).repeat(2, axis=2)
+    return mixed

@@ -88,14 +88,18 @@ class ShadowMap:
             NEAR - z
         )
         c, s = cos(yaw), sin(yaw)
-        enter = np.full((r1 - r0, c1 - c0), bottom, np.float32)
-        leave = np.full_like(enter, top)
+        # Heights: numbers, then one per cell.
+        enter: Floats | np.float32 = np.float32(bottom)
+        leave: Floats | np.float32 = np.float32(top)
         for a, b, half in ((c, -s, width / 2), (s, c, length / 2)):
-            place = np.float32(a) * px + np.float32(b) * pz
+            # A rectangle along the axes needs one row and one column of cells, not all of them.
+            place = np.float32(b) * pz if a == 0 else np.float32(a) * px
+            if a and b:
+                place = place + np.float32(b) * pz
             speed = (
                 a * self.throw[0] + b * self.throw[1]
             )  # of the rectangle along this axis, per metre of height
-            if abs(speed) < 1e-4:
+            if top == 0 or abs(speed) < 1e-4:
                 leave = np.where(np.abs(place) <= half, leave, np.float32(-1))
                 continue
             first, last = (

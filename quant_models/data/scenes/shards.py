@@ -54,13 +54,16 @@ def write_shard(path: Path, first_seed: int, height: int, width: int) -> None:
     Raises:
         DataError: the folder cannot be written.
     """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the cache folder {path.parent}: {error}") from error
     records = np.empty(SHARD, record(height, width))
     for index in range(SHARD):
         sample = shrink(generate(first_seed + index), height, width)
         records[index] = (sample.image, sample.targets["semseg"], sample.targets["depth"])
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             np.save(file, records, allow_pickle=False)
             file.flush()
@@ -85,7 +88,8 @@ def write_missing(jobs: list[tuple[Path, int]], height: int, width: int, workers
 def _run(jobs: list[tuple[Path, int]], height: int, width: int, workers: int) -> Iterator[None]:
     if workers <= 1 or len(jobs) == 1:
         for path, seed in jobs:
-            yield write_shard(path, seed, height, width)
+            write_shard(path, seed, height, width)
+            yield
         return
     # Spawned, not forked: the caller may already run the threads of PyTorch.
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
@@ -94,6 +98,7 @@ def _run(jobs: list[tuple[Path, int]], height: int, width: int, workers: int) ->
         ]
         try:
             for done in as_completed(pending):
-                yield done.result()
+                done.result()
+                yield
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

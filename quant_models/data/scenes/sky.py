@@ -26,4 +26,5 @@ def sky(rays: Floats, weather: Weather) -> Floats:
     facing = facing * facing
     facing = facing * facing
     glow = facing * facing * np.float32(0.35) + (facing**8) * np.float32(1.5)
-    return light + weather.sunlight * glow * (1 - cloud * np.float32(0.7))
+    total: Floats = light + weather.sunlight * glow * (1 - cloud * np.float32(0.7))
+    return total

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Convex solids (boxes, car cabins, houses with a ridge): each an intersection of half-spaces, hit by rays."""
+"""Convex solids (boxes, cabins, houses with a ridge): intersections of half-spaces, hit by rays."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Hits:
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """What a painter makes of n hits. `keep`: the hits that exist at all (a car has no skirt between wheels)."""
+    """What a painter makes of n hits. `keep`: those that exist at all (a car has no skirt between wheels)."""
 
     label: npt.NDArray[np.uint8] | int
     albedo: Floats  # [3, n]
@@ -85,10 +85,13 @@ class Solid:
 
 def draw_solid(frame: Frame, camera: Camera, rays: Floats, solid: Solid) -> None:
     """Intersect the rays of the solid's bounding rectangle, paint the hits nearer than what is there."""
-    bounds = camera.bounds(solid.corners())
+    corners = solid.corners()
+    bounds = camera.bounds(corners)
     if bounds is None:
         return
     pixels = window(*bounds)
+    nearest = camera.to_camera(corners)[:, 2].min() - np.float32(0.01)
+    pixels = pixels[frame.depth[pixels] > nearest]
     c, s = np.float32(cos(solid.yaw)), np.float32(sin(solid.yaw))
     wx, dy, wz = rays[:, pixels]
     dx, dz = c * wx - s * wz, s * wx + c * wz

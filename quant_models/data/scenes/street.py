@@ -36,7 +36,8 @@ class Street:
         return atan(self.bend * z)
 
     def lateral(self, x: Floats, z: Floats) -> Floats:
-        return x - np.float32(self.bend / 2) * z * np.minimum(z, np.float32(150.0))
+        side: Floats = x - np.float32(self.bend / 2) * z * np.minimum(z, np.float32(150.0))
+        return side
 
     def in_crossing(self, near: float, far: float) -> bool:
         """Whether [near, far] along z meets the side street or its pavements."""

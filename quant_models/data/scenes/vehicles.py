@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cars, vans and lorries: a body and a cabin each, with wheels, windows and lights painted where they belong."""
+"""Cars, vans and lorries: a body and a cabin each, wheels, windows and lights painted on."""
 
 from __future__ import annotations
 
