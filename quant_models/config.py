@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 TaskKind = Literal["segmentation", "depth"]
@@ -44,7 +44,7 @@ class TaskConfig:
 
 @dataclass(frozen=True, slots=True)
 class M3ViTConfig:
-    """M³ViT (Liang et al., NeurIPS 2022): a ViT whose odd layers replace the MLP by a mixture of experts.
+    """M³ViT (Liang et al., NeurIPS 2022): a ViT with a mixture of experts as the MLP of every other block.
 
     Lengths are in pixels (`image_*`, `patch_size`) or channels (`d_model`, `head_dim`, `*_hidden`).
     `pixel_mean`/`pixel_std` are applied to pixels already scaled to k/256, per input channel.
@@ -70,6 +70,7 @@ class M3ViTConfig:
     gate: GateKind = "multi_gate"
     task_embedding_dim: int = 64
     head_upscale: int = 4
+    moe_every: int = 2
     layer_norm_eps: float = 1e-6
     pixel_mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     pixel_std: tuple[float, ...] = (1.0, 1.0, 1.0)
@@ -105,6 +106,7 @@ class M3ViTConfig:
             self.n_heads * self.head_dim == self.d_model,
             f"n_heads * head_dim = {self.n_heads * self.head_dim}, must equal d_model = {self.d_model}",
         )
+        _require(self.moe_every >= 0, f"moe_every = {self.moe_every}, must be 0 (no experts) or more")
         _require(self.top_k <= self.n_experts, f"top_k = {self.top_k} exceeds n_experts = {self.n_experts}")
         _require(self.gate in ("multi_gate", "task_conditioned"), f"unknown gate kind {self.gate!r}")
         _require(
@@ -137,8 +139,8 @@ class M3ViTConfig:
         return tuple(task.name for task in self.tasks)
 
     def is_moe(self, layer: int) -> bool:
-        """Dense and MoE blocks alternate; layer 0 is dense."""
-        return layer % 2 == 1
+        """Every `moe_every`-th block holds experts, the last of each such group; none if it is 0."""
+        return self.moe_every > 0 and (layer + 1) % self.moe_every == 0
 
     def task_index(self, name: str) -> int:
         """Position of the task in the task table.
@@ -157,6 +159,7 @@ CITYSCAPES_CLASSES = (
     "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
 )
 # fmt: on
+STREET_CLASSES = ("road", "sidewalk", "building", "vegetation", "sky", "person", "car", "pole")
 
 M3VIT_TINY = M3ViTConfig(
     name="m3vit_tiny",
@@ -185,10 +188,13 @@ M3VIT_MICRO = M3ViTConfig(
     expert_hidden=64,
     n_experts=4,
     top_k=2,
-    tasks=(TaskConfig("semseg", "segmentation", 8), TaskConfig("depth", "depth", 1)),
+    tasks=(TaskConfig("semseg", "segmentation", 8, STREET_CLASSES), TaskConfig("depth", "depth", 1)),
 )
 
-NAMED_CONFIGS = {config.name: config for config in (M3VIT_TINY, M3VIT_MICRO)}
+# The yardstick of the experts: blocks as wide as what one token meets in M3VIT_TINY, so equally many MACs.
+VIT_TINY_DENSE = replace(M3VIT_TINY, name="vit_tiny_dense", moe_every=0)
+
+NAMED_CONFIGS = {config.name: config for config in (M3VIT_TINY, M3VIT_MICRO, VIT_TINY_DENSE)}
 
 
 def named_config(name: str) -> M3ViTConfig:

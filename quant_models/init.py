@@ -23,6 +23,7 @@ BRANCH_GAIN = 0.5  # what a block adds, relative to the residual stream
 NORM_SPREAD = 0.2
 SUBPIXEL_SPREAD = 0.3  # how much the 4x4 outputs of one token differ
 ADAPTATION_IMAGES = 4
+START_HEAD_GAIN = 0.1
 
 
 def new_model(config: M3ViTConfig, seed: int = 0) -> M3ViT:
@@ -34,6 +35,31 @@ def new_model(config: M3ViTConfig, seed: int = 0) -> M3ViT:
             _initialize(name, module, config, generator)
         _initialize_positions(net.backbone, config, generator)
         _adapt_to_images(net, procedural_images(config, ADAPTATION_IMAGES, seed))
+    return net
+
+
+def training_start(config: M3ViTConfig, seed: int = 0) -> M3ViT:
+    """A network to train from: unit-variance layers, plain norms, branches that add up to the stream's size.
+
+    Routers begin with a spread of 1, so that no expert is shut out before it has learned anything.
+    """
+    net = M3ViT(config)
+    generator = torch.Generator().manual_seed(seed)
+    branch = 1 / math.sqrt(2 * config.n_layers)
+    with torch.no_grad():
+        for name, module in net.named_modules():
+            if isinstance(module, Gate):
+                _normal(module.w_gate, 1 / math.sqrt(module.w_gate.shape[0]), generator)
+            elif isinstance(module, nn.Conv2d | nn.Linear | ExpertLinear):
+                assert module.bias is not None
+                gain = branch if name.endswith(("attn.proj", "fc2", "h4toh")) else 1.0
+                gain = START_HEAD_GAIN if name.endswith(".head") else gain
+                inputs = (
+                    module.weight[0].numel() if isinstance(module, nn.Conv2d) else module.weight.shape[-1]
+                )
+                _normal(module.weight, gain / math.sqrt(inputs), generator)
+                module.bias.zero_()
+        _initialize_positions(net.backbone, config, generator)
     return net
 
 

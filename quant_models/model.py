@@ -21,8 +21,13 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(config.d_model, eps=config.layer_norm_eps)
         self.mlp: Mlp | MoeMlp = MoeMlp(config) if config.is_moe(layer) else Mlp(config)
 
+    def attend(self, x: Tensor) -> Tensor:
+        """The block's first half, which no task changes."""
+        out: Tensor = x + self.attn(self.norm1(x))
+        return out
+
     def forward(self, x: Tensor, task: int, task_embedding: Tensor | None) -> Tensor:
-        x = x + self.attn(self.norm1(x))
+        x = self.attend(x)
         y = self.norm2(x)
         z: Tensor = self.mlp(y, task, task_embedding) if isinstance(self.mlp, MoeMlp) else self.mlp(y)
         return x + z
@@ -64,6 +69,20 @@ class Backbone(nn.Module):
             x = block(x, task, embedding)
         return x
 
+    def all_tasks(self, images: Tensor) -> list[Tensor]:
+        """`forward` for every task, computing what comes before the first gate once."""
+        tasks = range(len(self.config.tasks))
+        embeddings = [self.task_embedding(task) for task in tasks]
+        x, parted = self.embed(images), False
+        for block in self.layers:
+            x = block.attend(x)
+            if isinstance(block.mlp, MoeMlp):
+                x, parted = x if parted else x.repeat(len(tasks), 1, 1), True
+                x = x + block.mlp.forward_tasks(block.norm2(x), tasks, embeddings)
+            else:
+                x = x + block.mlp(block.norm2(x))
+        return list(x.chunk(len(tasks))) if parted else [x for _ in tasks]
+
 
 class M3ViT(nn.Module):
     """Multi-task vision transformer with per-task routing.
@@ -98,3 +117,9 @@ class M3ViT(nn.Module):
         features = self.features(images, task)  # first, because it checks the task's name
         out: Tensor = self.decoders[task](features)
         return out
+
+    def all_tasks(self, images: Tensor) -> dict[str, Tensor]:
+        """The maps of every task, by name."""
+        features = self.backbone.all_tasks(images)
+        names = self.config.task_names
+        return {name: self.decoders[name](x) for name, x in zip(names, features, strict=True)}

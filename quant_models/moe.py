@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ def route(logits: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
 
 
 class Gate(nn.Module):
-    """Linear router, (tokens, d_gate) -> (tokens, experts) logits; noise of std 1/experts while training."""
+    """Linear router, (tokens, d_gate) -> (tokens, experts) logits."""
 
     def __init__(self, d_gate: int, n_experts: int) -> None:
         super().__init__()
@@ -35,10 +37,21 @@ class Gate(nn.Module):
         nn.init.kaiming_uniform_(self.w_gate, a=math.sqrt(5))
 
     def forward(self, x: Tensor) -> Tensor:
-        logits = x @ self.w_gate
-        if self.training:
-            logits = logits + torch.randn_like(logits) / logits.shape[-1]
-        return logits
+        return x @ self.w_gate
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a router decided for the tokens of one task, kept for the balancing losses and for comparisons.
+
+    logits: (tokens, experts) without noise; noisy: with it; indices, scores: (tokens, top_k) of `route`.
+    """
+
+    task: int
+    logits: Tensor
+    noisy: Tensor
+    indices: Tensor
+    scores: Tensor
 
 
 class ExpertLinear(nn.Module):
@@ -77,6 +90,7 @@ class MoeMlp(nn.Module):
     def __init__(self, config: M3ViTConfig) -> None:
         super().__init__()
         self.n_experts, self.top_k = config.n_experts, config.top_k
+        self.decisions: list[Decision] = []  # of the last pass, one per task
         self.experts = Experts(config)
         self.gate: nn.Module
         if config.gate == "multi_gate":
@@ -93,15 +107,37 @@ class MoeMlp(nn.Module):
             logits = self.gate(torch.cat((x, task_embedding.expand(x.shape[0], -1)), dim=-1))
         return logits
 
+    def decide(self, x: Tensor, task: int, task_embedding: Tensor | None) -> Decision:
+        """Route tokens (tokens, d); while training with noise of standard deviation 1 / experts (M³ViT)."""
+        logits = self.logits(x, task, task_embedding)
+        noisy = logits + torch.randn_like(logits) / self.n_experts if self.training else logits
+        return Decision(task, logits, noisy, *route(noisy, self.top_k))
+
+    def mix(self, tokens: Tensor, indices: Tensor, scores: Tensor) -> Tensor:
+        """Each expert applied to its queue of tokens (tokens, d), scaled by the scores and added up."""
+        chosen = indices.flatten()
+        order = chosen.argsort(stable=True)  # sorted by expert, in token order within
+        rows = order // self.top_k
+        queues = tokens.index_select(0, rows).split(chosen.bincount(minlength=self.n_experts).tolist())
+        mixed = torch.cat([self.experts(queue, i) for i, queue in enumerate(queues) if len(queue)])
+        return torch.zeros_like(tokens).index_add(0, rows, mixed * scores.flatten()[order, None])
+
     def forward(self, x: Tensor, task: int, task_embedding: Tensor | None) -> Tensor:
+        out: Tensor = self.forward_tasks(x, (task,), (task_embedding,))
+        return out
+
+    def forward_tasks(
+        self, x: Tensor, tasks: Sequence[int], task_embeddings: Sequence[Tensor | None]
+    ) -> Tensor:
+        """Several tasks at once: x holds their streams one behind the other, (tasks * B, N, d)."""
         tokens = x.flatten(0, 1)
-        indices, scores = route(self.logits(tokens, task, task_embedding), self.top_k)
-        out = torch.zeros_like(tokens)
-        for expert in range(self.n_experts):
-            rows, slots = torch.nonzero(indices == expert, as_tuple=True)
-            if len(rows):
-                out = out.index_add(0, rows, scores[rows, slots, None] * self.experts(tokens[rows], expert))
-        return out.view_as(x)
+        self.decisions = [
+            self.decide(part, task, embedding)
+            for part, task, embedding in zip(tokens.chunk(len(tasks)), tasks, task_embeddings, strict=True)
+        ]
+        indices = torch.cat([decision.indices for decision in self.decisions])
+        scores = torch.cat([decision.scores for decision in self.decisions])
+        return self.mix(tokens, indices, scores).view_as(x)
 
 
 class TaskRepresentation(nn.Module):

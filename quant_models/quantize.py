@@ -17,6 +17,7 @@ from quant_models.export import to_qonnx
 from quant_models.fold import build_twin
 from quant_models.model import M3ViT
 from quant_models.recipe import DEFAULT, Recipe
+from quant_models.twin import QuantM3ViT
 
 DISPLAYED = (
     *(
@@ -38,7 +39,6 @@ def quantize(
     calibration_images: Tensor | npt.NDArray[np.uint8],
     provenance: str = "",
     recipe: Recipe = DEFAULT,
-    expert_bits: int = 8,
 ) -> QuantModel:
     """Quantize a network after training.
 
@@ -48,17 +48,21 @@ def quantize(
             (N, 3, H, W) with pixels k/256. Activations on other images clip where these stay small: 64 or
             more are worth their time.
         provenance: where the weights come from; starts with "untrained" if they are random.
-        recipe: what is done beyond rounding.
-        expert_bits: of the experts' weights, 8 or 4; all others have 8.
+        recipe: how; the default searches scales and rounds to nearest, 8 bits.
     Raises:
         ConfigError: images of another shape or type than the network's.
         GraphError: the integer model would break a limit of the integer graph.
     """
     images = to_float(calibration_images, net.config)
-    twin, _ = build_twin(net, images, recipe, expert_bits)
-    values = asdict(net.config)
+    twin, _ = build_twin(net, images, recipe)
+    return integer_model(twin, provenance)
+
+
+def integer_model(twin: QuantM3ViT, provenance: str = "") -> QuantModel:
+    """Export a twin to QONNX and lower it; GraphError as `quantize`."""
+    values = asdict(twin.config)
     return QuantModel(
-        net.config.name, lower(to_qonnx(twin)), provenance, {key: values[key] for key in DISPLAYED}
+        twin.config.name, lower(to_qonnx(twin)), provenance, {key: values[key] for key in DISPLAYED}
     )
 
 

@@ -37,6 +37,7 @@ class QuantMoeMlp(nn.Module):
     def __init__(self, config: M3ViTConfig, residual_scale: float, expert_bits: int = 8) -> None:
         super().__init__()
         self.config, self.residual_scale = config, residual_scale
+        self.last_logits = torch.zeros(0)
         experts, hidden, d_model = config.n_experts, config.expert_hidden, config.d_model
         self.n_gates = len(config.tasks) if config.gate == "multi_gate" else 1
         self.gate = quant_linear(d_model, self.n_gates * experts, bias=False)
@@ -52,6 +53,7 @@ class QuantMoeMlp(nn.Module):
     def forward(self, x: Tensor, task: Tensor) -> Tensor:
         """(B, N, d) int8 values, int64 scalar -> (B, N, d) on the residual grid."""
         logits = self.logits(x, task)
+        self.last_logits = logits  # for training by imitation
         experts = self.config.n_experts
         w1 = per_expert(weight_of(self.htoh4), experts)
         b1 = per_expert(self.htoh4.bias, experts)

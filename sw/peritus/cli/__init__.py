@@ -8,6 +8,7 @@ from peritus.cli.demo import demo_command
 from peritus.cli.doctor import doctor_command
 from peritus.cli.info import info_command
 from peritus.cli.run import run_command
+from peritus.cli.train import train_command
 
 app = typer.Typer(
     name="peritus",
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command("demo")(demo_command)
 app.command("compile")(compile_command)
 app.command("run")(run_command)
+app.command("train")(train_command)
 app.command("info")(info_command)
 app.command("doctor")(doctor_command)
 

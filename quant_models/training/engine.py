@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a stage of training: steps, schedule, validation, journal, and a state that survives interruption."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from peritus.errors import PeritusError
+from quant_models.data.dataset import Dataset
+from quant_models.training.batches import Batch, check_tasks, step_seed, training_batch
+from quant_models.training.checkpoint import load_state, save_state
+from quant_models.training.config import TrainingConfig
+from quant_models.training.journal import Journal, plot
+from quant_models.training.scores import score
+from quant_models.training.stage import Stage
+
+
+class NonFiniteLossError(PeritusError):
+    """The loss became NaN or infinite; names the step and the terms."""
+
+
+class Interrupted(PeritusError):
+    """The run was asked to stop (Ctrl-C, SIGTERM); its state is saved and names where to go on."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how to compute; none of it defines the run.
+
+    device: "cpu" or "cuda". bf16: autocast to bfloat16, which pays where matrix units have it. save_every,
+    validate_every: steps. log_every: steps per journal line.
+    """
+
+    device: str = "cpu"
+    bf16: bool = False
+    save_every: int = 100
+    validate_every: int = 250
+    log_every: int = 10
+
+
+def train(
+    stage: Stage,
+    training: TrainingConfig,
+    data: Dataset,
+    validation: Dataset,
+    folder: Path,
+    machine: Machine | None = None,
+    console: Console | None = None,
+) -> dict[str, float]:
+    """Train from the state in `folder`, or from the start, to the last step; returns the last scores.
+
+    Raises:
+        NonFiniteLossError, Interrupted: the state of the last save, or of the last step, is in the folder.
+        CheckpointError: the folder holds another run. DataError: the data lack a task.
+    """
+    machine = machine or Machine()
+    for checked in (data, validation):
+        check_tasks(checked, stage.config)
+    folder.mkdir(parents=True, exist_ok=True)
+    net = stage.module.to(machine.device)
+    optimizer = torch.optim.AdamW(stage.groups(), lr=training.learning_rate, fused=True)
+    identity = {
+        **training.record(),
+        "origin": stage.origin,
+        "model": asdict(stage.config),
+        "data": data.name,
+        "images": len(data),
+    }
+    step = load_state(folder, identity, net, optimizer)
+    journal = Journal(folder, step)
+    scores: dict[str, float] = {}
+
+    def save() -> None:
+        save_state(folder, step, identity, net, optimizer)
+
+    with _stop_requested() as stop, _progress(console) as progress:
+        bar = progress.add_task(training.stage, total=training.steps, completed=step, note="")
+        began, since = time.monotonic(), step
+        while step < training.steps:
+            net.train()
+            torch.manual_seed(step_seed(training.seed, step))
+            batch = _to(training_batch(data, step, training.batch, training.seed), machine.device)
+            rate = training.rate(step)
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["rate"]
+            with torch.autocast(machine.device, torch.bfloat16, enabled=machine.bf16):
+                loss = stage.loss(batch)
+            parts = {name: float(value.detach()) for name, value in loss.parts.items()}
+            if not bool(torch.isfinite(loss.total)):
+                raise NonFiniteLossError(
+                    f"loss is {float(loss.total.detach())} at step {step}: {parts}; "
+                    f"lower the learning rate ({training.learning_rate:g}); {folder} keeps the last state"
+                )
+            optimizer.zero_grad()
+            loss.total.backward()
+            norm = torch.nn.utils.clip_grad_norm_(net.parameters(), training.clip_norm)
+            optimizer.step()
+            step += 1
+            if step % machine.log_every == 0 or step == training.steps:
+                speed = (step - since) * training.batch / max(time.monotonic() - began, 1e-9)
+                journal.write(
+                    step,
+                    loss=float(loss.total.detach()),
+                    **parts,
+                    gradient=float(norm),
+                    rate=rate,
+                    images_per_s=speed,
+                )
+            progress.update(bar, completed=step, note="  ".join(f"{k} {v:.3f}" for k, v in parts.items()))
+            if step % machine.validate_every == 0 or step == training.steps:
+                net.eval()
+                scores = score(stage.outputs, stage.config, validation, machine.device)
+                journal.write(step, **{f"validation_{key}": value for key, value in scores.items()})
+                progress.console.print(
+                    f"step {step}: " + "  ".join(f"{k} {v:.4f}" for k, v in scores.items())
+                )
+                plot(folder)
+            if step % machine.save_every == 0 or step == training.steps or stop:
+                save()
+            if stop and step < training.steps:
+                raise Interrupted(
+                    f"stopped at step {step} of {training.steps}; run the same command to go on ({folder})"
+                )
+    net.eval()
+    return scores
+
+
+def _to(batch: Batch, device: str) -> Batch:
+    return Batch(batch.images.to(device), {name: target.to(device) for name, target in batch.targets.items()})
+
+
+def _progress(console: Console | None) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )
+
+
+@contextlib.contextmanager
+def _stop_requested() -> Iterator[list[int]]:
+    """A list that is no longer empty once SIGINT or SIGTERM has come; a second signal acts at once."""
+    received: list[int] = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(number, previous[number])
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    try:
+        previous = {number: signal.signal(number, remember) for number in numbers}
+    except ValueError:  # not in the main thread: whoever runs it stops it
+        yield received
+        return
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
