@@ -12,19 +12,24 @@ Ints = npt.NDArray[np.integer[Any]]  # any integer array, as input
 I64 = npt.NDArray[np.int64]  # every intermediate result
 
 
+_HALF = np.array([0, *(1 << s for s in range(63))], dtype=np.int64)  # 2^(shift - 1)
+
+
 def rhu(value: Ints, shift: Ints | int) -> I64:
     """Round half up, elementwise: floor(value / 2^shift + 1/2) = (value + 2^(shift-1)) >> shift.
 
     shift: 0..63; 0 leaves the value as it is.
     """
     s = np.asarray(shift, dtype=np.int64)
-    half = np.where(s > 0, np.int64(1) << np.maximum(s - 1, 0), 0)
-    return np.asarray((value.astype(np.int64) + half) >> s)
+    total = np.add(value, _HALF[s], dtype=np.int64)
+    total >>= s
+    return np.asarray(total)
 
 
 def saturate(value: Ints, bits: int) -> I64:
     """Clamp to a signed integer of `bits` bits: [-2^(bits-1), 2^(bits-1) - 1]."""
-    return np.clip(value.astype(np.int64), -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+    clamped: I64 = np.maximum(value, -(1 << (bits - 1)), dtype=np.int64)
+    return np.minimum(clamped, (1 << (bits - 1)) - 1, out=clamped)
 
 
 def bit_length(value: Ints) -> I64:

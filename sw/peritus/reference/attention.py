@@ -14,7 +14,7 @@ from peritus.reference.softmax import probabilities, row_maximum
 
 def stationary(value: Ints) -> I64:
     """Keys and values as the array holds them: int8 within ±127, so that it can pack two per multiplier."""
-    return np.maximum(value.astype(np.int64), -127)
+    return np.maximum(value.astype(np.int64, copy=False), -127)
 
 
 def attention_scores(q: Ints, k: Ints, multiplier: int, shift: int) -> I64:

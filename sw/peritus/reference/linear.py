@@ -23,4 +23,7 @@ def matmul(x: Ints, w: Ints) -> I64:
 
 
 def _magnitude(value: Ints) -> int:
+    """An upper bound of the absolute values."""
+    if value.dtype.itemsize == 1:
+        return 255 if value.dtype.kind == "u" else 128
     return max(abs(int(value.min())), abs(int(value.max()))) if value.size else 0

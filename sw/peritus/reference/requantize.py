@@ -15,8 +15,9 @@ def requantize(acc: Ints, bias: Ints | int, multiplier: Ints | int, shift: Ints 
     multiplier: uint16 [channels] or scalar, 0 or >= 2^15. shift: 1..47, like multiplier.
     Returns y, signed 24 bits, same shape as acc.
     """
-    biased = acc.astype(np.int64) + bias
-    return saturate(rhu(biased * np.asarray(multiplier, dtype=np.int64), shift), 24)
+    y = np.add(acc, bias, dtype=np.int64)
+    y *= np.asarray(multiplier, dtype=np.int64)
+    return saturate(rhu(y, shift), 24)
 
 
 def rescale(value: Ints, multiplier: Ints, shift: Ints | int) -> I64:
@@ -25,4 +26,4 @@ def rescale(value: Ints, multiplier: Ints, shift: Ints | int) -> I64:
     value: signed 24 bits. multiplier: uint16 (channel scale, expert score Q1.15, or reciprocal), broadcast
     against value. shift: 1..63.
     """
-    return rhu(value.astype(np.int64) * multiplier.astype(np.int64), shift)
+    return rhu(np.multiply(value, multiplier, dtype=np.int64), shift)

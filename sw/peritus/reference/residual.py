@@ -19,4 +19,4 @@ def residual_accumulate(residual: Ints, z: Ints) -> I64:
     At most 15 contributions on a 16-bit value fit 20 bits. Readers saturate to 16 bits, once, after the last
     expert, so the order of the experts cannot change a bit.
     """
-    return residual.astype(np.int64) + saturate(z, 16)
+    return np.add(residual, saturate(z, 16), dtype=np.int64)

@@ -11,7 +11,7 @@ from peritus.reference.tables import EXP
 
 def row_maximum(scores: Ints) -> I64:
     """M[q] = max over keys: int16 [..., queries, keys], valid keys only -> [..., queries, 1]."""
-    maximum: I64 = scores.astype(np.int64).max(axis=-1, keepdims=True)
+    maximum: I64 = scores.max(axis=-1, keepdims=True).astype(np.int64)
     return maximum
 
 
@@ -21,4 +21,4 @@ def probabilities(scores: Ints, maximum: Ints) -> I64:
     scores: int16 in 1/16 octaves [..., queries, keys]. maximum: row_maximum(scores).
     Returns uint8 values of the same shape; the largest of each row is 255. sum(P) is the row sum.
     """
-    return np.take(EXP, np.minimum(maximum - scores.astype(np.int64), 255))
+    return np.take(EXP, np.minimum(np.subtract(maximum, scores, dtype=np.int64), 255))
