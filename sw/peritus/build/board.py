@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from peritus.build.errors import BoardError
+from peritus.build.errors import BoardFileError
 from peritus.hw.config import config_names, load_config
 from peritus.resources import resource
 
@@ -53,42 +53,46 @@ def board_names() -> list[str]:
 
 
 def load_board(name: str) -> Board:
-    """The board `name`; BoardError for an unknown name, field or value."""
+    """The board `name`; BoardFileError for an unknown name, field or value."""
     if name not in board_names():
-        raise BoardError(f"unknown board {name!r}; known: {', '.join(board_names())}")
+        raise BoardFileError(f"unknown board {name!r}; known: {', '.join(board_names())}")
     return parse_board(name, resource(f"boards/{name}/board.toml"))
 
 
 def parse_board(name: str, path: Path) -> Board:
-    """The board that a file describes; BoardError as `load_board`."""
+    """The board that a file describes; BoardFileError as `load_board`."""
     try:
         table = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
-        raise BoardError(f"{path}: {error}") from error
+        raise BoardFileError(f"{path}: {error}") from error
     flow = table.get("flow")
     known = {field.name for field in fields(Board)} - {"name", "settings"} | {flow}
     if set(table) != known:
-        raise BoardError(f"{path}: fields {sorted(map(str, set(table) ^ known))} are unknown or missing")
+        raise BoardFileError(f"{path}: fields {sorted(map(str, set(table) ^ known))} are unknown or missing")
     board = Board(name, table["title"], table["flow"], table["hw"], table["model"], table[table["flow"]])
     if board.hw not in config_names():
-        raise BoardError(f"{path}: hw = {board.hw!r}, must be one of {', '.join(config_names())}")
+        raise BoardFileError(f"{path}: hw = {board.hw!r}, must be one of {', '.join(config_names())}")
     return board
 
 
 def vivado_settings(board: Board) -> VivadoSettings:
-    """The [vivado] table of a board; BoardError for an unknown field or value, or another flow."""
+    """The [vivado] table of a board; BoardFileError for an unknown field or value, or another flow."""
     if board.flow != "vivado":
-        raise BoardError(f"board {board.name}: flow = {board.flow!r}, must be 'vivado'")
+        raise BoardFileError(f"board {board.name}: flow = {board.flow!r}, must be 'vivado'")
     known = {field.name for field in fields(VivadoSettings)}
     if set(board.settings) != known:
         wrong = sorted(set(board.settings) ^ known)
-        raise BoardError(f"board {board.name}: fields {wrong} of [vivado] are unknown or missing")
+        raise BoardFileError(f"board {board.name}: fields {wrong} of [vivado] are unknown or missing")
     found = VivadoSettings(**{**board.settings, "memory": tuple(board.settings["memory"])})
     if not found.memory or not set(found.memory) <= set(MEMORIES):
-        raise BoardError(f"board {board.name}: memory = {list(found.memory)}, must be some of {MEMORIES}")
+        raise BoardFileError(f"board {board.name}: memory = {list(found.memory)}, must be some of {MEMORIES}")
     if found.board_part.count(":") != 2:
-        raise BoardError(f"board {board.name}: board_part = {found.board_part!r}, must be vendor:name:part")
+        raise BoardFileError(
+            f"board {board.name}: board_part = {found.board_part!r}, must be vendor:name:part"
+        )
     ports = load_config(board.hw).axi_ports
     if ports > HP_PORTS:
-        raise BoardError(f"board {board.name}: hw {board.hw} has {ports} memory ports, must be <= {HP_PORTS}")
+        raise BoardFileError(
+            f"board {board.name}: hw {board.hw} has {ports} memory ports, must be <= {HP_PORTS}"
+        )
     return found

@@ -4,7 +4,7 @@
 from peritus.errors import PeritusError
 
 
-class BoardError(PeritusError):
+class BoardFileError(PeritusError):
     """A board is unknown or its description breaks a rule; names the field, value and what was expected."""
 
 

@@ -62,14 +62,14 @@ class Project:
 
 
 def write_project(board: Board, folder: Path, *, timeout_s: float, jobs: int) -> Project:
-    """Write everything Vivado needs into `folder`; products of an earlier run there are removed.
+    """Write everything Vivado needs into `folder`; what it made there earlier stays until it runs again.
 
     Args:
         timeout_s: limit for each of synthesis and implementation, rounded up to minutes.
         jobs: processes Vivado may start.
 
     Raises:
-        BoardError: the board has no usable [vivado] table.
+        BoardFileError: the board has no usable [vivado] table.
         ProjectError: a value cannot be written as Tcl, or the ports of the top are not understood.
         ResourceError: project files are missing.
     """
@@ -79,8 +79,7 @@ def write_project(board: Board, folder: Path, *, timeout_s: float, jobs: int) ->
     (top,) = (path for path in sources if path.stem == TOP)
     verilog = wrapper(top_ports(top, hw), hw)
 
-    for stale in ("ip", "package_ip", "project", "reports", "product"):
-        shutil.rmtree(folder / stale, ignore_errors=True)
+    shutil.rmtree(folder / "ip", ignore_errors=True)
     source_folder = folder / "ip" / "src"
     source_folder.mkdir(parents=True)
     for path in sources:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command line: peritus demo | compile | run | info | doctor."""
+"""Command line: peritus demo | compile | run | info | build | doctor."""
 
 import typer
 
+from peritus.cli.build import build_command
 from peritus.cli.compile import compile_command
 from peritus.cli.demo import demo_command
 from peritus.cli.doctor import doctor_command
@@ -23,6 +24,7 @@ app.command("compile")(compile_command)
 app.command("run")(run_command)
 app.command("train")(train_command)
 app.command("info")(info_command)
+app.command("build")(build_command)
 app.command("doctor")(doctor_command)
 
 __all__ = ["app"]

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peritus build: from a board's name to the folder that is copied onto it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from peritus import api
+from peritus.build.board import Board, board_names, load_board
+from peritus.build.errors import VivadoNotFound
+from peritus.build.package import package
+from peritus.build.project import Project, write_project
+from peritus.build.reports import BuildReport, check_timing, read_reports
+from peritus.build.vivado import check_project, find_vivado, run_vivado
+from peritus.cli.common import JsonOption, busy, output_console, progress_console, reports_errors, write_json
+
+PROJECT_ONLY = 3  # exit status: the project is written, but there is no Vivado to run
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for, whatever the flow."""
+
+    folder: Path
+    vivado: Path | None
+    check: bool
+    timeout_s: float
+    jobs: int
+    json_target: str | None
+
+
+@reports_errors
+def build_command(
+    board: Annotated[str, typer.Argument(help=f"Board: {', '.join(board_names())}.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write; default: build/BOARD.")
+    ] = None,
+    vivado: Annotated[
+        Path | None, typer.Option(help="Vivado's program or folder; default: the one on PATH.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Do not run Vivado: check its scripts against the recorder.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds until Vivado counts as hung.")] = 6 * 3600,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that Vivado may start.")] = 4,
+    json_target: JsonOption = None,
+) -> None:
+    """Build for a board: write its project, run the tools, collect what the board needs.
+
+    Exit status 3: the project is written, but Vivado was not found.
+    """
+    description = load_board(board)
+    folder = output or Path("build") / board
+    FLOWS[description.flow](description, Options(folder, vivado, check, timeout, jobs, json_target))
+
+
+def vivado_flow(board: Board, options: Options) -> None:
+    """Vivado, for the boards that AMD's tools are needed for."""
+    project = write_project(board, options.folder / "vivado", timeout_s=options.timeout_s, jobs=options.jobs)
+    console = output_console(options.json_target)
+    console.print(f"Project for the {board.title}: {project.folder}", highlight=False, soft_wrap=True)
+    record: dict[str, Any] = {"board": board.name, "hw": board.hw, "project": str(project.folder)}
+    if options.check:
+        calls = len(check_project(project).calls)
+        console.print(f"{calls} Vivado commands recorded, the block design is whole. Vivado was not run.")
+        write_json({**record, "checked": True, "commands": calls, "built": False}, options.json_target)
+        return
+    try:
+        program = find_vivado(options.vivado)
+    except VivadoNotFound as error:
+        write_json({**record, "built": False}, options.json_target)
+        progress_console.print(
+            f"The project is written, but not built: {error}.\n"
+            f"Where Vivado is: cd {project.folder} && vivado -mode batch -source {project.script.name}",
+            style="yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(PROJECT_ONLY) from error
+    report, files = _run(project, program, options)
+    console.print(report_table(board, report))
+    console.print(f"For the board: {files[0].parent}", highlight=False, soft_wrap=True)
+    write_json(
+        {**record, "built": True, **report.record(), "files": [str(file) for file in files]},
+        options.json_target,
+    )
+
+
+def _run(project: Project, program: Path, options: Options) -> tuple[BuildReport, list[Path]]:
+    """Bitstream, its reports, and the board's folder; only what meets its timing gets there."""
+    with busy(f"Compiling {project.board.model} for {project.hw.name}"):
+        bundle = api.compile(api.load_model(project.board.model), hw=project.hw)
+    with busy(f"Vivado builds {project.board.name}; log {project.folder / 'vivado.log'}"):
+        run_vivado(project, program, timeout_s=options.timeout_s)
+    report = read_reports(project)
+    check_timing(report.timing, project.hw)
+    return report, package(project, report, bundle, options.folder / "board")
+
+
+def report_table(board: Board, report: BuildReport) -> Table:
+    """Utilization, slack and power for people."""
+    table = Table(title=f"{board.name}: {board.hw}", title_justify="left", show_header=False)
+    for site, sites in report.utilization.items():
+        share = sites.used / sites.available if sites.available else 0
+        table.add_row(site, f"{sites.used:g} of {sites.available:g} ({share:.1%})")
+    table.add_row("worst setup slack", f"{report.timing.wns_ns} ns")
+    table.add_row("worst hold slack", f"{report.timing.whs_ns} ns")
+    table.add_row(
+        "power", f"{report.power.total_w} W (Vivado's estimate, confidence {report.power.confidence})"
+    )
+    return table
+
+
+# How a board's `flow` is carried out.
+FLOWS: dict[str, Callable[[Board, Options], None]] = {"vivado": vivado_flow}
