@@ -82,6 +82,7 @@ def test_routing_patterns_on_nano(nano: RtlDevice, routing: RoutingPattern) -> N
         {"d": 8, "heads": 1, "hidden": 8, "expert_hidden": 8},  # every GEMM is one tile: all waits are needed
         {"task_channels": (1, 2, 5)},
         {"upscale": 2},
+        {"expert_bits": 4},
         {"patch": 8, "height": 24, "width": 40},
         {"height": 16, "width": 16},  # one patch
     ],

@@ -1,6 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """How good a model's maps are: metrics, and the integer executor over many images."""
 
+from peritus.evaluation.evaluate import Evaluation, EvaluationError, Frame, evaluate
 from peritus.evaluation.metrics import IGNORE, NO_DEPTH, ConfusionMatrix, DepthError, MetricError
+from peritus.evaluation.workers import WorkerError
 
-__all__ = ["IGNORE", "NO_DEPTH", "ConfusionMatrix", "DepthError", "MetricError"]
+__all__ = [
+    "IGNORE",
+    "NO_DEPTH",
+    "ConfusionMatrix",
+    "DepthError",
+    "Evaluation",
+    "EvaluationError",
+    "Frame",
+    "MetricError",
+    "WorkerError",
+    "evaluate",
+]

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bit-exact integer executor over a data set: what the accelerator would score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from peritus.devices.device import resize_bilinear
+from peritus.errors import PeritusError
+from peritus.evaluation.metrics import ConfusionMatrix, DepthError
+from peritus.evaluation.workers import default_workers, in_order
+from peritus.ir import QuantModel, Router, Task, execute
+from peritus.reference import Routing
+
+Array = npt.NDArray[Any]
+Sample = tuple[npt.NDArray[np.uint8], Mapping[str, Array]]
+Metric = ConfusionMatrix | DepthError
+
+
+class EvaluationError(PeritusError):
+    """Images and targets that do not fit the model; names the image and the task."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """What one task of one image did inside, for comparison with the float network.
+
+    image: its position in the data set. features: float32 [tokens, d], the residual stream in real units.
+    routing: by name of the router, int64 [tokens, top_k], the chosen experts, best first.
+    """
+
+    image: int
+    task: str
+    features: npt.NDArray[np.float32]
+    routing: dict[str, npt.NDArray[np.int64]]
+
+
+@dataclass
+class Evaluation:
+    """Metrics by task, over `images` images."""
+
+    images: int = 0
+    metrics: dict[str, Metric] = field(default_factory=dict)
+
+    def record(self) -> dict[str, float]:
+        """ "<task>_miou" and "<task>_accuracy" (0..1); "<task>_rmse" in metres and "<task>_abs_rel"."""
+        found: dict[str, float] = {}
+        for task, metric in self.metrics.items():
+            if isinstance(metric, ConfusionMatrix):
+                found |= {f"{task}_miou": metric.mean_iou, f"{task}_accuracy": metric.accuracy}
+            else:
+                found |= {f"{task}_rmse": metric.rmse, f"{task}_abs_rel": metric.abs_rel}
+        return found
+
+
+def evaluate(
+    model: QuantModel,
+    images: Iterable[npt.NDArray[np.uint8]],
+    targets: Iterable[Mapping[str, Array]],
+    tasks: Sequence[str] | None = None,
+    *,
+    workers: int | None = None,
+    observe: Callable[[Frame], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Score a model on images with known labels.
+
+    Args:
+        images: uint8 [height, width, 3] each, the model's size. Read as they are needed, like targets.
+        targets: per image, by task: class indices [h, w] (255: ignored) or metres [h, w] (0: unknown). Maps
+            are resized bilinearly to their size, as for display; a depth map's LSB is in metres.
+        tasks: names, default all of the model.
+        workers: processes, default one per core; the result does not depend on it. More than one need an
+            importable main module (`if __name__ == "__main__":`).
+        observe: called with every Frame, in order.
+        progress: called with the number of images done.
+
+    Raises:
+        UnknownTaskError, ImageError, MetricError. EvaluationError: another number of images than of targets,
+        or a task without target. WorkerError: a worker process died.
+    """
+    names = [task.name for task in model.graph.tasks] if tasks is None else list(tasks)
+    for name in names:
+        model.graph.task_index(name)
+    result = Evaluation(metrics={name: _metric(model, name) for name in names})
+    jobs = enumerate(_pairs(images, targets))
+    answers = in_order(
+        partial(_score, names, observe is not None), jobs, workers or default_workers(), _prepare, (model,)
+    )
+    for found, frames in answers:
+        for name, metric in found.items():
+            result.metrics[name].merge(metric)  # type: ignore[arg-type]  # one task, one kind
+        for frame in frames:
+            assert observe is not None
+            observe(frame)
+        result.images += 1
+        if progress is not None:
+            progress(result.images)
+    return result
+
+
+def _pairs(
+    images: Iterable[npt.NDArray[np.uint8]], targets: Iterable[Mapping[str, Array]]
+) -> Iterable[Sample]:
+    try:
+        yield from zip(images, targets, strict=True)
+    except ValueError as error:
+        raise EvaluationError(f"another number of images than of targets: {error}") from error
+
+
+def _metric(model: QuantModel, name: str) -> Metric:
+    task = model.graph.tasks[model.graph.task_index(name)]
+    return ConfusionMatrix(task.channels) if task.kind == "segmentation" else DepthError()
+
+
+_held: list[QuantModel] = []  # the model of this process
+
+
+def _prepare(model: QuantModel) -> None:
+    _held[:] = [model]
+
+
+def _score(
+    tasks: list[str], observed: bool, job: tuple[int, Sample]
+) -> tuple[dict[str, Metric], list[Frame]]:
+    """Metrics of one image, by task."""
+    (model,) = _held
+    index, (image, targets) = job
+    graph = model.graph
+    found: dict[str, Metric] = {}
+    frames = []
+    for name in tasks:
+        if name not in targets:
+            raise EvaluationError(f"image {index} has no target for task {name!r}, only {', '.join(targets)}")
+        result = execute(graph, image, name, keep_values=observed)
+        task = graph.tasks[graph.task_index(name)]
+        found[name] = _metric(model, name)
+        found[name].update(_prediction(task, result.output, *targets[name].shape), targets[name])
+        if observed:
+            features = result.features.astype(np.float32) * np.float32(graph.residual_scale)
+            routers = (node.name for node in graph.nodes if isinstance(node, Router))
+            routing = {
+                router: value.experts
+                for router in routers
+                if isinstance(value := result.values.get(router), Routing)
+            }
+            frames.append(Frame(index, name, features, routing))
+    return found, frames
+
+
+def _prediction(task: Task, output: npt.NDArray[np.int16], height: int, width: int) -> Array:
+    """Classes or metres, [height, width]."""
+    full = resize_bilinear(output.astype(np.float32) * np.float32(task.scale), height, width)
+    return full.argmax(axis=2) if task.kind == "segmentation" else full[:, :, 0]
