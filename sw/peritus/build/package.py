@@ -17,9 +17,9 @@ from pathlib import Path
 from peritus.build.notebook import notebook
 from peritus.build.project import Project
 from peritus.build.reports import BuildReport
+from peritus.demo import PHOTO
 from peritus.program.bundle import Bundle
 
-PHOTO = Path(__file__).resolve().parents[1] / "demo" / "photo.png"
 _RUN = """\
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0

@@ -19,6 +19,21 @@ _SIGNALS = {
     "xilinx.com:signal:reset:1.0": ("rst", "RST"),
     "xilinx.com:signal:interrupt:1.0": ("intr", "INTERRUPT"),
 }
+# Parameters of interfaces (UG994) and their values; empty: names or numbers, checked where they count.
+_PARAMETERS: dict[str, set[str]] = {
+    "XIL_INTERFACENAME": set(),
+    "ASSOCIATED_BUSIF": set(),
+    "ASSOCIATED_RESET": set(),
+    "DATA_WIDTH": set(),
+    "PROTOCOL": {"AXI4", "AXI4LITE", "AXI3"},
+    "READ_WRITE_MODE": {"READ_WRITE", "READ_ONLY", "WRITE_ONLY"},
+    "POLARITY": {"ACTIVE_LOW", "ACTIVE_HIGH"},
+    "SENSITIVITY": {"LEVEL_HIGH", "LEVEL_LOW", "EDGE_RISING", "EDGE_FALLING"},
+    "SUPPORTS_NARROW_BURST": {"0", "1"},
+    "HAS_LOCK": {"0", "1"},
+    "HAS_QOS": {"0", "1"},
+    "HAS_REGION": {"0", "1"},
+}
 # What a bus must have: channels of reading and writing, and what bursts add to each.
 _READ = {"ARVALID", "ARREADY", "ARADDR", "RVALID", "RREADY", "RDATA", "RRESP"}
 _WRITE = {"AWVALID", "AWREADY", "AWADDR", "WVALID", "WREADY", "WDATA", "WSTRB", "BVALID", "BREADY", "BRESP"}
@@ -67,6 +82,10 @@ def interfaces_of(source: Path, module: str) -> dict[str, Interface]:
 
 
 def _check(source: Path, name: str, entry: Interface, all_of: Mapping[str, Interface]) -> None:
+    for key, value in entry.parameters.items():
+        allowed = _PARAMETERS.get(key)
+        if allowed is None or (allowed and value not in allowed):
+            raise ScriptError(f"{source}: {name} has parameter {key} = {value}")
     if entry.vlnv in _SIGNALS:
         if set(entry.signals) != {_SIGNALS[entry.vlnv][1]}:
             raise ScriptError(f"{source}: {name} of {entry.vlnv} has signals {sorted(entry.signals)}")

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both boards' Vivado projects pass the recorder; every mutation of them fails, and says where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from peritus.build.board import vivado_settings
+from peritus.build.project import Project
+from peritus.build.vivado import check_project
+from peritus.hw import ip
+from peritus.toolchain.vivado_recorder import Recording, ScriptError, record
+from peritus.toolchain.vivado_recorder.recorder import HERE
+from peritus.toolchain.vivado_recorder.table import load_table
+
+DESIGN, SETTINGS, PACKAGE, RUNS = "block_design.tcl", "settings.tcl", "package_ip.tcl", "implement.tcl"
+
+MUTATIONS = {
+    "unknown command": (
+        DESIGN,
+        "\nvalidate_bd_design",
+        "\nvalidate_bd",
+        'invalid command name "validate_bd"',
+    ),
+    "unknown option": (
+        DESIGN,
+        "-type ip -vlnv xilinx.com:ip:proc",
+        "-type ip -vnlv xilinx.com:ip:proc",
+        "-vnlv",
+    ),
+    "option without value": (
+        RUNS,
+        "report_power -file [file join $reports power.rpt]",
+        "report_power -file",
+        "lacks",
+    ),
+    "argument missing": (
+        DESIGN,
+        "create_bd_design $settings(design)",
+        "create_bd_design",
+        "<name> is missing",
+    ),
+    "argument too many": (DESIGN, "\nvalidate_bd_design", "\nvalidate_bd_design now", "too many arguments"),
+    "value not allowed": (RUNS, "write_bitstream", "write_bits", "to_step = 'write_bits'"),
+    "unknown part": (SETTINGS, "part {xczu7ev-ffvc1156-2-e}", "part {xczu7ev-ffvc1156-9-e}", "unknown part"),
+    "no board files": (SETTINGS, "xilinx.com:zcu104:part0", "xilinx.com:zcu105:part0", "no board files"),
+    "board of another part": (
+        SETTINGS,
+        "xilinx.com:zcu104:part0",
+        "xilinx.com:kv260_som:part0",
+        "carries xck26",
+    ),
+    "unknown IP": (
+        DESIGN,
+        "xilinx.com:ip:smartconnect",
+        "xilinx.com:ip:smartconect",
+        "not in the IP catalog",
+    ),
+    "unknown IP version": (SETTINGS, "axi_intc:4.1", "axi_intc:5.1", "not in the IP catalog"),
+    "IP not packaged under its name": (SETTINGS, "version {1.0}", "version {1.1}", "not in the IP catalog"),
+    "catalog not updated": (DESIGN, "update_ip_catalog", "", "not in the IP catalog"),
+    "unknown parameter": (DESIGN, "PSU__USE__IRQ0", "PSU__USE__IRQ", "no parameter config.psu__use__irq"),
+    "parameter out of range": (SETTINGS, "clock_mhz {300}", "clock_mhz {900}", "must be 1..400"),
+    "name without a value": (
+        DESIGN,
+        "-dict $config $zynq",
+        "-dict CONFIG.PSU__USE__IRQ0 $zynq",
+        "without a value",
+    ),
+    "unknown property": (DESIGN, "target_language", "target_lang", "cannot be set"),
+    "pin misspelt": (DESIGN, "zynq/pl_ps_irq0", "zynq/pl_ps_irq_0", "no bd pin 'zynq/pl_ps_irq_0'"),
+    "interface misspelt": (DESIGN, "zynq/S_AXI_HP${port}_FPD", "zynq/S_AXI_HPC${port}_FPD", "no bd intf pin"),
+    "port not switched on": (
+        DESIGN,
+        "CONFIG.PSU__USE__S_AXI_GP$gp 1",
+        "CONFIG.PSU__USE__S_AXI_GP$gp 0",
+        "HP0",
+    ),
+    "interrupt not connected": (
+        *(DESIGN, "connect_bd_net [get_bd_pins $intc/irq] [get_bd_pins zynq/pl_ps_irq0]", ""),
+        "intr pin zynq/pl_ps_irq0 is not connected",
+    ),
+    "interrupt leads nowhere": (
+        *(DESIGN, "connect_bd_net [get_bd_pins $peritus/$settings(interrupt)] [get_bd_pins $intc/intr]", ""),
+        "intr pin peritus_0/irq_o leads nowhere",
+    ),
+    "clock not connected": (
+        DESIGN,
+        "$peritus/$settings(clock) ",
+        "",
+        "clk pin peritus_0/aclk is not connected",
+    ),
+    "reset not connected": (
+        DESIGN,
+        "  lappend resets $name/aresetn\n",
+        "",
+        "control/aresetn is not connected",
+    ),
+    "reset of the wrong polarity": (DESIGN, "reset/peripheral_aresetn", "reset/peripheral_reset", "polarity"),
+    "clock as reset": (
+        DESIGN,
+        "[get_bd_pins zynq/pl_resetn0]",
+        "[get_bd_pins zynq/pl_clk0]",
+        "type of zynq/pl_clk0",
+    ),
+    "second clock": (DESIGN, "zynq/maxihpm0_fpd_aclk]", "zynq/maxihpm0_fpd_aclk zynq/pl_clk1]", "pl_clk1"),
+    "unused master left on": (DESIGN, "CONFIG.PSU__USE__M_AXI_GP1 0", "CONFIG.PSU__USE__M_AXI_GP1 1", "hpm1"),
+    "interface not connected": (
+        *(DESIGN, "connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins $name/S00_AXI]", ""),
+        "zynq/Data does not reach peritus_0/s_axil/reg0",
+    ),
+    "two masters": (
+        *(DESIGN, "[get_bd_intf_pins $name/S00_AXI]", "[get_bd_intf_pins zynq/M_AXI_HPM0_FPD]"),
+        "are both master",
+    ),
+    "address missing": (
+        DESIGN,
+        "exclude_bd_addr_seg -target_address_space $space $segment",
+        "",
+        "has no address",
+    ),
+    "memory not there": (SETTINGS, "{{DDR_LOW}}", "{{DDR_LO}}", "reaches none of {DDR_LO}"),
+    "addresses overlap": (
+        SETTINGS,
+        "controller_base {0xa0010000}",
+        "controller_base {0xa0000000}",
+        "overlaps",
+    ),
+    "address not aligned": (SETTINGS, "register_base {0xa0000000}", "register_base {0xa0000800}", "multiple"),
+    "address out of reach": (SETTINGS, "register_base {0xa0000000}", "register_base {0x90000000}", "outside"),
+    "register window too small": (
+        SETTINGS,
+        "register_bytes {4096}",
+        "register_bytes {2048}",
+        "12 address bits",
+    ),
+    "not validated": (DESIGN, "\nvalidate_bd_design", "", "not validated"),
+    "not generated": (
+        DESIGN,
+        "generate_target all [get_files $settings(design).bd]",
+        "",
+        "not validated and gen",
+    ),
+    "wrong top": (DESIGN, "$settings(design)_wrapper", "$settings(design)_top", "no source of that name"),
+    "SystemVerilog top packaged": (
+        SETTINGS,
+        "ip_top {peritus_ip}",
+        "ip_top {peritus_top}",
+        "no Verilog source",
+    ),
+    "core without a name": (
+        PACKAGE,
+        "{vendor library name version",
+        "{vendor library version",
+        "the core has no name",
+    ),
+    "no memory map": (
+        *(PACKAGE, "set_property slave_memory_map_ref $settings(registers) $registers", ""),
+        "no memory map",
+    ),
+    "run not waited for": (
+        RUNS,
+        "wait_on_runs -timeout $settings(timeout_minutes) $run",
+        "",
+        "did not finish",
+    ),
+    "wait without a limit": (RUNS, "-timeout $settings(timeout_minutes) ", "", "-timeout is missing"),
+    "implementation first": (
+        RUNS,
+        "{run steps} {synth_1 {} impl_1",
+        "{run steps} {impl_1 {} synth_1",
+        "before synth_1",
+    ),
+    "no bitstream": (RUNS, "-to_step write_bitstream", "-to_step route_design", "no such file"),
+    "report of nothing": (RUNS, "\nopen_run impl_1", "", "no implemented is open"),
+    "report into nowhere": (RUNS, "\nfile mkdir $reports", "", "no folder"),
+    "failure hidden": (
+        RUNS,
+        "\nopen_run impl_1",
+        "\nopen_run impl_1\ncatch {open_run impl_2}",
+        "hides failures",
+    ),
+    "another program started": (RUNS, "\nopen_run impl_1", "\nexec ls", 'invalid command name "exec"'),
+}
+
+
+@pytest.fixture(scope="module")
+def recording(project: Project) -> Recording:
+    return check_project(project)
+
+
+def test_the_design_is_what_the_driver_expects(project: Project, recording: Recording) -> None:
+    design = recording.design
+    assert design is not None and design.validated and design.generated
+    ports = ip.memory_ports(project.hw)
+    zynq = recording.model.get("bd_cell:zynq").properties
+    assert zynq["config.psu__crl_apb__pl0_ref_ctrl__freqmhz"] == str(project.hw.clock_mhz)
+    for index, port in enumerate(ports):
+        assert zynq[f"config.psu__saxigp{index + 2}__data_width"] == str(port.data_bits)
+        link = design.links[f"bd_intf_pin:{ip.INSTANCE}/{port.name}"]
+        assert design.links[link.replace("S00", "M00")] == f"bd_intf_pin:zynq/S_AXI_HP{index}_FPD"
+    assert sum("S_AXI_HP" in slave for slave in design.links.values()) == len(ports)
+    windows = {
+        segment: place for (space, segment), place in design.assigned.items() if space.endswith("zynq/Data")
+    }
+    assert windows == {
+        f"bd_addr_seg:{ip.INSTANCE}/{ip.REGISTERS}/reg0": (ip.REGISTER_BASE, ip.REGISTER_BYTES),
+        f"bd_addr_seg:{ip.CONTROLLER}/S_AXI/Reg": (ip.CONTROLLER_BASE, ip.CONTROLLER_BYTES),
+    }
+    assert design.driver(f"bd_pin:{ip.CONTROLLER}/intr") == f"bd_pin:{ip.INSTANCE}/{ip.INTERRUPT}"
+    assert design.driver("bd_pin:zynq/pl_ps_irq0") == f"bd_pin:{ip.CONTROLLER}/irq"
+
+
+def test_the_accelerator_reaches_memory_only(project: Project, recording: Recording) -> None:
+    assert recording.design is not None
+    seen = {
+        segment.rpartition("_DDR_")[2]
+        for space, segment in recording.design.assigned
+        if space.startswith(f"bd_addr_space:{ip.INSTANCE}/")
+    }
+    assert {f"DDR_{name}" for name in seen} == set(vivado_settings(project.board).memory)
+
+
+def test_the_table_has_no_command_that_nothing_uses(recording: Recording) -> None:
+    table = load_table(HERE / "commands.toml")
+    assert {call.command for call in recording.calls} == set(table)
+    assert all(entry["doc"].split()[0].startswith("UG") for entry in table.values())
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_fails(scratch: Project, name: str) -> None:
+    file, old, new, message = MUTATIONS[name]
+    path = scratch.folder / file
+    text = path.read_text()
+    assert text.count(old) >= 1, f"{file} has no {old!r}"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ScriptError) as error:
+        record(scratch.script)
+    assert message in str(error.value)
+
+
+def test_a_missing_source_fails(scratch: Project) -> None:
+    (scratch.folder / "ip" / "src" / "core.sv").unlink()
+    with pytest.raises(ScriptError, match=r"add_files: no file .*core\.sv"):
+        record(scratch.script)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("m02_axi ARVALID", "m02_axi ARVALUD", "m02_axi lacks ARVALID"),
+        (":m03_axi,", ",", "no clock is associated with m03_axi"),
+        (
+            "m01_axi, PROTOCOL AXI4, DATA_WIDTH 128",
+            "m01_axi, PROTOCOL AXI4, DATA_WIDTH 64",
+            "has 128 data bits",
+        ),
+        (
+            '  (* X_INTERFACE_INFO = "xilinx.com:interface:aximm:1.0 s_axil BRESP" *)\n',
+            "",
+            "s_axil_bresp has no X_",
+        ),
+        ("xilinx.com:signal:interrupt:1.0", "xilinx.com:signal:intr:1.0", "unknown interface"),
+        ("SENSITIVITY LEVEL_HIGH", "SENSITIVITY LEVEL_HI", "SENSITIVITY = LEVEL_HI"),
+    ],
+)
+def test_a_wrapper_with_wrong_attributes_fails(scratch: Project, old: str, new: str, message: str) -> None:
+    path = scratch.folder / "ip" / "src" / "peritus_ip.v"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ScriptError) as error:
+        record(scratch.script)
+    assert message in str(error.value)
+
+
+def test_an_endless_script_is_ended(tmp_path: Path) -> None:
+    script = tmp_path / "build.tcl"
+    script.write_text("while {1} {}\n")
+    with pytest.raises(ScriptError, match="time limit"):
+        record(script, timeout_s=1)
