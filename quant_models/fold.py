@@ -88,20 +88,15 @@ def power_of_two_scale(largest: float) -> float:
 
 
 @torch.no_grad()
-def build_twin(
-    net: M3ViT, images: Tensor, recipe: Recipe = DEFAULT, expert_bits: int = 8
-) -> tuple[QuantM3ViT, Report]:
-    """Calibrate `net` on `images` (B, C, H, W; pixels k/256) and build its twin, in evaluation mode.
-
-    expert_bits: of the experts' weights, 8 or 4.
-    """
+def build_twin(net: M3ViT, images: Tensor, recipe: Recipe = DEFAULT) -> tuple[QuantM3ViT, Report]:
+    """Calibrate `net` on `images` (B, C, H, W; pixels k/256) and build its twin, in evaluation mode."""
     seen = Observer(net, images)
     heads = {
         task: float(seen[f"decoders.{task}.head"].peak.max()) * LOGIT_HEADROOM / INT16_MAX
         for task in net.config.task_names
     }
     residual_scale = power_of_two_scale(seen.residual_max * RESIDUAL_HEADROOM)
-    twin = QuantM3ViT(net.config, residual_scale, heads, expert_bits).eval()
+    twin = QuantM3ViT(net.config, residual_scale, heads, recipe.expert_bits).eval()
     c = _Fold(net, twin, seen, recipe, Report())
     _fold_embedding(c)
     for layer, (block, quant) in enumerate(zip(net.backbone.layers, twin.backbone.layers, strict=True)):
@@ -204,10 +199,13 @@ def _fold_moe(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
     def quantize_readers(weight: Tensor) -> Tensor:
         return torch.cat((quantize_expert(weight[: len(first)]), quantize_weight(weight[len(first) :])))
 
-    readers = torch.cat((first, _flat(routers)))
+    # Gates are few rows, but routing hangs on them: they count as much as all experts together.
+    gates = _flat(routers)
+    balance = (norm.rows @ first.T).norm() / (norm.rows @ gates.T).norm().clamp(min=1e-6)
+    readers = torch.cat((first, gates * balance))
     s = c.search(f"{path}.norm2", norm.rows, norm.peak, readers, quantize_readers)
     _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias, s)
-    target.gate.weight.copy_(_flat(routers) * s)
+    target.gate.weight.copy_(gates * s)
     target.gate_bias.copy_(bias)
     target.htoh4.weight.copy_(first * s)
     fit_clip(target.htoh4)

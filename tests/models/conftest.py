@@ -75,6 +75,7 @@ def chain() -> Callable[..., Chain]:
     from quant_models.export import to_qonnx
     from quant_models.fold import build_twin
     from quant_models.init import new_model, procedural_images
+    from quant_models.recipe import Recipe
 
     built: dict[tuple[str, int], Chain] = {}
 
@@ -88,7 +89,7 @@ def chain() -> Callable[..., Chain]:
             if gate == "multi_gate":
                 with torch.no_grad():
                     _route_by_pattern(net)
-            twin, _ = build_twin(net, procedural_images(config, 4, seed=1), expert_bits=expert_bits)
+            twin, _ = build_twin(net, procedural_images(config, 4, seed=1), Recipe(expert_bits=expert_bits))
             qonnx = to_qonnx(twin)
             built[key] = Chain(net, twin, qonnx, lower(qonnx))
         return built[key]
