@@ -128,9 +128,12 @@ def import_pynq() -> Any:
 def _find_board() -> Any:
     """PYNQ's own device."""
     pynq = import_pynq()
-    if not pynq.Device.devices:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # says what is raised below
+        boards = pynq.Device.devices
+    if not boards:
         raise BoardError("PYNQ finds no board here: run on the board, as root, with XRT's environment set")
-    return pynq.Device.active_device
+    return boards[0]
 
 
 def _lock(board: Any) -> IO[str]:

@@ -45,7 +45,8 @@ class PynqSimDevice(PynqDevice):
         progress: Callable[[BuildProgress], None] | None = None,
     ) -> None:
         import_pynq()
-        from peritus.devices.pynq_board import SimulatedBoard, write_bitstream
+        from peritus.devices.pynq_board import SimulatedBoard
+        from peritus.devices.pynq_soc import write_bitstream
         from peritus.devices.rtl import build_rtl
 
         build_rtl(hw, progress=progress)
