@@ -10,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from peritus.errors import PeritusError
+from peritus.evaluation.metrics import IGNORE, NO_DEPTH
 from quant_models.config import TaskConfig
-
-IGNORE = 255  # label of pixels that count in no class
-NO_DEPTH = 0.0  # metres; depth of pixels that were not measured
 
 Target = npt.NDArray[Any]
 
@@ -46,3 +44,7 @@ class Dataset(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Sample: ...
+
+    def batch(self, indices: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.uint8], dict[str, Target]]:
+        """Several samples at once: images [B, H, W, 3] and each task's targets [B, H, W]."""
+        ...
