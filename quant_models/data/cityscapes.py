@@ -71,7 +71,8 @@ class Cityscapes(FolderDataset):
         values = read_map(path)
         if task == "semseg":
             check_range(path, values, HIGHEST_LABEL_ID)
-            return _TRAIN_ID[values]
+            train_ids: Target = _TRAIN_ID[values]
+            return train_ids
         name = path.name.replace("_disparity.png", "_camera.json")
         return depth_of(values, *read_camera(self._cameras / path.parent.name / name))
 

@@ -174,7 +174,8 @@ def resize_nearest(target: Target, height: int, width: int) -> Target:
     rows, columns = target.shape
     y = (2 * np.arange(height) + 1) * rows // (2 * height)
     x = (2 * np.arange(width) + 1) * columns // (2 * width)
-    return target[y[:, None], x]
+    nearest: Target = target[y[:, None], x]
+    return nearest
 
 
 def _size(pixels: npt.NDArray[Any]) -> str:

@@ -38,7 +38,7 @@ PASCAL_CLASSES = (
     "tvmonitor",
 )
 # fmt: on
-SALIENCY = TaskConfig("saliency", "segmentation", 2, ("background", "salient"))
+SALIENCY = TaskConfig("sal", "segmentation", 2, ("background", "salient"))
 
 
 class PascalContext(FolderDataset):
@@ -61,7 +61,7 @@ class PascalContext(FolderDataset):
                 {
                     "image": root / "JPEGImages" / f"{name}.jpg",
                     "semseg": voc if voc.is_file() else context,
-                    "saliency": root / "sal_distill" / f"{name}.png",
+                    "sal": root / "sal_distill" / f"{name}.png",
                 }
             )
         super().__init__(f"pascal {split}", size, PASCAL_CLASSES, classes, SALIENCY, files, count)

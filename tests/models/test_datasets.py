@@ -264,10 +264,10 @@ def pascal_folder(root: Path) -> Path:
 def test_pascal(tmp_path: Path) -> None:
     data = PascalContext(pascal_folder(tmp_path), "train", SIZE)
     assert len(data) == 2
-    assert [(t.name, t.channels) for t in data.tasks] == [("semseg", 21), ("saliency", 2)]
+    assert [(t.name, t.channels) for t in data.tasks] == [("semseg", 21), ("sal", 2)]
     for sample in (data[0], data[1]):  # one from either folder of labels
         assert sample.targets["semseg"].flatten().tolist() == [IGNORE, *range(1, 21), *[20] * 11]
-        assert sample.targets["saliency"].flatten().tolist() == [0] * 16 + [1] * 16
+        assert sample.targets["sal"].flatten().tolist() == [0] * 16 + [1] * 16
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from peritus.ir import QuantModel, execute  # noqa: E402
-from quant_models.config import M3VIT_MICRO, ConfigError, named_config  # noqa: E402
-from quant_models.edge_moe import first_layer_model, photo, transformed_copies  # noqa: E402
+from quant_models.checkpoints import Hints, load_checkpoint  # noqa: E402
+from quant_models.checkpoints.edge_moe import photo, transformed_copies  # noqa: E402
+from quant_models.config import M3VIT_MICRO, M3VIT_TINY, ConfigError, named_config  # noqa: E402
+from quant_models.fold import build_twin  # noqa: E402
 from quant_models.init import new_model, procedural_images  # noqa: E402
 from quant_models.model import M3ViT  # noqa: E402
 from quant_models.quantize import quantize, to_uint8  # noqa: E402
+from quant_models.recipe import Recipe  # noqa: E402
 from quant_models.scales import snr_db  # noqa: E402
 from quant_models.ship import DEFAULT_OUTPUT, PROVENANCE  # noqa: E402
 
@@ -69,6 +72,37 @@ def test_wrong_calibration_images(images: Any, message: str) -> None:
         quantize(new_model(M3VIT_MICRO), images)
 
 
+def test_baseline_has_one_scale_per_tensor(micro: tuple[M3ViT, QuantModel]) -> None:
+    net, _ = micro
+    images = procedural_images(M3VIT_MICRO, 16, seed=1)
+    twin, report = build_twin(net, images, Recipe(scales="tensor"))
+    for name, found in report.scales.items():
+        assert found.alpha == 0.0 and found.clip == 1.0
+        assert float(found.scales.min()) == float(found.scales.max()), name
+    q, k = (
+        [
+            report.scales[f"backbone.blocks.0.attn.{name}{head}"].scales[0]
+            for head in range(net.config.n_heads)
+        ]
+        for name in "qk"
+    )
+    assert len(set(map(float, q))) == 1 and len(set(map(float, k))) == 1
+    value_factor = twin.backbone.layers[0].attn.value_factor
+    assert float(value_factor.min()) == float(value_factor.max())
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"scales": "row"}, "scales = 'row', expected one of channel, tensor"),
+        ({"expert_bits": 5}, "expert_bits = 5, must be 8 or 4"),
+    ],
+)
+def test_wrong_recipes(fields: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Recipe(**fields)
+
+
 def test_pixel_normalization_is_folded() -> None:
     """A network with mean and std is quantized like the same network without, weights adapted."""
     from dataclasses import replace
@@ -81,19 +115,12 @@ def test_pixel_normalization_is_folded() -> None:
 
 def test_real_weights_reach_40_db_after_layer_0(m3vit_data: Path) -> None:
     """Calibrated on five transformed copies of the photo, tested on the photo itself."""
-    net, image = first_layer_model(m3vit_data), photo(m3vit_data)
+    net = load_checkpoint(m3vit_data, M3VIT_TINY, Hints(layers=1)).net
+    image = photo(m3vit_data)
     model = quantize(net, transformed_copies(image), "trained embedding and layer 0")
     snr = feature_snr(net, model, image, "semseg")
     print(f"SNR of the integer residual stream after layer 0: {snr:.1f} dB")
     assert snr >= 40.0
-
-
-def test_missing_or_wrong_weight_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"patch_embed_weight\.float32\.bin does not exist"):
-        first_layer_model(tmp_path)
-    np.zeros(7, "<f4").tofile(tmp_path / "patch_embed_weight.float32.bin")
-    with pytest.raises(ConfigError, match="holds 7 values, expected 147456"):
-        first_layer_model(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["m3vit_micro", "m3vit_tiny"])

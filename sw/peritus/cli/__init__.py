@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command line: peritus demo | compile | run | info | build | doctor."""
+"""Command line: peritus demo | compile | run | import | train | info | build | doctor."""
 
 import typer
 
@@ -7,8 +7,10 @@ from peritus.cli.build import build_command
 from peritus.cli.compile import compile_command
 from peritus.cli.demo import demo_command
 from peritus.cli.doctor import doctor_command
+from peritus.cli.import_ import import_command
 from peritus.cli.info import info_command
 from peritus.cli.run import run_command
+from peritus.cli.sparsity import sparsity_command
 from peritus.cli.train import train_command
 
 app = typer.Typer(
@@ -22,9 +24,11 @@ app = typer.Typer(
 app.command("demo")(demo_command)
 app.command("compile")(compile_command)
 app.command("run")(run_command)
+app.command("import")(import_command)
 app.command("train")(train_command)
 app.command("info")(info_command)
 app.command("build")(build_command)
+app.command("sparsity")(sparsity_command)
 app.command("doctor")(doctor_command)
 
 __all__ = ["app"]

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Import of published checkpoints: M³ViT state dicts, and Edge-MoE's folders of raw tensors."""
+
+from quant_models.checkpoints.errors import ArchitectureError, CheckpointError, MissingTensorsError
+from quant_models.checkpoints.infer import IMAGENET, Hints
+from quant_models.checkpoints.load import Imported, load_checkpoint
+
+__all__ = [
+    "IMAGENET",
+    "ArchitectureError",
+    "CheckpointError",
+    "Hints",
+    "Imported",
+    "MissingTensorsError",
+    "load_checkpoint",
+]

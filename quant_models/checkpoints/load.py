@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A published checkpoint as a network of ours."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from quant_models.checkpoints.errors import ArchitectureError, MissingTensorsError, grouped
+from quant_models.checkpoints.infer import (
+    Hints,
+    decoder_channels,
+    gate_kind,
+    infer_config,
+    layer_count,
+    patch_grid,
+)
+from quant_models.checkpoints.read import Tensors, read_tensors
+from quant_models.checkpoints.upcycle import can_route, dense_neighbour, upcycle
+from quant_models.config import M3ViTConfig
+from quant_models.model import M3ViT
+from quant_models.state_diff import StateDiff, shorten, state_diff
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """A network, and where its tensors come from, by name.
+
+    read: from the checkpoint. filled: experts made from a dense layer. missing: not in the checkpoint and
+    newly initialized: the heads, unless the checkpoint has ours. unexpected: in the checkpoint and not used:
+    its own decoders, and whatever only its training needs. notes: what was changed or assumed.
+    """
+
+    net: M3ViT
+    read: tuple[str, ...]
+    filled: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def load_checkpoint(
+    path: str | Path,
+    config: M3ViTConfig | None = None,
+    hints: Hints | None = None,
+    *,
+    fill_missing_experts: bool = False,
+    resize_positions: bool = False,
+    seed: int = 0,
+) -> Imported:
+    """Read a checkpoint of the public M³ViT code, or Edge-MoE's folder of raw tensors.
+
+    Args:
+        config: the expected network; None: inferred from the shapes and `hints`.
+        hints: what shapes do not tell; with `config` only `layers` counts.
+        fill_missing_experts: make missing expert matrices from the dense layer beside them (see `upcycle`).
+        resize_positions: interpolate (bicubic) position embeddings of another patch grid.
+        seed: of the new heads and of the choice of units for filled experts.
+    Raises:
+        CheckpointError: missing or damaged file.
+        ArchitectureError: another architecture; lists missing tensors and differences in shape.
+        MissingTensorsError: tensors are missing; lists them by layer and says what would help.
+    """
+    path, hints = Path(path), hints or Hints()
+    tensors = read_tensors(path)
+    notes: list[str] = []
+    if config is None:
+        config = infer_config(tensors, path.name.partition(".")[0] or "imported", hints)
+        notes.append(
+            f"not in the shapes, so taken as: image {config.image_height} x {config.image_width}, "
+            f"{config.n_heads} heads of {config.head_dim}, {config.top_k} experts per token"
+        )
+    elif hints.layers is not None:
+        config = replace(config, n_layers=hints.layers)
+    if hints.layers is None and layer_count(tensors) > config.n_layers:
+        raise ArchitectureError(
+            f"checkpoint {path} has {layer_count(tensors)} layers, expected {config.n_layers}: "
+            f"--layers {config.n_layers} imports the first ones only"
+        )
+    tensors = _select_tasks(tensors, config, notes)
+    tensors = _fit_positions(tensors, config, resize_positions, notes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = M3ViT(config).eval()
+    state = net.state_dict()
+    usable = {key: value for key, value in tensors.items() if not key.startswith("decoders.")}
+    usable |= _our_heads(tensors, state)
+    _check_architecture(path, state, usable)
+    filled = _fill_experts(usable, config, seed) if fill_missing_experts else ()
+    diff = state_diff(state, usable)
+    needed = tuple(name for name in diff.missing if name.startswith("backbone."))
+    if needed:
+        raise MissingTensorsError(_missing_message(path, needed, config, fill_missing_experts), needed)
+    net.load_state_dict({key: usable[key] for key in state if key in usable}, strict=False)
+    return Imported(
+        net,
+        read=tuple(key for key in state if key in usable and key not in filled),
+        filled=filled,
+        missing=diff.missing,
+        unexpected=tuple(key for key in tensors if key not in state or key not in usable),
+        notes=tuple(notes),
+    )
+
+
+def _select_tasks(tensors: Tensors, config: M3ViTConfig, notes: list[str]) -> Tensors:
+    """Routers (or columns of the task embedding) of the configuration's tasks, in its order."""
+    theirs = list(decoder_channels(tensors))
+    wanted = config.task_names
+    routers = _routers(tensors)
+    if not any(".mlp.gate." in key for key in tensors):
+        return tensors
+    if gate_kind(tensors) != config.gate:
+        raise ArchitectureError(f"the checkpoint's gates are {gate_kind(tensors)}, expected {config.gate}")
+    if routers == 0:  # one router for all tasks, which it does not know
+        notes.append("the checkpoint's one router per layer serves every task: copied")
+        return {
+            name: value
+            for key, value in tensors.items()
+            for name in (
+                [key.replace("gate.w_gate", f"gate.{task}.w_gate") for task in range(len(wanted))]
+                if key.endswith("mlp.gate.w_gate")
+                else [key]
+            )
+        }
+    if len(theirs) == routers and set(wanted) <= set(theirs):
+        order = [theirs.index(name) for name in wanted]
+    elif len(wanted) == routers and not (set(theirs) & set(wanted)):
+        order = list(range(routers))
+    else:
+        raise ArchitectureError(
+            f"the checkpoint routes {routers} tasks ({', '.join(theirs) or 'without names'}), "
+            f"expected {', '.join(wanted)}"
+        )
+    dropped = [name for name in theirs if name not in wanted and len(theirs) == routers]
+    if dropped:
+        notes.append(f"tasks {', '.join(dropped)} were left out")
+    selected: Tensors = {}
+    for key, value in tensors.items():
+        match = re.fullmatch(r"(.+\.mlp\.gate)\.(\d+)\.w_gate", key)
+        if key == "backbone.gate_task_represent.fc1.weight":
+            selected[key] = value[:, order]
+        elif match is None:
+            selected[key] = value
+        elif int(match[2]) in order:
+            selected[f"{match[1]}.{order.index(int(match[2]))}.w_gate"] = value
+    return selected
+
+
+def _routers(tensors: Tensors) -> int:
+    """How many tasks the routers tell apart; 0 for one router that knows no task."""
+    embedding = tensors.get("backbone.gate_task_represent.fc1.weight")
+    if embedding is not None:
+        return embedding.shape[1]
+    found = [re.fullmatch(r".+\.mlp\.gate\.(\d+)\.w_gate", key) for key in tensors]
+    return 1 + max((int(match[1]) for match in found if match), default=-1)
+
+
+def _fit_positions(tensors: Tensors, config: M3ViTConfig, resize: bool, notes: list[str]) -> Tensors:
+    """Position embeddings for the configuration's grid, (1, 1 + rows * columns, d)."""
+    key = "backbone.pos_embed"
+    positions = tensors.get(key)
+    if positions is None or positions.ndim != 3 or positions.shape[1] == config.n_tokens:
+        return tensors
+    if not resize:
+        raise ArchitectureError(
+            f"pos_embed has {positions.shape[1] - 1} patches, the network {config.n_tokens - 1} "
+            f"({config.grid[0]} x {config.grid[1]}): --resize-positions interpolates them"
+        )
+    rows, columns = patch_grid(positions.shape[1] - 1)
+    grid = positions[:, 1:].reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
+    grid = F.interpolate(grid, size=config.grid, mode="bicubic", antialias=True)
+    patches = grid.flatten(2).transpose(1, 2)
+    notes.append(f"pos_embed was interpolated from {rows} x {columns} to {config.grid[0]} x {config.grid[1]}")
+    return tensors | {key: torch.cat((positions[:, :1], patches), dim=1)}
+
+
+def _our_heads(tensors: Tensors, state: dict[str, Tensor]) -> Tensors:
+    """Decoders that are ours, whole; the public ones have a norm of the same name, and nothing else."""
+    heads: Tensors = {}
+    for task in decoder_channels(tensors):
+        names = [key for key in state if key.startswith(f"decoders.{task}.")]
+        if names and all(key in tensors and tensors[key].shape == state[key].shape for key in names):
+            heads |= {key: tensors[key] for key in names}
+    return heads
+
+
+def _check_architecture(path: Path, state: dict[str, Tensor], usable: Tensors) -> None:
+    diff = state_diff(state, usable)
+    if diff.reshaped:
+        raise ArchitectureError(
+            f"checkpoint {path} is of another architecture: {StateDiff((), (), diff.reshaped)}"
+        )
+    if not any(key.startswith("backbone.") for key in usable):
+        raise ArchitectureError(
+            f"checkpoint {path} is no M³ViT: it has {shorten(usable)}, expected "
+            "backbone.patch_embed.proj.weight, backbone.blocks.0.attn.qkv.weight, ..."
+        )
+
+
+def _fill_experts(tensors: Tensors, config: M3ViTConfig, seed: int) -> tuple[str, ...]:
+    """Add missing experts to `tensors`; their names.
+
+    Only where both matrices are missing, and the router, its norm and a dense neighbour are there.
+    """
+    filled: list[str] = []
+    for layer in filter(config.is_moe, range(config.n_layers)):
+        mlp = f"backbone.blocks.{layer}.mlp"
+        source = dense_neighbour(layer, tensors)
+        present = any(f"{mlp}.experts.{matrix}.weight" in tensors for matrix in ("htoh4", "h4toh"))
+        if present or source is None or not can_route(tensors, config, layer):
+            continue
+        experts = upcycle(tensors, config, layer, source, seed)
+        missing = [key for key in experts if key not in tensors]
+        tensors |= {key: experts[key] for key in missing}
+        filled += missing
+    return tuple(filled)
+
+
+def _missing_message(path: Path, missing: tuple[str, ...], config: M3ViTConfig, filled: bool) -> str:
+    """Names by layer, and the options that would help."""
+    advice = []
+    if not filled and any(".mlp.experts." in name for name in missing):
+        advice.append("--fill-missing-experts makes experts from the dense layer beside them")
+    norms = {name for name in missing if re.fullmatch(r"backbone\.blocks\.\d+\.norm1\.weight", name)}
+    whole = next(
+        (n for n in range(config.n_layers) if f"backbone.blocks.{n}.norm1.weight" in norms), config.n_layers
+    )
+    if 0 < whole < config.n_layers:
+        advice.append(f"--layers {whole} imports the first {whole} layers only")
+    lines = "\n  ".join((*grouped(missing), *advice))
+    return f"checkpoint {path} lacks {len(missing)} tensors of {config.name}:\n  {lines}"
