@@ -140,7 +140,7 @@ def _fold_attention(c: _Fold, block: Block, quant: QuantBlock, path: str) -> Non
     attn, target = block.attn, quant.attn
     heads, width = attn.n_heads, attn.head_dim
     qkv = c.seen[f"{path}.attn.qkv"]
-    samples = qkv.rows.unflatten(-1, (3, heads, width))
+    samples = qkv.rows.reshape(*qkv.rows.shape[:2], 3, heads, width)
     ranges = torch.stack([c.ranges(peak) for peak in qkv.peak.view(3, heads, width)])
     rows = torch.ones(3, heads, width)
     for head in range(heads):

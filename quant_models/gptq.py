@@ -145,7 +145,8 @@ def round_twin(twin: QuantM3ViT, images: Tensor) -> dict[str, Rounding]:
         images: (B, C, H, W), pixels k/256. All tasks are run.
     """
     report: dict[str, Rounding] = {}
-    backbone, batches = twin.backbone, images.split(BATCH)
+    backbone = twin.backbone
+    batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
     with _watch(backbone.patch_embed) as hessian:
         for batch in batches:
             backbone.embed(batch)

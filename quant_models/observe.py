@@ -103,8 +103,8 @@ class Observer:
         ]
         try:
             for task in self.net.config.task_names:
-                for batch in images.split(BATCH):
-                    self.net(batch, task)
+                for start in range(0, len(images), BATCH):
+                    self.net(images[start : start + BATCH], task)
         finally:
             for handle in hooks:
                 handle.remove()

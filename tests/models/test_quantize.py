@@ -15,11 +15,9 @@ from peritus.ir import QuantModel, execute  # noqa: E402
 from quant_models.checkpoints import Hints, load_checkpoint  # noqa: E402
 from quant_models.checkpoints.edge_moe import photo, transformed_copies  # noqa: E402
 from quant_models.config import M3VIT_MICRO, M3VIT_TINY, ConfigError, named_config  # noqa: E402
-from quant_models.fold import build_twin  # noqa: E402
 from quant_models.init import new_model, procedural_images  # noqa: E402
 from quant_models.model import M3ViT  # noqa: E402
 from quant_models.quantize import quantize, to_uint8  # noqa: E402
-from quant_models.recipe import Recipe  # noqa: E402
 from quant_models.scales import snr_db  # noqa: E402
 from quant_models.ship import DEFAULT_OUTPUT, PROVENANCE  # noqa: E402
 
@@ -70,37 +68,6 @@ def test_model_file_round_trip(micro: tuple[M3ViT, QuantModel], tmp_path: Path) 
 def test_wrong_calibration_images(images: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         quantize(new_model(M3VIT_MICRO), images)
-
-
-def test_baseline_has_one_scale_per_tensor(micro: tuple[M3ViT, QuantModel]) -> None:
-    net, _ = micro
-    images = procedural_images(M3VIT_MICRO, 16, seed=1)
-    twin, report = build_twin(net, images, Recipe(scales="tensor"))
-    for name, found in report.scales.items():
-        assert found.alpha == 0.0 and found.clip == 1.0
-        assert float(found.scales.min()) == float(found.scales.max()), name
-    q, k = (
-        [
-            report.scales[f"backbone.blocks.0.attn.{name}{head}"].scales[0]
-            for head in range(net.config.n_heads)
-        ]
-        for name in "qk"
-    )
-    assert len(set(map(float, q))) == 1 and len(set(map(float, k))) == 1
-    value_factor = twin.backbone.layers[0].attn.value_factor
-    assert float(value_factor.min()) == float(value_factor.max())
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"scales": "row"}, "scales = 'row', expected one of channel, tensor"),
-        ({"expert_bits": 5}, "expert_bits = 5, must be 8 or 4"),
-    ],
-)
-def test_wrong_recipes(fields: Any, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        Recipe(**fields)
 
 
 def test_pixel_normalization_is_folded() -> None:
