@@ -43,10 +43,9 @@ def test_sources_are_found_outside_the_repository(unpacked: Path, tmp_path: Path
 
 
 def test_hardware_sources_are_complete(repository: Path, unpacked: Path) -> None:
-    for folder in ("rtl", "hls", "sim"):
-        for suffix in (".sv", ".cpp", ".hpp"):
+    for folder in ("rtl", "hls", "sim", "boards"):
+        for suffix in (".sv", ".cpp", ".hpp", ".toml"):
             committed = {path.relative_to(repository) for path in (repository / folder).rglob(f"*{suffix}")}
-            shipped = {
-                path.relative_to(unpacked / "peritus" / "data") for path in unpacked.rglob(f"*{suffix}")
-            }
+            data = unpacked / "peritus" / "data"
+            shipped = {path.relative_to(data) for path in data.rglob(f"*{suffix}")}
             assert committed <= shipped

@@ -120,11 +120,11 @@ def parse_timing(path: Path) -> Timing:
     clocks = _columns(path, lines, "Clock Summary", "Clock")
     if not clocks:
         raise ReportError(f"{path}: no clock below Clock Summary; truncated?")
-    slacks = (_number(path, name, summary[0][name]) for name in ("WNS(ns)", "WHS(ns)", "WPWS(ns)"))
+    wns, whs, wpws = (_number(path, name, summary[0][name]) for name in ("WNS(ns)", "WHS(ns)", "WPWS(ns)"))
     frequencies = {
         row["Clock"]: _number(path, f"frequency of {row['Clock']}", row["Frequency(MHz)"]) for row in clocks
     }
-    return Timing(*slacks, frequencies)
+    return Timing(wns, whs, wpws, frequencies)
 
 
 def parse_power(path: Path) -> Power:
@@ -134,8 +134,8 @@ def parse_power(path: Path) -> Power:
     missing = [name for name in names if name not in rows]
     if missing:
         raise ReportError(f"{path}: no row {', '.join(missing)}; truncated?")
-    watts = (_number(path, name, rows[name]) for name in names[:3])
-    return Power(*watts, rows[names[3]])
+    total, dynamic, static = (_number(path, name, rows[name]) for name in names[:3])
+    return Power(total, dynamic, static, rows[names[3]])
 
 
 def _read(path: Path) -> str:

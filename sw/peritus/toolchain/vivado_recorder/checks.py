@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from peritus.toolchain.vivado_recorder.errors import ScriptError
 from peritus.toolchain.vivado_recorder.model import Model, Thing
@@ -27,13 +28,13 @@ def top(model: Model, name: str) -> None:
         raise ScriptError(f"set_property: top = {name!r}, but no source of that name is in the project")
 
 
-def core(model: Model) -> dict[str, dict[str, int]]:
-    """The IP is complete. Returns range (and block name) of every bus, for `packager.ip_spec`."""
+def core(model: Model) -> dict[str, dict[str, Any]]:
+    """The IP is complete. Returns what `packager.ip_spec` wants to know of every bus: range, block name."""
     assert model.core is not None
     lacking = [field for field in _CORE_FIELDS if not model.core.properties.get(field)]
     if lacking:
         raise ScriptError(f"ipx::check_integrity: the core has no {', '.join(lacking)}")
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, entry in model.core.spec["interfaces"].items():
         if "aximm" not in entry.vlnv:
             continue

@@ -67,16 +67,16 @@ class _Recorder:
 
     def _check_files(self, call: Call, entry: Mapping[str, Any]) -> None:
         for option in entry.get("files", []):
-            for path in call.arguments.get(option, []):
-                if not Path(path).is_file():
-                    raise ScriptError(f"{call.command}: no file {path}")
+            for source in call.arguments.get(option, []):
+                if not Path(source).is_file():
+                    raise ScriptError(f"{call.command}: no file {source}")
         for option in entry.get("writes", []):
             if option not in call.values:
                 raise ScriptError(f"{call.command}: -{option} is missing, the result would be lost")
-            path = Path(call.values[option])
-            if not path.parent.is_dir():
-                raise ScriptError(f"{call.command}: no folder {path.parent}")
-            path.write_text("recorded, not run\n")
+            target = Path(call.values[option])
+            if not target.parent.is_dir():
+                raise ScriptError(f"{call.command}: no folder {target.parent}")
+            target.write_text("recorded, not run\n")
 
 
 def record(script: Path, *, timeout_s: int = TIMEOUT_S) -> Recording:
