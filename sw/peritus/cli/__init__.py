@@ -10,6 +10,7 @@ from peritus.cli.doctor import doctor_command
 from peritus.cli.import_ import import_command
 from peritus.cli.info import info_command
 from peritus.cli.run import run_command
+from peritus.cli.sparsity import sparsity_command
 from peritus.cli.train import train_command
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.command("import")(import_command)
 app.command("train")(train_command)
 app.command("info")(info_command)
 app.command("build")(build_command)
+app.command("sparsity")(sparsity_command)
 app.command("doctor")(doctor_command)
 
 __all__ = ["app"]

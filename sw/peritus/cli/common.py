@@ -129,6 +129,15 @@ def busy(text: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def counted(text: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar around something countable; takes the number done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with _progress(*columns) as progress:
+        task = progress.add_task(text, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
 def open_with_progress(
     name: str, hw: HwConfig, timeout: float, waves: Path | None = None, bitstream: Path | None = None
 ) -> Device:
