@@ -75,8 +75,8 @@ def load_checkpoint(
             f"not in the shapes, so taken as: image {config.image_height} x {config.image_width}, "
             f"{config.n_heads} heads of {config.head_dim}, {config.top_k} experts per token"
         )
-    elif hints.layers is not None:
-        config = replace(config, n_layers=hints.layers)
+    elif hints.layers is not None and hints.layers != config.n_layers:
+        config = replace(config, name=f"{config.name}_{hints.layers}_layers", n_layers=hints.layers)
     if hints.layers is None and layer_count(tensors) > config.n_layers:
         raise ArchitectureError(
             f"checkpoint {path} has {layer_count(tensors)} layers, expected {config.n_layers}: "
