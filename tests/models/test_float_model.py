@@ -76,13 +76,6 @@ def test_moe_equals_its_definition_token_by_token(gate: str) -> None:
             assert torch.allclose(total, expected, atol=1e-5)
 
 
-def test_router_noise_only_while_training() -> None:
-    gate = new_model(M3VIT_MICRO).backbone.layers[1].mlp.gate[0]
-    x = torch.randn(5, 64)
-    assert torch.equal(gate(x), x @ gate.w_gate)
-    assert not torch.equal(gate.train()(x), x @ gate.w_gate)
-
-
 def test_tasks_have_routes_and_maps_of_their_own() -> None:
     net = new_model(M3VIT_MICRO)
     images = procedural_images(M3VIT_MICRO, 2)
