@@ -90,7 +90,7 @@ def test_command(tmp_path: Path) -> None:
     assert run("--images", str(tmp_path / "photos"), *files)[0] == 0
     record = json.loads((tmp_path / "use.json").read_text())
     assert record["images"] == 2 and record["layers"] == ["router_1"]
-    assert set(record["cost"]) > {"task task0", "task task1", "all experts, all tasks in one pass"}
+    assert set(record["cost"]) > {"task task0", "task task1", "A: all experts, one pass"}
     assert np.asarray(record["expert_use"]["task1"]).sum() == pytest.approx(2, abs=1e-5)
     with Image.open(tmp_path / "use.png") as picture:
         assert picture.size[0] > 200
