@@ -57,7 +57,8 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for name in names:
         layer, _, tensor = name.partition("_")
-        key, shape = name, (-1,)
+        key = name
+        shape: tuple[int, ...] = (-1,)
         if re.fullmatch(r"l\d+", layer) and tensor in shapes:
             key, shape = shapes[tensor]
             key = f"backbone.blocks.{layer[1:]}.{key}"

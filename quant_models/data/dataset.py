@@ -13,6 +13,8 @@ from peritus.errors import PeritusError
 from peritus.evaluation.metrics import IGNORE, NO_DEPTH
 from quant_models.config import TaskConfig
 
+__all__ = ["IGNORE", "NO_DEPTH", "DataError", "Dataset", "Sample", "Target"]
+
 Target = npt.NDArray[Any]
 
 
@@ -24,8 +26,8 @@ class DataError(PeritusError):
 class Sample:
     """One image and its targets.
 
-    image: uint8 [H, W, 3]. targets: per task, uint8 [H, W] class indices (IGNORE = none) of a segmentation, or
-    float32 [H, W] metres (NO_DEPTH = unknown) of a depth.
+    image: uint8 [H, W, 3]. targets: per task, uint8 [H, W] class indices (IGNORE = none) of a segmentation,
+    or float32 [H, W] metres (NO_DEPTH = unknown) of a depth.
     """
 
     image: npt.NDArray[np.uint8]
