@@ -11,11 +11,11 @@ import pytest
 
 from peritus.build.board import Board, board_names, load_board, parse_board, vivado_settings
 from peritus.build.errors import BoardFileError, ProjectError
-from peritus.build.ports import top_ports
+from peritus.build.ports import parameter_default, top_ports
 from peritus.build.project import Project, tcl_array, write_project
 from peritus.build.wrapper import MODULE
 from peritus.hw import ip
-from peritus.hw.config import load_config
+from peritus.hw.config import BURST_BEATS, load_config
 from peritus.toolchain.rtl import rtl_sources
 from peritus.toolchain.verilator import verilator_command, verilator_environment
 
@@ -89,13 +89,28 @@ def test_the_wrapper_has_the_ports_that_are_used(project: Project) -> None:
     assert interfaces == {ip.REGISTERS, *(port.name for port in ip.memory_ports(project.hw))}
 
 
+def test_the_wrapper_declares_what_the_ports_do(project: Project, repository: Path) -> None:
+    """Or an interconnect would let fewer bursts through than the accelerator counts on."""
+    text = (project.folder / "ip" / "src" / f"{MODULE}.v").read_text()
+    ports = ip.memory_ports(project.hw)
+    for unit, name, count in (
+        ("reader", "NUM_READ_OUTSTANDING", len(ports)),
+        ("writer", "NUM_WRITE_OUTSTANDING", sum(port.writes for port in ports)),
+    ):
+        source = (repository / "rtl" / "memory" / f"axi_{unit}.sv").read_text()
+        bursts = re.search(r"MaxBursts = (\d+)", source)
+        assert bursts is not None
+        assert re.findall(rf"{name} (\d+)", text) == [bursts[1]] * count
+    assert set(re.findall(r"MAX_BURST_LENGTH (\d+)", text)) == {str(BURST_BEATS)}
+
+
 @pytest.mark.sim
 def test_the_wrapper_fits_the_rtl(project: Project) -> None:
     """Verilator elaborates it: every port of peritus_top connected, all widths equal."""
     files = [*rtl_sources(project.hw.name), project.folder / "ip" / "src" / f"{MODULE}.v"]
     command = [*verilator_command(), "--lint-only", "-Wall", "--no-timing", "--quiet", "--top-module", MODULE]
-    # An empty pin is what an unused output is meant to have; a name on both levels is the point of a wrapper.
-    command += ["-Wno-PINCONNECTEMPTY", *map(str, files)]
+    # `make lint` judges the RTL; an empty pin is what an unused output is meant to have.
+    command += ["-Wno-fatal", "-Wno-PINCONNECTEMPTY", *map(str, files)]
     run = subprocess.run(
         command,
         env=verilator_environment(),
@@ -104,7 +119,7 @@ def test_the_wrapper_fits_the_rtl(project: Project) -> None:
         timeout=LINT_TIMEOUT_S,
         check=False,
     )
-    assert run.returncode == 0, run.stderr
+    assert run.returncode == 0 and f"{MODULE}.v" not in run.stderr, run.stderr
 
 
 @pytest.mark.parametrize(
@@ -125,6 +140,11 @@ def test_ports_that_are_not_understood(
     source.write_text(text.replace(old, new))
     with pytest.raises(ProjectError, match=re.escape(message)):
         top_ports(source, load_config("nano"))
+
+
+def test_a_parameter_that_is_not_there(repository: Path) -> None:
+    with pytest.raises(ProjectError, match="no 'parameter int unsigned Depth"):
+        parameter_default(repository / "rtl" / "memory" / "axi_reader.sv", "Depth")
 
 
 def test_tcl_values_are_quoted() -> None:

@@ -252,11 +252,7 @@ def test_a_missing_source_fails(scratch: Project) -> None:
     [
         ("m02_axi ARVALID", "m02_axi ARVALUD", "m02_axi lacks ARVALID"),
         (":m03_axi,", ",", "no clock is associated with m03_axi"),
-        (
-            "m01_axi, PROTOCOL AXI4, DATA_WIDTH 128",
-            "m01_axi, PROTOCOL AXI4, DATA_WIDTH 64",
-            "has 128 data bits",
-        ),
+        ("AXI4, DATA_WIDTH 128", "AXI4, DATA_WIDTH 64", "has 128 data bits"),
         (
             '  (* X_INTERFACE_INFO = "xilinx.com:interface:aximm:1.0 s_axil BRESP" *)\n',
             "",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ports of peritus_top with their widths, read from its SystemVerilog."""
+"""The ports of peritus_top with their widths, and parameters of its parts, read from their SystemVerilog."""
 
 from __future__ import annotations
 
@@ -61,3 +61,11 @@ def _value(text: str, hw: HwConfig, source: Path) -> int:
             raise ProjectError(f"{source}: width {text!r} uses {factor}, not a constant of the configuration")
         value *= int(factor) if factor.isdigit() else known[factor]
     return value - int(less or 0)
+
+
+def parameter_default(source: Path, name: str) -> int:
+    """Default of an integer parameter of the module in `source`; ProjectError if there is none."""
+    match = re.search(rf"parameter int unsigned {name} = (\d+)\b", source.read_text())
+    if match is None:
+        raise ProjectError(f"{source}: no 'parameter int unsigned {name} = <number>'")
+    return int(match[1])

