@@ -20,6 +20,17 @@ def model_names() -> list[str]:
     return sorted(path.stem for path in _MODELS.glob("*.safetensors"))
 
 
+def model_path(name: str) -> Path:
+    """The file of a shipped model; ModelFileError lists the known ones."""
+    from peritus.ir import ModelFileError
+
+    path = _MODELS / f"{name}.safetensors"
+    if not path.is_file():
+        known = ", ".join(model_names())
+        raise ModelFileError(f"unknown model {name!r}; known: {known}, or a .safetensors or .onnx file")
+    return path
+
+
 def load_model(name_or_path: str | Path) -> QuantModel:
     """A quantized model: one of model_names(), a model file (.safetensors) or a QONNX export (.onnx).
 
@@ -27,18 +38,13 @@ def load_model(name_or_path: str | Path) -> QuantModel:
         ModelFileError: no such model, or the file is truncated, corrupted or of another version.
         GraphError, UnsupportedLayerError: a layer that the accelerator does not have; names the node.
     """
-    from peritus.ir import ModelFileError, QuantModel
+    from peritus.ir import QuantModel
 
     path = Path(name_or_path)
     if path.suffix == ".onnx":
         return _import_qonnx(path)
     if path.suffix != ".safetensors":
-        path = _MODELS / f"{name_or_path}.safetensors"
-        if not path.is_file():
-            known = ", ".join(model_names())
-            raise ModelFileError(
-                f"unknown model {str(name_or_path)!r}; known: {known}, or a .safetensors or .onnx file"
-            )
+        path = model_path(str(name_or_path))
     return QuantModel.load(path)
 
 

@@ -138,6 +138,17 @@ def counted(text: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: progress.update(task, completed=done)
 
 
+@contextmanager
+def counting(text: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar around countable things one after the other; takes what, the number done, and of how many."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with _progress(*columns) as progress:
+        task = progress.add_task(text, total=None)
+        yield lambda what, done, total: progress.update(
+            task, description=f"{text}: {what}", completed=done, total=total
+        )
+
+
 def open_with_progress(
     name: str, hw: HwConfig, timeout: float, waves: Path | None = None, bitstream: Path | None = None
 ) -> Device:

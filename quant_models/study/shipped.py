@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the trained weights lie that come with a checkout, and the study of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from peritus.api import model_path
+from quant_models.config import M3VIT_TINY, VIT_TINY_DENSE, named_config
+from quant_models.data.scenes import SceneDataset
+from quant_models.study.run import Study
+
+# Not in the wheel: float16 weights, and the integer model with 4-bit experts.
+FOLDER = Path(__file__).resolve().parent.parent / "trained"
+DENSE = VIT_TINY_DENSE.name
+
+
+def float_file(name: str, folder: Path = FOLDER) -> Path:
+    """Float weights of a named model."""
+    return folder / f"{name}.float16.safetensors"
+
+
+def int4_file(name: str, folder: Path = FOLDER) -> Path:
+    """Integer model with 4-bit experts of a named model."""
+    return folder / f"{name}.int4.safetensors"
+
+
+def shipped_study(
+    name: str,
+    count: int,
+    calibration: int,
+    folder: Path | None = None,
+    cache: Path | None = None,
+    workers: int | None = None,
+) -> Study:
+    """The study of a shipped model on `count` test scenes, calibrated on the first training scenes.
+
+    folder: of other weights than the shipped ones; its 8-bit model is `<name>.int8.safetensors`.
+    """
+    config = named_config(name)
+    classes = next(task.classes for task in config.tasks if task.kind == "segmentation")
+    size = {"height": config.image_height, "width": config.image_width}
+    int8 = model_path(name) if folder is None else folder / f"{name}.int8.safetensors"
+    folder = folder or FOLDER
+    return Study(
+        float_file(name, folder),
+        float_file(DENSE, folder) if config == M3VIT_TINY else None,
+        {"W8A8 after QAT": int8, "W8A8, int4 experts, after QAT": int4_file(name, folder)},
+        SceneDataset("train", max(calibration, 1024), cache, classes=classes, **size),
+        SceneDataset("test", count, cache, classes=classes, **size),
+        calibration,
+        workers,
+    )

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`peritus evaluate`: score float weights or an integer model on a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from peritus import api
+from peritus.cli.common import JsonOption, counted, output_console, reports_errors, write_json
+from peritus.errors import PeritusError
+from peritus.evaluation import evaluate
+from peritus.ir import QuantModel
+
+if TYPE_CHECKING:
+    from quant_models.data.dataset import Dataset
+
+
+@reports_errors
+def evaluate_command(
+    model: Annotated[
+        str, typer.Argument(help="A shipped model, an integer model, or float weights (.safetensors).")
+    ],
+    data: Annotated[
+        str, typer.Option(help="scenes (generated), cityscapes:FOLDER, nyud:FOLDER or pascal:FOLDER.")
+    ] = "scenes",
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    count: Annotated[int, typer.Option(min=1, help="How many images.")] = 512,
+    cache: Annotated[Path | None, typer.Option(help="Where generated scenes are kept.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
+    json_target: JsonOption = None,
+) -> None:
+    """mIoU, RMSE and relative error. Integer models run in the bit-exact executor: as the accelerator."""
+    from quant_models.data.open import open_dataset
+
+    weights = _float_weights(model)
+    if weights is not None:
+        from quant_models.study.teacher import observe
+        from quant_models.training.batches import check_tasks
+        from quant_models.weights import load_weights
+
+        net = load_weights(weights)
+        config = net.config
+        classes = next((task.classes for task in config.tasks if task.kind == "segmentation"), ())
+        images = open_dataset(
+            data, split, config.image_height, config.image_width, classes, count=count, cache=cache
+        )
+        check_tasks(images, config)
+        with counted(f"Evaluating {config.name}", len(images)) as progress:
+            scores = observe(net, images, progress).scores
+        name, arithmetic = config.name, "float"
+    else:
+        integer = api.load_model(model)
+        images = _images(integer, data, split, count, cache)
+        with counted(f"Evaluating {integer.name}", len(images)) as progress:
+            scores = evaluate(
+                integer,
+                (images[i].image for i in range(len(images))),
+                (images[i].targets for i in range(len(images))),
+                workers=workers or None,
+                progress=progress,
+            ).record()
+        name, arithmetic = integer.name, "integer"
+    table = Table(title=f"{name} ({arithmetic}), {len(images)} images of {images.name}", title_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for metric, value in scores.items():
+        table.add_row(metric, f"{value:.4f}")
+    output_console(json_target).print(table)
+    write_json({"model": name, "arithmetic": arithmetic, "images": len(images), **scores}, json_target)
+
+
+def _float_weights(model: str) -> Path | None:
+    """The file, if it holds float weights."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(model)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    try:
+        with safe_open(model, framework="numpy") as file:
+            is_float = (file.metadata() or {}).get("format") == "peritus-float-weights"
+    except (SafetensorError, OSError) as error:
+        raise PeritusError(f"{path} is truncated or no safetensors file: {error}") from error
+    return path if is_float else None
+
+
+def _images(model: QuantModel, data: str, split: str, count: int, cache: Path | None) -> Dataset:
+    from quant_models.data.open import open_dataset
+
+    graph = model.graph
+    classes = next((task.classes for task in graph.tasks if task.kind == "segmentation"), ())
+    return open_dataset(data, split, graph.image_height, graph.image_width, classes, count=count, cache=cache)
