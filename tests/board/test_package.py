@@ -26,7 +26,7 @@ from peritus.build.project import Project
 from peritus.build.reports import read_reports
 from peritus.build.vivado import find_vivado, run_vivado
 from peritus.cli import app
-from peritus.demo import PHOTO
+from peritus.demo import SCENE
 from peritus.program.bundle import Bundle, BundleConfigError
 from peritus.toolchain.errors import BuildError
 
@@ -42,7 +42,7 @@ shutil.copytree({reports!r}, "reports", dirs_exist_ok=True)
 """
 BOARD_FILES = {
     *("peritus_zcu104.bit", "peritus_zcu104.hwh", "m3vit_tiny.bundle", "run.sh", "peritus.ipynb"),
-    *("photo.png", "report.json"),
+    *("scene.png", "report.json"),
 }
 
 
@@ -198,7 +198,7 @@ def test_notebook_runs(bundles: dict[str, Bundle], tmp_path: Path, monkeypatch: 
     """Its code, cell by cell, with the reference device in place of the board."""
     bundles["nano"].save(tmp_path / "small.bundle")
     monkeypatch.chdir(tmp_path)
-    pages = notebook("board", "nano", "small.bundle", str(PHOTO))
+    pages = notebook("board", "nano", "small.bundle", str(SCENE))
     names: dict[str, Any] = {}
     for cell in pages["cells"]:
         if cell["cell_type"] == "code":

@@ -14,8 +14,10 @@ from peritus.build.errors import BoardFileError, ProjectError
 from peritus.build.ports import parameter_default, top_ports
 from peritus.build.project import Project, tcl_array, write_project
 from peritus.build.wrapper import MODULE
-from peritus.hw import ip
+from peritus.hw import ip, registers
 from peritus.hw.config import BURST_BEATS, load_config
+from peritus.hw.register_field import Field
+from peritus.hw.register_map import register_fields
 from peritus.toolchain.rtl import rtl_sources
 from peritus.toolchain.verilator import verilator_command, verilator_environment
 
@@ -148,8 +150,8 @@ def test_a_parameter_that_is_not_there(repository: Path) -> None:
 
 
 def test_tcl_values_are_quoted() -> None:
-    assert tcl_array("a", {"x": "two words", "y": ["$a", "[b]"], "z": 3}) == (
-        "array set a {\n  x {two words}\n  y {{$a} {[b]}}\n  z {3}\n}\n"
+    assert tcl_array("a", {"x": "two words", "y": ["$a", ["[b]", 1]], "z": 3}) == (
+        "array set a {\n  x {two words}\n  y {\n    {$a}\n    {{[b]} {1}}\n  }\n  z {3}\n}\n"
     )
     with pytest.raises(ProjectError, match="braces"):
         tcl_array("a", {"x": "}"})
@@ -165,3 +167,9 @@ def test_writing_again_keeps_what_vivado_made(tmp_path: Path) -> None:
     assert project.bitstream.read_text() == "hours of work"
     assert not (tmp_path / "ip" / "src" / "stale.sv").exists()
     assert "timeout_minutes {2}" in (tmp_path / "settings.tcl").read_text()
+
+
+def test_every_field_belongs_to_one_register() -> None:
+    fields = [field for found in register_fields().values() for field in found.values()]
+    assert sorted(map(id, fields)) == sorted(id(f) for f in vars(registers).values() if isinstance(f, Field))
+    assert set(register_fields()[registers.Offset.CONTROL]) == {"SOFT_RESET", "LOAD_PROGRAM"}

@@ -157,8 +157,20 @@ MUTATIONS = {
         "the core has no name",
     ),
     "no memory map": (
-        *(PACKAGE, "set_property slave_memory_map_ref $settings(registers) $registers", ""),
+        *(PACKAGE, "set_property slave_memory_map_ref $name $registers", ""),
         "no memory map",
+    ),
+    "registers overlap": (
+        SETTINGS,
+        "{{ABI_VERSION} {0x4}",
+        "{{ABI_VERSION} {0x0}",
+        "ABI_VERSION: 32 bits at 0x0",
+    ),
+    "field outside its register": (
+        SETTINGS,
+        "{QUEUE_LEVEL} {8} {2}",
+        "{QUEUE_LEVEL} {31} {2}",
+        "2 bits at 31",
     ),
     "run not waited for": (
         RUNS,

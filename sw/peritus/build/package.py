@@ -4,7 +4,7 @@
 peritus_<hw>.bit, .hwh   what Vivado made
 <model>.bundle           compiled for the same configuration
 run.sh, peritus.ipynb    the first frame, from a shell and from Jupyter
-photo.png                something to look at
+scene.png                something to look at
 report.json              utilization, timing, power
 """
 
@@ -17,14 +17,14 @@ from pathlib import Path
 from peritus.build.notebook import notebook
 from peritus.build.project import Project
 from peritus.build.reports import BuildReport
-from peritus.demo import PHOTO
+from peritus.demo import SCENE
 from peritus.program.bundle import Bundle
 
 _RUN = """\
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# One photo through the accelerator:  sudo ./run.sh [PHOTO [TASK]]
-photo=$(realpath "${{1:-$(dirname "${{BASH_SOURCE[0]}}")/{photo}}}")
+# One image through the accelerator:  sudo ./run.sh [IMAGE [TASK]]
+image=$(realpath "${{1:-$(dirname "${{BASH_SOURCE[0]}}")/{scene}}}")
 task=${{2:-{task}}}
 # PYNQ's Python and its driver for the programmable logic; both belong to root.
 for profile in /etc/profile.d/pynq_venv.sh /etc/profile.d/xrt_setup.sh; do
@@ -33,7 +33,7 @@ done
 set -euo pipefail
 if [[ $EUID -ne 0 ]]; then echo "error: run it with sudo, PYNQ needs root"; exit 1; fi
 cd "$(dirname "${{BASH_SOURCE[0]}}")"
-exec peritus run {bundle} --device pynq --image "$photo" --resize --task "$task" --output result
+exec peritus run {bundle} --device pynq --image "$image" --resize --task "$task" --output result
 """
 
 
@@ -46,13 +46,13 @@ def package(project: Project, report: BuildReport, bundle: Bundle, folder: Path)
     bundle.check_hardware(project.hw)
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{bundle.model}.bundle"
-    for file in (project.bitstream, project.handoff, PHOTO):
+    for file in (project.bitstream, project.handoff, SCENE):
         shutil.copy(file, folder / file.name)
     bundle.save(folder / name)
     script = folder / "run.sh"
-    script.write_text(_RUN.format(bundle=name, task=bundle.tasks[0].name, photo=PHOTO.name))
+    script.write_text(_RUN.format(bundle=name, task=bundle.tasks[0].name, scene=SCENE.name))
     script.chmod(0o755)
-    pages = notebook(project.board.title, project.hw.name, name, PHOTO.name)
+    pages = notebook(project.board.title, project.hw.name, name, SCENE.name)
     (folder / "peritus.ipynb").write_text(json.dumps(pages, indent=1) + "\n")
     (folder / "report.json").write_text(json.dumps(report.record(), indent=1) + "\n")
     return sorted(folder.iterdir())

@@ -85,8 +85,7 @@ foreach master $settings(masters) {
   set reached 0
   foreach segment [get_bd_addr_segs -addressables -of_objects $pin] {
     # HP0_DDR_LOW, HP0_DDR_HIGH, HP0_LPS_OCM, HP0_QSPI
-    regexp {HP\d+_(\w+)$} [get_property NAME $segment] -> memory
-    if {$memory in $settings(memory)} {
+    if {[regsub {^HP\d+_} [get_property NAME $segment] ""] in $settings(memory)} {
       assign_bd_address -target_address_space $space $segment
       incr reached
     } else {

@@ -17,28 +17,45 @@ foreach property {vendor library name version display_name description supported
   set_property $property $settings($property) $core
 }
 
-# The packager may have inferred a memory map and address spaces: take those, or else make them.
+# What the packager has inferred is taken, what it has not is made: one memory map with one block for the registers ...
 set registers [ipx::get_bus_interfaces $settings(registers) -of_objects $core]
-set map [ipx::get_memory_maps -quiet $settings(registers) -of_objects $core]
-if {$map eq ""} {
-  set map [ipx::add_memory_map $settings(registers) $core]
-  set_property slave_memory_map_ref $settings(registers) $registers
+set name [get_property slave_memory_map_ref $registers]
+if {$name eq ""} {
+  set name $settings(registers)
+  ipx::add_memory_map $name $core
+  set_property slave_memory_map_ref $name $registers
 }
-set block [ipx::get_address_blocks -quiet $settings(register_block) -of_objects $map]
-if {$block eq ""} {
+set map [ipx::get_memory_maps $name -of_objects $core]
+set block [ipx::get_address_blocks -quiet -of_objects $map]
+if {[llength $block] == 0} {
   set block [ipx::add_address_block $settings(register_block) $map]
 }
 set_property range $settings(register_bytes) $block
 set_property width 32 $block
 set_property usage register $block
+foreach register $settings(register_map) {
+  lassign $register name offset fields
+  set entry [ipx::add_register $name $block]
+  set_property address_offset $offset $entry
+  set_property size 32 $entry
+  foreach field $fields {
+    lassign $field name lsb width
+    set bits [ipx::add_field $name $entry]
+    set_property bit_offset $lsb $bits
+    set_property bit_width $width $bits
+  }
+}
 
-foreach name $settings(masters) {
-  set master [ipx::get_bus_interfaces $name -of_objects $core]
-  set space [ipx::get_address_spaces -quiet $name -of_objects $core]
-  if {$space eq ""} {
-    set space [ipx::add_address_space $name $core]
+# ... and an address space for each master.
+foreach interface $settings(masters) {
+  set master [ipx::get_bus_interfaces $interface -of_objects $core]
+  set name [get_property master_address_space_ref $master]
+  if {$name eq ""} {
+    set name $interface
+    ipx::add_address_space $name $core
     set_property master_address_space_ref $name $master
   }
+  set space [ipx::get_address_spaces $name -of_objects $core]
   set_property range [expr {1 << $settings(address_bits)}] $space
   set_property width $settings(address_bits) $space
 }

@@ -59,8 +59,26 @@ def core(model: Model) -> dict[str, dict[str, Any]]:
             raise ScriptError(
                 f"ipx::check_integrity: {name} has {bits} address bits and a range of {size:#x}"
             )
-        found[name] = {"range": size, "name": holder.name}
+        found[name] = {"range": size, "name": holder.properties["name"]}
+        _registers(model, holder, size)
     return found
+
+
+def _registers(model: Model, block: Thing, size: int) -> None:
+    """Registers lie in their block and fields in their register, none over another."""
+    taken: set[int] = set()
+    for register in model.of("register", parent=block.handle):
+        offset, bits = (int(register.properties.get(key, "-1"), 0) for key in ("address_offset", "size"))
+        if offset < 0 or bits != 32 or offset % 4 or offset >= size or offset in taken:
+            raise ScriptError(f"ipx::check_integrity: register {register.name}: {bits} bits at {offset:#x}")
+        taken.add(offset)
+        used = 0
+        for field in model.of("field", parent=register.handle):
+            lsb, width = (int(field.properties.get(key, "-1")) for key in ("bit_offset", "bit_width"))
+            mask = ((1 << width) - 1) << lsb if lsb >= 0 and width > 0 else -1
+            if mask < 0 or mask >> bits or mask & used:
+                raise ScriptError(f"ipx::check_integrity: field {field.name}: {width} bits at {lsb}")
+            used |= mask
 
 
 def same_signal(driver: Thing, pin: Thing) -> None:

@@ -186,12 +186,13 @@ def package_project(model: Model, call: Call) -> Result:
 
 
 def add(model: Model, call: Call) -> Result:
-    """ipx::add_*: an object below another."""
-    parent = call.arguments.get("component") or call.arguments.get("memory_map")
-    if parent is None:
+    """ipx::add_*: an object below another; names below the core are unique, others below their parent."""
+    parents = [handles[0] for argument, handles in call.arguments.items() if argument != "name"]
+    if not parents:
         raise ScriptError(f"{call.command}: name the object that it belongs to")
-    name = call.argument("name")
-    return model.add(Thing(call.kind, name, (parent[0],), {"name": name})).handle
+    parent, name = model.get(parents[0]), call.argument("name")
+    full = name if parent.kind == "core" else f"{parent.name}/{name}"
+    return model.add(Thing(call.kind, full, (parent.handle,), {"name": name})).handle
 
 
 def check_core(model: Model, call: Call) -> Result:
