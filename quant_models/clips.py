@@ -39,6 +39,6 @@ def fit_clip(layer: nn.Linear) -> None:
 
 
 def _rounded(w: Tensor, clip: Tensor, bits: int) -> Tensor:
-    limit = 2 ** (bits - 1) - 1
+    limit = (1 << (bits - 1)) - 1
     step = clip / limit
     return (w / step).round().clamp(-limit, limit) * step

@@ -69,8 +69,8 @@ def test_clips_of_silent_channels_are_positive() -> None:
 
 def test_clips_learn() -> None:
     """Quantization-aware training moves the clip of every channel."""
-    layer = quant_linear(16, 4, bits=4)
-    weight_of(layer).square().sum().backward()
+    layer: Any = quant_linear(16, 4, bits=4)
+    weight_of(layer).square().sum().backward()  # type: ignore[no-untyped-call]
     clip = layer.weight_quant.tensor_quant.scaling_impl.value
     assert clip.shape == (4, 1)
     assert clip.grad is not None and (clip.grad != 0).all()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -34,7 +36,7 @@ def accumulators(rng: np.random.Generator, shape: tuple[int, int]) -> Ints:
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64, np.uint8])
-def test_rhu_for_every_type_and_shift(dtype: type[np.integer]) -> None:
+def test_rhu_for_every_type_and_shift(dtype: type[np.integer[Any]]) -> None:
     limits = np.iinfo(dtype)
     high = min(int(limits.max), 1 << 61)
     values = np.array([max(int(limits.min), -(1 << 61)), high, 0, 1, high // 3], dtype)
@@ -46,7 +48,7 @@ def test_rhu_for_every_type_and_shift(dtype: type[np.integer]) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64, np.uint16])
-def test_saturate_for_every_type(dtype: type[np.integer]) -> None:
+def test_saturate_for_every_type(dtype: type[np.integer[Any]]) -> None:
     limits = np.iinfo(dtype)
     values = np.array([limits.min, limits.max, 0, 100], dtype)
     before = values.copy()
@@ -95,7 +97,7 @@ def test_probabilities_and_residual() -> None:
 
 
 @pytest.mark.parametrize("types", [(np.int8, np.int8), (np.int64, np.int8), (np.uint8, np.int64)])
-def test_matmul_of_every_type(types: tuple[type[np.integer], type[np.integer]]) -> None:
+def test_matmul_of_every_type(types: tuple[type[np.integer[Any]], type[np.integer[Any]]]) -> None:
     """Single bytes are not measured but bounded by their type: longer sums take a wider float."""
     low, high = -128, 127
     for k in (1, 1023, 1025, 5000):

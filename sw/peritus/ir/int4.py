@@ -18,8 +18,7 @@ def pack_int4(values: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
     """
     nibbles = np.zeros(values.size + values.size % 2, np.uint8)
     nibbles[: values.size] = values.ravel().view(np.uint8) & 15
-    packed: npt.NDArray[np.uint8] = nibbles[0::2] | nibbles[1::2] << 4
-    return packed
+    return np.bitwise_or(nibbles[0::2], np.left_shift(nibbles[1::2], 4), dtype=np.uint8)
 
 
 def unpack_int4(packed: npt.NDArray[Any], shape: Sequence[int]) -> npt.NDArray[np.int8]:

@@ -20,7 +20,7 @@ def gelu(y: Ints) -> I64:
 def _gelu16(x: I64) -> I64:
     magnitude = np.abs(x)
     delta = np.where(magnitude < 1024, np.take(DELTA, np.minimum(magnitude, 1023) >> 1), 0)
-    return np.maximum(x, 0) - delta
+    return np.asarray(np.maximum(x, 0) - delta)
 
 
 _GELU = _gelu16(np.arange(-32768, 32768))  # of all inputs: looking one up is quicker than the formula
