@@ -20,7 +20,7 @@ from rich.console import Console
 
 import peritus
 from peritus.cli.common import fit_image, read_image
-from peritus.demo import PHOTO
+from peritus.demo import SCENE
 from peritus.devices.rtl import build_rtl
 from peritus.hw import load_config
 from peritus.report import run_record, same_result
@@ -41,11 +41,11 @@ COLUMNS = (
 )
 
 
-def measure(hw_name: str, model: str, photo: Path, features: bool) -> list[dict[str, Any]]:
+def measure(hw_name: str, model: str, image_file: Path, features: bool) -> list[dict[str, Any]]:
     """One record per task of a model (peritus.report.run_record, plus whether features were stored)."""
     hw = load_config(hw_name)
     bundle = peritus.compile(peritus.load_model(model), hw=hw)
-    image = fit_image(read_image(photo), bundle.image_height, bundle.image_width)
+    image = fit_image(read_image(image_file), bundle.image_height, bundle.image_width)
     records = []
     with peritus.open_device("rtl", hw=hw) as device, peritus.open_device("reference", hw=hw) as reference:
         device.load(bundle)
@@ -83,7 +83,7 @@ def build_seconds(hw_name: str) -> float:
 
 
 def main(
-    image: Annotated[Path, typer.Option(help="Photo; default: the shipped one.")] = PHOTO,
+    image: Annotated[Path, typer.Option(help="Picture; default: the shipped scene.")] = SCENE,
     build: Annotated[
         bool, typer.Option("--build", help="Also time a simulator build without cache.")
     ] = False,

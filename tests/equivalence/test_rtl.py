@@ -17,7 +17,7 @@ import peritus
 from peritus import ir
 from peritus.cli.common import fit_image, read_image
 from peritus.compiler import compile_model
-from peritus.demo import PHOTO
+from peritus.demo import SCENE
 from peritus.devices.locate import locate
 from peritus.devices.reference import ReferenceDevice
 from peritus.devices.rtl import RtlDevice
@@ -138,7 +138,7 @@ def test_without_waiting_the_smallest_model_is_wrong(nano: RtlDevice) -> None:
 
 
 def test_m3vit_micro_on_nano(nano: RtlDevice) -> None:
-    image = fit_image(read_image(PHOTO), 32, 64)
+    image = fit_image(read_image(SCENE), 32, 64)
     assert_equal(nano, peritus.compile(peritus.load_model("m3vit_micro"), hw=NANO), [image])
 
 
@@ -160,9 +160,9 @@ def test_routing_patterns_on_zcu104(zcu104: RtlDevice, routing: RoutingPattern) 
     assert_equal(zcu104, compile_model(random_model(dims), ZCU104), [random_image(dims)])
 
 
-def test_m3vit_tiny_on_a_photo(zcu104: RtlDevice) -> None:
-    """All 12 layers, both tasks, a real photo; within the cycle budget."""
-    image = fit_image(read_image(PHOTO), 128, 256)
+def test_m3vit_tiny_on_a_scene(zcu104: RtlDevice) -> None:
+    """All 12 layers, both tasks, an unseen scene; within the cycle budget."""
+    image = fit_image(read_image(SCENE), 128, 256)
     cycles = assert_equal(zcu104, peritus.compile(peritus.load_model("m3vit_tiny"), hw=ZCU104), [image])
     assert max(cycles) <= 900_000
 

@@ -17,7 +17,7 @@ from peritus.cli import app
 from peritus.cli.common import fit_image
 from peritus.cli.jobs import NotBitExact, explain_mismatch
 from peritus.compiler import CapacityError
-from peritus.demo import PHOTO
+from peritus.demo import SCENE
 from peritus.devices import Result
 from peritus.devices.device import Perf
 from peritus.devices.reference import ReferenceDevice
@@ -160,7 +160,7 @@ def test_run_resizes_on_request(files: dict[str, Path], tmp_path: Path) -> None:
         "run",
         files["small.bundle"],
         "--image",
-        PHOTO,
+        SCENE,
         "--task",
         "task1",
         "--resize",
@@ -185,7 +185,7 @@ def test_demo_on_the_reference(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "demo" / "demo.json").read_text())
     assert [run["task"] for run in summary["runs"]] == ["semseg", "depth"]
     assert summary["untrained"] is True and summary["bit_exact"] is None
-    for name in ("photo", "semseg", "depth"):
+    for name in ("image", "semseg", "depth"):
         picture = np.array(Image.open(tmp_path / "demo" / f"{name}.png"))
         assert picture.shape == (32, 64, 3) and picture.std() > 5
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from peritus.devices.device import resize_bilinear
-from peritus.report.pictures import class_colours, false_colours, overlay_classes
+from peritus.report.pictures import CITYSCAPES_COLOURS, class_colours, false_colours, overlay_classes
 
 
 def test_resize_keeps_constants_and_is_linear_inside() -> None:
@@ -19,15 +19,18 @@ def test_resize_keeps_constants_and_is_linear_inside() -> None:
 
 
 def test_class_colours_are_distinct() -> None:
-    colours = class_colours(19).astype(int)
-    distance = np.abs(colours[:, None] - colours[None]).sum(axis=2)
-    assert distance[~np.eye(19, dtype=bool)].min() > 20
+    unnamed = class_colours([f"class {i}" for i in range(19)]).astype(int)
+    named = class_colours(list(CITYSCAPES_COLOURS)).astype(int)
+    for colours in (unnamed, named):
+        distance = np.abs(colours[:, None] - colours[None]).sum(axis=2)
+        assert distance[~np.eye(19, dtype=bool)].min() > 20
+    assert (class_colours(["sky", "road"]) == [(70, 130, 180), (128, 64, 128)]).all()
 
 
-def test_overlay_keeps_the_photo_visible() -> None:
+def test_overlay_keeps_the_image_visible() -> None:
     image = np.zeros((4, 4, 3), np.uint8)
     image[0] = 255
-    overlay = overlay_classes(np.zeros((4, 4), np.int64), 3, image)
+    overlay = overlay_classes(np.zeros((4, 4), np.int64), ("a", "b", "c"), image)
     assert (overlay[0] > overlay[1]).all() and len(np.unique(overlay[1:].reshape(-1, 3), axis=0)) == 1
 
 

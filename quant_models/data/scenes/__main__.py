@@ -14,13 +14,20 @@ from quant_models.data.scenes.sheet import contact_sheet
 
 
 def main(
-    sheet: Annotated[Path, typer.Option(help="Picture to write.")],
-    count: Annotated[int, typer.Option(help="Scenes to show.", min=1)] = 12,
+    sheet: Annotated[Path | None, typer.Option(help="Picture of several scenes to write.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image of one scene to write.")] = None,
+    count: Annotated[int, typer.Option(help="Scenes of the sheet.", min=1)] = 12,
     seed: Annotated[int, typer.Option(help="Seed of the first scene.", min=0)] = 0,
     columns: Annotated[int, typer.Option(help="Scenes side by side.", min=1)] = 1,
 ) -> None:
-    """Write a contact sheet of generated scenes: image, labels, depth."""
-    Image.fromarray(contact_sheet([generate(seed + index) for index in range(count)], columns)).save(sheet)
+    """Write a contact sheet of generated scenes (image, labels, depth), or one scene's image."""
+    if sheet is None and image is None:
+        raise typer.BadParameter("nothing to write: give --sheet or --image")
+    if image is not None:
+        Image.fromarray(generate(seed).image).save(image)
+    if sheet is not None:
+        scenes = [generate(seed + index) for index in range(count)]
+        Image.fromarray(contact_sheet(scenes, columns)).save(sheet)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""peritus demo: a photo through the accelerator's RTL, with proof of every bit."""
+"""peritus demo: a street scene through the accelerator's RTL, with proof of every bit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from peritus.cli.common import (
     write_picture,
 )
 from peritus.cli.jobs import equals_reference, explain_mismatch, results_table, run_job
-from peritus.demo import PHOTO
+from peritus.demo import SCENE
 from peritus.hw.config import load_config
 from peritus.report import render, run_record
 
@@ -34,7 +34,7 @@ DEFAULT_MODEL = "m3vit_tiny"
 @reports_errors
 def demo_command(
     image_file: Annotated[
-        Path | None, typer.Option("--image", help="Your photo; default: one that is shipped.")
+        Path | None, typer.Option("--image", help="Your picture; default: the shipped scene.")
     ] = None,
     model: Annotated[str, typer.Option(help="A shipped model or a model file.")] = DEFAULT_MODEL,
     hw: HwOption = "zcu104",
@@ -45,16 +45,16 @@ def demo_command(
     timeout: TimeoutOption = 600.0,
     json_target: JsonOption = None,
 ) -> None:
-    """Turn a photo into segmentation and depth maps, and compare every integer with the reference."""
+    """Turn a street scene into segmentation and depth maps, and compare every integer with the reference."""
     console = output_console(json_target)
     config = load_config(hw)
-    photo = image_file or PHOTO
+    source = image_file or SCENE
     with busy(f"Compiling {model} for {hw}"):
         bundle = api.compile(api.load_model(model), hw=config)
-    image = fit_image(read_image(photo), bundle.image_height, bundle.image_width)
-    picture = write_picture(image, output / "photo.png")
+    image = fit_image(read_image(source), bundle.image_height, bundle.image_width)
+    picture = write_picture(image, output / "image.png")
     console.print(
-        f"{bundle.model} on {hw}, device {device}: {photo.name} as {image.shape[1]} x {image.shape[0]}"
+        f"{bundle.model} on {hw}, device {device}: {source.name} as {image.shape[1]} x {image.shape[0]}"
     )
     records: list[dict[str, Any]] = []
     with open_with_progress(device, config, timeout) as opened:
@@ -76,7 +76,7 @@ def demo_command(
         "untrained": bundle.untrained,
         "hw": hw,
         "device": device,
-        "photo": picture,
+        "image": picture,
         "bit_exact": None if device == "reference" else all(record["bit_exact"] for record in records),
         "runs": records,
     }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The photo of the demo (see PHOTO.md)."""
+"""The street scene of the demo (see SCENE.md)."""
 
 from pathlib import Path
 
-PHOTO = Path(__file__).resolve().parent / "photo.png"
+SCENE = Path(__file__).resolve().parent / "scene.png"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Maps as pictures: class colours over the photo, depth in false colours."""
+"""Maps as pictures: class colours over the image, depth in false colours."""
 
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,16 @@ OVERLAY = 0.55  # weight of the class colours
 # Near to far: dark blue, teal, green, yellow.
 DEPTH_COLOURS = np.array([[48, 18, 90], [40, 100, 142], [60, 175, 120], [253, 231, 37]], dtype=np.float32)
 
+# Cordts et al., "The Cityscapes Dataset", CVPR 2016.
+CITYSCAPES_COLOURS = {
+    "road": (128, 64, 128), "sidewalk": (244, 35, 232), "building": (70, 70, 70), "wall": (102, 102, 156),
+    "fence": (190, 153, 153), "pole": (153, 153, 153), "traffic light": (250, 170, 30),
+    "traffic sign": (220, 220, 0), "vegetation": (107, 142, 35), "terrain": (152, 251, 152),
+    "sky": (70, 130, 180), "person": (220, 20, 60), "rider": (255, 0, 0), "car": (0, 0, 142),
+    "truck": (0, 0, 70), "bus": (0, 60, 100), "train": (0, 80, 100), "motorcycle": (0, 0, 230),
+    "bicycle": (119, 11, 32),
+}  # fmt: skip
+
 Picture = npt.NDArray[np.uint8]
 
 
@@ -22,22 +33,27 @@ def render(result: Result, image: Picture) -> Picture:
     """A picture of the task's map at the size of `image`: uint8 [height, width, 3]."""
     height, width = image.shape[:2]
     if result.task.kind == "segmentation":
-        return overlay_classes(result.labels(height, width), result.task.channels, image)
+        classes = result.task.classes or ("",) * result.task.channels
+        return overlay_classes(result.labels(height, width), classes, image)
     return false_colours(result.upsampled(height, width)[:, :, 0])
 
 
-def class_colours(count: int) -> Picture:
-    """One saturated colour per class: uint8 [count, 3]."""
+def class_colours(classes: Sequence[str]) -> Picture:
+    """The colour of each class: Cityscapes' own by name, a saturated one for others; uint8 [classes, 3]."""
     colours = [
-        colorsys.hsv_to_rgb(i * GOLDEN % 1, 0.75 - 0.3 * (i % 2), 0.95 - 0.2 * (i % 3)) for i in range(count)
+        CITYSCAPES_COLOURS.get(name)
+        or tuple(
+            round(255 * v)
+            for v in colorsys.hsv_to_rgb(i * GOLDEN % 1, 0.75 - 0.3 * (i % 2), 0.95 - 0.2 * (i % 3))
+        )
+        for i, name in enumerate(classes)
     ]
-    picture: Picture = np.round(np.array(colours) * 255).astype(np.uint8)
-    return picture
+    return np.array(colours, np.uint8)
 
 
-def overlay_classes(labels: npt.NDArray[np.int64], count: int, image: Picture) -> Picture:
-    """Class colours blended over the photo."""
-    colours = class_colours(count)[labels].astype(np.float32)
+def overlay_classes(labels: npt.NDArray[np.int64], classes: Sequence[str], image: Picture) -> Picture:
+    """Class colours blended over the image."""
+    colours = class_colours(classes)[labels].astype(np.float32)
     blended = OVERLAY * colours + (1 - OVERLAY) * image.astype(np.float32)
     picture: Picture = np.round(blended).astype(np.uint8)
     return picture
