@@ -69,6 +69,12 @@ MUTATIONS = {
         "-dict CONFIG.PSU__USE__IRQ0 $zynq",
         "without a value",
     ),
+    "property of nothing": (
+        DESIGN,
+        "wrapper [current_fileset]",
+        "wrapper [get_runs -quiet x]",
+        "<objects> is empty",
+    ),
     "unknown property": (DESIGN, "target_language", "target_lang", "cannot be set"),
     "pin misspelt": (DESIGN, "zynq/pl_ps_irq0", "zynq/pl_ps_irq_0", "no bd pin 'zynq/pl_ps_irq_0'"),
     "interface misspelt": (DESIGN, "zynq/S_AXI_HP${port}_FPD", "zynq/S_AXI_HPC${port}_FPD", "no bd intf pin"),

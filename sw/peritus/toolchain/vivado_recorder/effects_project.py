@@ -39,15 +39,8 @@ def create_project(model: Model, call: Call) -> Result:
     for fileset in ("sources_1", "constrs_1", "sim_1"):
         model.add(Thing("fileset", fileset, (), {"name": fileset}))
     for run in RUNS:
-        run_folder = str(folder / f"{name}.runs" / run)
-        model.add(
-            Thing(
-                "run",
-                run,
-                (),
-                {"name": run, "progress": "0%", "status": "Not started", "directory": run_folder},
-            )
-        )
+        state = {"progress": "0%", "status": "Not started", "directory": str(folder / f"{name}.runs" / run)}
+        model.add(Thing("run", run, (), {"name": run} | state))
     return model.project.handle
 
 

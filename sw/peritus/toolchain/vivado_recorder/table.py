@@ -141,6 +141,8 @@ def _positional(
             while len(rest) > behind:
                 found[argument].append(rest.pop(0))
             found[argument] = [item for word in found[argument] for item in split(word)]
+            if not found[argument] and argument not in optional:
+                raise ScriptError(f"{name}: argument <{argument}> is empty")
     if rest:
         raise ScriptError(f"{name}: too many arguments, first {rest[0]!r}")
     return found
