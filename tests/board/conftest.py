@@ -89,7 +89,10 @@ POWER = """\
 """
 
 
-@pytest.fixture(scope="session", params=board_names())
+VIVADO_BOARDS = [name for name in board_names() if load_board(name).flow == "vivado"]
+
+
+@pytest.fixture(scope="session", params=VIVADO_BOARDS)
 def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Written, not to be changed."""
     folder = tmp_path_factory.mktemp(request.param) / "vivado"
