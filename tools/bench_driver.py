@@ -7,9 +7,9 @@ Overhead: everything but the device. A null device's jobs take no time, so that 
 is the driver's alone: check, copy, cache maintenance, registers, counters, result. In processor time: what
 else runs on the machine does not count.
 
-Throughput: the null device's jobs take 1.6 ms, and the next one starts only when it is in the queue. The clock
-is simulated: it runs with this process's work and jumps over its waiting, so that 100 % is the device's own
-rate and each microsecond in which the driver lets the queue run dry is missing.
+Throughput: the null device's jobs take 1.6 ms, and the next one starts only when it is in the queue. The
+clock is simulated: it runs with this process's work and jumps over its waiting, so that 100 % is the device's
+own rate and each microsecond in which the driver lets the queue run dry is missing.
 
     null    the driver alone, registers and buffers being plain memory
     pynq    through PYNQ: Overlay, memory-mapped registers, PynqBuffer, pynq.Interrupt on asyncio

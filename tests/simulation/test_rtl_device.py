@@ -10,7 +10,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from copy_program import (
+    END,
+    FETCHES,
+    HOSTILE,
+    HW,
+    IMAGE,
+    PROGRAM,
+    STORE,
+    STRIPES,
+    TABLES,
+    WEIGHT_BYTES,
+    bundle,
+    table,
+)
 
 from peritus.devices import NotLoaded, open_device
 from peritus.devices.rtl import RtlDevice
@@ -27,65 +40,13 @@ from peritus.driver.errors import (
     JobRefused,
 )
 from peritus.driver.platform import Limit
-from peritus.hw.config import HwConfig, load_config
+from peritus.hw.config import HwConfig
 from peritus.image import ImageError
-from peritus.program.bundle import Bundle, BundleConfigError, BundleTaskError, FeatureEntry, TaskEntry
-from peritus.program.isa import FetchEntry, Instruction, Opcode
+from peritus.program.bundle import BundleConfigError, BundleTaskError
 
 pytestmark = pytest.mark.sim
-HW = load_config("nano")
-TOKENS = 12
-HEIGHT, WIDTH = 16, 32
-IMAGE = np.arange(HEIGHT * WIDTH * 3, dtype=np.uint32).astype(np.uint8).reshape(HEIGHT, WIDTH, 3)
-TABLES = np.random.default_rng(0).integers(-(1 << 15), 1 << 15, (2, TOKENS, HW.pn)).astype("<i2")
 LIMIT = Limit(seconds=60, cycles=200_000)
 PLACE = Accelerator.place(MEMORY_BASE, MEMORY_BASE, MEMORY_BASE)
-
-WEIGHT_BYTES = TABLES[0].nbytes
-STRIPES = -(-WEIGHT_BYTES // HW.stripe_bytes)
-STORE_BEATS = 2 * HW.pn // HW.axi_data_bytes
-# Task t reads table t into the residual memory and stores it: as the result, and as features if asked for.
-INIT = Instruction(Opcode.RES_INIT, tokens=TOKENS, n_tiles=1, dst_stride=1)
-STORE = Instruction(Opcode.STORE, keys=1, k_tiles=1, tokens=TOKENS, n_tiles=STORE_BEATS, src_stride=1)
-END = Instruction(Opcode.END)
-PROGRAM = (
-    replace(INIT, task_mask=1),
-    replace(INIT, task_mask=2),
-    STORE,
-    replace(STORE, features_only=1),
-    END,
-)
-FETCHES = tuple(FetchEntry(t * STRIPES, STRIPES, task_mask=1 << t) for t in range(2))
-
-
-def bundle(program: tuple[Instruction, ...] = PROGRAM, fetches: tuple[FetchEntry, ...] = FETCHES) -> Bundle:
-    weights = np.zeros((2, STRIPES * HW.stripe_bytes), np.uint8)
-    for task in range(2):
-        weights[task, :WEIGHT_BYTES] = TABLES[task].view(np.uint8).reshape(-1)
-    tasks = tuple(
-        TaskEntry(name, "depth", (), TOKENS, 1, HW.pn, HW.pn, scale=1.0, macs=0)
-        for name in ("first", "second")
-    )
-    return Bundle(
-        model="copy",
-        provenance="written by hand",
-        hw=HW.name,
-        config_hash=HW.hash64,
-        image_height=HEIGHT,
-        image_width=WIDTH,
-        tasks=tasks,
-        features=FeatureEntry(TOKENS, HW.pn, HW.pn, scale=0.5),
-        memory={},
-        instructions=program,
-        labels=tuple(f"step {n}" for n in range(len(program))),
-        fetches=fetches,
-        weights=weights.reshape(-1),
-    )
-
-
-def table(task: int) -> NDArray[np.int16]:
-    expected: NDArray[np.int16] = TABLES[task].reshape(TOKENS, 1, HW.pn)
-    return expected
 
 
 @pytest.fixture
@@ -139,19 +100,6 @@ def test_disturbed_memory_changes_nothing_but_time() -> None:
     with RtlDevice(HW, ddr=ddr, limit=LIMIT, assertions=True) as device:
         device.load(bundle())
         check_recovers(device)
-
-
-# Hostile programs: they break out in task "first" and are good in task "second".
-HOSTILE = {
-    "result write": (2, (*PROGRAM[:2], replace(STORE, imm=1 << 20, task_mask=1), STORE, END), FETCHES),
-    "feature write": (3, (*PROGRAM[:3], replace(PROGRAM[3], imm=1 << 20), END), FETCHES),
-    "weight read": (0, PROGRAM, (FetchEntry(1 << 20, STRIPES, task_mask=1), FETCHES[1])),
-    "image read": (
-        0,
-        (Instruction(Opcode.LOAD_IMAGE, 1, keys=4095, k_tiles=1, tokens=1, n_tiles=6), *PROGRAM),
-        FETCHES,
-    ),
-}
 
 
 @pytest.mark.parametrize("access", HOSTILE)

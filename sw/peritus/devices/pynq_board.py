@@ -44,9 +44,12 @@ class _Storage:
 
 
 class SimulatedBoard(Soc):
-    """See above. Its bitstreams are written by write_bitstream.
+    """See above. Its bitstreams are written by pynq_soc.write_bitstream.
+
+    memory: uint8 [memory_bytes], what the accelerator sees at bus address memory_base.
 
     Args:
+        memory_bytes: that PYNQ can allocate.
         ddr: memory timing; default: what the configuration assumes.
         progress: told how far the build of a simulator is.
     """
@@ -54,14 +57,16 @@ class SimulatedBoard(Soc):
     def __init__(
         self,
         *,
+        memory_bytes: int = MEMORY_BYTES,
         ddr: DdrParameters | None = None,
         progress: Callable[[BuildProgress], None] | None = None,
     ) -> None:
         super().__init__(REGISTER_RW=True)
         self._ddr = ddr
         self._progress = progress
-        self._memory = np.zeros(MEMORY_BYTES, np.uint8)
-        self._pool = BufferPool(self._memory, MEMORY_BASE)
+        self.memory = np.zeros(memory_bytes, np.uint8)
+        self.memory_base = MEMORY_BASE
+        self._pool = BufferPool(self.memory, MEMORY_BASE)
         self._simulation: Simulation | None = None
         self._clocks = {base + n: 0 for base, size in CLOCK_GENERATORS.items() for n in range(0, size, 4)}
         self._clocks[IO_PLL[0]] = IO_PLL[1]
@@ -78,6 +83,11 @@ class SimulatedBoard(Soc):
             raise SimulationError("no bitstream has been loaded")
         return self._simulation
 
+    @property
+    def allocated(self) -> int:
+        """Bytes of memory that PYNQ has given out."""
+        return self._pool.used
+
     def close(self) -> None:
         """Power off."""
         with self._access:
@@ -93,7 +103,7 @@ class SimulatedBoard(Soc):
             self.close()
             self._simulation = Simulation(
                 library,
-                self._memory,
+                self.memory,
                 base=MEMORY_BASE,
                 ports=hw.axi_ports,
                 ddr=self._ddr or DdrParameters.of(hw.ddr),

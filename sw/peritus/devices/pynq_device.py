@@ -39,6 +39,8 @@ class PynqDevice(DrivenDevice):
         interrupts: False to poll instead, as is done where the overlay or the board offers no interrupt.
         board: a pynq.Device; default: the one that PYNQ finds.
 
+    overlay: the pynq.Overlay that has been loaded.
+
     Raises:
         BoardError: PYNQ is not installed, there is no board or no bitstream, or PYNQ cannot load it.
         ForeignDevice: the bitstream is not of this accelerator, driver version and configuration.
@@ -89,7 +91,7 @@ class PynqDevice(DrivenDevice):
                 found = getattr(found, part)
             return found
 
-        self._overlay = overlay  # the cells live as long as it does
+        self.overlay = overlay
         platform = PynqPlatform(_in_loop(cell, f"cell {path}"), loop_thread(), interrupts=self._interrupts)
         Accelerator(platform, self.hw)  # of the right configuration?
         return platform

@@ -26,7 +26,7 @@ class PynqSimDevice(PynqDevice):
         hw: the configuration; its simulator is built on first use and cached.
         limit: for each frame, in seconds.
         interrupts: False to poll.
-        ddr: memory timing; default: what the configuration assumes.
+        memory_bytes, ddr: of peritus.devices.pynq_board.SimulatedBoard.
         progress: told how far the build of the simulator is.
 
     Raises:
@@ -41,6 +41,7 @@ class PynqSimDevice(PynqDevice):
         *,
         limit: Limit = DEFAULT_LIMIT,
         interrupts: bool = True,
+        memory_bytes: int = 128 << 20,
         ddr: DdrParameters | None = None,
         progress: Callable[[BuildProgress], None] | None = None,
     ) -> None:
@@ -51,7 +52,7 @@ class PynqSimDevice(PynqDevice):
 
         build_rtl(hw, progress=progress)
         self._folder = tempfile.TemporaryDirectory(prefix="peritus_")
-        self.simulated_board = SimulatedBoard(ddr=ddr)
+        self.simulated_board = SimulatedBoard(memory_bytes=memory_bytes, ddr=ddr)
         bitstream = write_bitstream(Path(self._folder.name), hw)
         super().__init__(
             hw, bitstream=bitstream, limit=limit, interrupts=interrupts, board=self.simulated_board

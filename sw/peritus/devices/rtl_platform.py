@@ -56,7 +56,7 @@ class BufferPool:
                 break
             start = -(-(offset + used) // BUFFER_ALIGNMENT) * BUFFER_ALIGNMENT + BUFFER_ALIGNMENT
         if start + size > self._memory.size:
-            free = self._memory.size - sum(self._used.values())
+            free = self._memory.size - self.used
             raise SimulationError(
                 f"simulated memory: no room for {size} bytes, {free} of {self._memory.size} are free"
             )
@@ -64,6 +64,11 @@ class BufferPool:
         array = self._memory[start : start + size]
         array[:] = 0
         return SimulatedBuffer(self, self._base + start, array)
+
+    @property
+    def used(self) -> int:
+        """Bytes allocated."""
+        return sum(self._used.values())
 
     def free(self, buffer: SimulatedBuffer) -> None:
         """Make the room of `buffer` available again; SimulationError if it is not allocated."""

@@ -11,6 +11,7 @@ PYNQ looks at: the processor with its clocks, the accelerator, and the interrupt
 from __future__ import annotations
 
 import sys
+from math import ceil
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -81,7 +82,7 @@ def _interrupt_port(module: Element, name: str, direction: str, peer: str, peer_
 
 
 def _processor(modules: Element, hw: HwConfig) -> None:
-    divisor = round(_PLL_MHZ / hw.clock_mhz)
+    divisor = ceil(_PLL_MHZ / hw.clock_mhz)  # never faster than the configuration
     parameters = {"C_MAXIGP0_DATA_WIDTH": "32"}
     for clock in range(4):
         used = clock == 0

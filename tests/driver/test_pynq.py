@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real driver on the real PYNQ on the simulated RTL: a frame, a camera, and everything that can go wrong.
+
+PYNQ's Overlay, MMIO, allocate and Interrupt are unmodified; the board has caches that are not coherent.
+"""
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from copy_program import FETCHES, HOSTILE, HW, IMAGE, INIT, PROGRAM, bundle, table
+from numpy.typing import NDArray
+
+import peritus
+from peritus.devices.pynq_device import PynqDevice
+from peritus.devices.pynq_sim import PynqSimDevice
+from peritus.devices.reference import ReferenceDevice
+from peritus.devices.simulation import SimulationError
+from peritus.driver.errors import (
+    BoardError,
+    DeviceBusError,
+    DeviceBusy,
+    DeviceTimeout,
+    ForeignDevice,
+    GuardError,
+)
+from peritus.driver.platform import Limit
+from peritus.driver.runner import FRAME_BUFFERS
+from peritus.hw import ip
+from peritus.hw.config import load_config
+from peritus.hw.registers import Offset
+from peritus.program.bundle import BundleConfigError
+from peritus.report import same_result
+
+pytestmark = [pytest.mark.sim, pytest.mark.board]
+LIMIT = Limit(seconds=60)
+SHORT = Limit(seconds=1)
+
+
+@pytest.fixture
+def device() -> Iterator[PynqSimDevice]:
+    with PynqSimDevice(HW, limit=LIMIT, memory_bytes=2 << 20) as it:
+        it.load(bundle())
+        yield it
+
+
+def check_works(device: PynqDevice) -> None:
+    np.testing.assert_array_equal(device.run(IMAGE, task="second").outputs["second"], table(1))
+
+
+def register(device: PynqDevice, name: str) -> int:
+    """The pair of registers NAME_LO, NAME_HI."""
+    low, high = (device.platform.read32(Offset[f"{name}_{half}"]) for half in ("LO", "HI"))
+    return high << 32 | low
+
+
+class TestFrames:
+    @pytest.mark.parametrize("interrupts", [True, False])
+    def test_a_model_is_bit_exact(self, interrupts: bool) -> None:
+        model = peritus.compile(peritus.load_model("m3vit_micro"), hw=HW)
+        rng = np.random.default_rng(3)
+        images = rng.integers(0, 256, (3, model.image_height, model.image_width, 3), np.uint8)
+        tasks = ["semseg", "depth", "semseg"]
+        with PynqSimDevice(HW, limit=LIMIT, interrupts=interrupts) as device:
+            assert device.platform.has_interrupt == interrupts
+            device.load(model)
+            results = device.run_batch(images, tasks, features=True)
+        with ReferenceDevice(HW) as reference:
+            reference.load(model)
+            for image, task, result in zip(images, tasks, results, strict=True):
+                assert same_result(result, reference.run(image, task=task, features=True))
+                assert result.perf.cycles is not None
+
+    def test_a_camera_writes_into_the_frame_buffers(self, device: PynqSimDevice) -> None:
+        frames = []
+
+        def camera() -> Iterator[NDArray[np.uint8]]:
+            for number in range(2 * FRAME_BUFFERS):
+                buffer = device.buffer()
+                buffer[:] = number
+                frames.append(buffer)
+                yield buffer
+
+        tasks = ["first", "second", "second"]
+        for result, task in zip(device.stream(camera(), cycle(tasks)), cycle(tasks), strict=False):
+            np.testing.assert_array_equal(result.outputs[task], table(("first", "second").index(task)))
+        assert len(frames) == 2 * FRAME_BUFFERS
+        # What the device reads is the camera's last frame, at the address that it was given last.
+        start = register(device, "JOB_IMAGE") - device.simulated_board.memory_base
+        seen = device.simulated_board.memory[start:][: IMAGE.size]
+        np.testing.assert_array_equal(seen, 2 * FRAME_BUFFERS - 1)
+
+    def test_caches_that_are_forgotten_are_noticed(
+        self, device: PynqSimDevice, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The board's caches are real enough to fail a driver that forgets them."""
+
+        def image_arrives() -> bool:
+            device.run(IMAGE, task="first")
+            start = register(device, "JOB_IMAGE") - device.simulated_board.memory_base
+            return bool((device.simulated_board.memory[start:][: IMAGE.size] == IMAGE.reshape(-1)).all())
+
+        assert image_arrives()
+        monkeypatch.setattr(device.simulated_board, "flush", lambda *_: None)
+        assert not image_arrives()
+        monkeypatch.setattr(device.simulated_board, "invalidate", lambda *_: None)
+        for _ in range(2 * FRAME_BUFFERS):  # until no buffer holds an earlier result
+            result = device.run(IMAGE, task="second").outputs["second"]
+        assert not (result == table(1)).all()
+
+    def test_in_a_notebook_and_in_a_thread(self, device: PynqSimDevice) -> None:
+        async def cell() -> None:  # a notebook's event loop is running already
+            check_works(device)
+
+        asyncio.run(cell())
+        failed: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                check_works(device)
+            except BaseException as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(60)
+        assert not failed
+
+    def test_registers_by_name(self, device: PynqSimDevice) -> None:
+        cell = getattr(device.overlay, ip.INSTANCE)
+        assert type(cell).__name__ == "PeritusIP"
+        assert int(cell.register_map.ID) == 0x50455254
+        assert int(cell.register_map.STATUS.PROGRAM_LOADED) == 1
+
+
+class TestBitstream:
+    def test_no_board(self, tmp_path: Path) -> None:
+        for name in ("peritus_nano.bit", "peritus_nano.hwh"):
+            with pytest.raises(BoardError, match=f"{name} does not exist"):
+                PynqDevice(HW, bitstream=tmp_path / "peritus_nano.bit")
+            (tmp_path / name).touch()
+        with pytest.raises(BoardError, match="PYNQ finds no board"):
+            PynqDevice(HW, bitstream=tmp_path / "peritus_nano.bit")
+
+    def test_no_pynq(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "pynq", None)
+        with pytest.raises(BoardError, match=r"not installed.*peritus\[board\]"):
+            PynqSimDevice(HW)
+
+    def test_wrong_ones(self, tmp_path: Path) -> None:
+        from peritus.devices.pynq_board import SimulatedBoard
+        from peritus.devices.pynq_soc import write_bitstream
+
+        board = SimulatedBoard()
+        nano = write_bitstream(tmp_path, HW)
+        edge = load_config("edge")
+        with pytest.raises(ForeignDevice, match=rf"{HW.hash64:#018x}, edge is {edge.hash64:#018x}"):
+            PynqDevice(edge, bitstream=nano, board=board)
+        old = ip.VLNV.replace(ip.VERSION, "0.9")
+        for vlnv, hint in ((old, old), ("xilinx.com:ip:axi_dma:7.1", "axi_dma")):
+            write_bitstream(tmp_path, HW, vlnv=vlnv)
+            with pytest.raises(ForeignDevice, match=rf"has no {ip.VLNV}; it has .*{hint}"):
+                PynqDevice(HW, bitstream=nano, board=board)
+        write_bitstream(tmp_path, HW)
+        nano.write_bytes(bytes(100))
+        with pytest.raises(BoardError, match="no bitstream of a simulated board"):
+            PynqDevice(HW, bitstream=nano, board=board)
+        nano.with_suffix(".hwh").write_text("<x/>")
+        with pytest.raises(BoardError, match="loading"):
+            PynqDevice(HW, bitstream=nano, board=board)
+        write_bitstream(tmp_path, HW)
+        with PynqDevice(HW, bitstream=nano, board=board) as device:  # the board is as good as before
+            device.load(bundle())
+            check_works(device)
+
+    def test_bundle_for_another_configuration(self, device: PynqSimDevice) -> None:
+        with pytest.raises(BundleConfigError, match="0x0000000000000001"):
+            device.load(replace(bundle(), config_hash=1))
+        check_works(device)
+
+
+class TestMemory:
+    def test_no_room(self, device: PynqSimDevice) -> None:
+        weights = np.zeros(device.simulated_board.memory.size, np.uint8)
+        with pytest.raises(BoardError, match=f"no {weights.size} bytes of contiguous memory"):
+            device.load(replace(bundle(), weights=weights))
+        device.load(bundle())
+        check_works(device)
+
+    def test_memory_is_given_back_only_when_nobody_sees_it(self, device: PynqSimDevice) -> None:
+        kept = device.buffer()
+        kept[:] = 7
+        for _ in range(3):
+            device.load(bundle())
+            device.buffer()[:] = 1
+        assert (kept == 7).all()
+        before = device.simulated_board.allocated
+        del kept
+        assert device.simulated_board.allocated < before
+
+    @pytest.mark.parametrize("access", HOSTILE)
+    def test_a_hostile_bundle_writes_nowhere_else(self, device: PynqSimDevice, access: str) -> None:
+        _, program, fetches = HOSTILE[access]
+        device.load(bundle(program, fetches))
+        memory, base = device.simulated_board.memory, device.simulated_board.memory_base
+        windows = {
+            name: slice(
+                register(device, f"GUARD_{name}_BASE") - base, register(device, f"GUARD_{name}_LIMIT") - base
+            )
+            for name in ("PROGRAM", "WEIGHTS", "IMAGE", "OUTPUT", "FEATURES")
+        }
+        free = np.ones(memory.size, bool)
+        for window in windows.values():
+            free[window] = False
+        assert free.sum() == memory.size - device.simulated_board.allocated
+        memory[free] = 0xA5
+        before = memory.copy()
+        for _ in range(2):
+            with pytest.raises(GuardError, match=access):
+                device.run(IMAGE, task="first", features=True)
+            check_works(device)
+        for name in ("IMAGE", "OUTPUT", "FEATURES"):  # written by the host, by the good job
+            memory[windows[name]] = before[windows[name]]
+        np.testing.assert_array_equal(memory, before)
+        assert device.simulated_board.simulation.violations() == ([], 0)
+
+    def test_bus_error(self, device: PynqSimDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The fourth buffer, the results, lies where no memory answers."""
+        board, count = device.simulated_board, 0
+        real = board.allocate
+
+        def allocate(shape: Any, dtype: Any, **kwargs: Any) -> Any:
+            nonlocal count
+            count += 1
+            buffer = real(shape, dtype, **kwargs)
+            if count == 4:
+                buffer.device_address += board.memory.size
+            return buffer
+
+        with monkeypatch.context() as patch:
+            patch.setattr(board, "allocate", allocate)
+            device.load(bundle())
+        with pytest.raises(DeviceBusError, match="write answered with SLVERR or DECERR") as caught:
+            device.run(IMAGE, task="first")
+        assert caught.value.address >= board.memory_base + board.memory.size
+        device.load(bundle())
+        check_works(device)
+
+
+class TestTime:
+    def test_silent_in_mid_run(self) -> None:
+        with PynqSimDevice(HW, limit=SHORT) as device:
+            device.load(bundle(fetches=FETCHES[1:]))  # in task "first" weights are waited for that never come
+            start = time.monotonic()
+            with pytest.raises(DeviceTimeout, match=r"nothing within 1 s.*instruction 0 \(step 0\)"):
+                device.run(IMAGE, task="first")
+            assert time.monotonic() - start < 10
+            check_works(device)
+
+    @pytest.mark.parametrize("field", ["tokens", "n_tiles"])
+    def test_a_count_of_zero_hangs_until_the_limit(self, field: str) -> None:
+        with PynqSimDevice(HW, limit=SHORT) as device:
+            device.load(bundle((replace(INIT, task_mask=1, **{field: 0}), *PROGRAM[1:])))  # type: ignore[arg-type]
+            with pytest.raises(DeviceTimeout, match=r"instruction 0 \(step 0\)"):
+                device.run(IMAGE, task="first")
+            check_works(device)
+
+    def test_interrupts_that_get_lost_cost_time_only(
+        self, device: PynqSimDevice, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(type(device.simulated_board.controller), "output", property(lambda _: False))
+        check_works(device)
+
+    def test_a_device_beyond_soft_reset_gets_its_bitstream_again(self, device: PynqSimDevice) -> None:
+        device.simulated_board.simulation.close()
+        with pytest.raises(SimulationError, match="closed"):
+            device.run(IMAGE, task="first")
+        check_works(device)
+
+    def test_reset_in_mid_run(self, device: PynqSimDevice) -> None:
+        stream = device.stream(cycle([IMAGE]), cycle(["first"]))
+        next(stream)
+        stream.close()  # with two more jobs in the queue
+        device.reset()
+        check_works(device)
+
+
+class TestConcurrentUse:
+    def test_a_board_opens_once(self, tmp_path: Path) -> None:
+        from peritus.devices.pynq_board import SimulatedBoard
+        from peritus.devices.pynq_soc import write_bitstream
+
+        board, bitstream = SimulatedBoard(), write_bitstream(tmp_path, HW)
+        with PynqDevice(HW, bitstream=bitstream, board=board) as device:
+            device.load(bundle())
+            with pytest.raises(DeviceBusy, match="open already"):
+                PynqDevice(HW, bitstream=bitstream, board=board)
+            check_works(device)
+        with PynqDevice(HW, bitstream=bitstream, board=board) as device:
+            device.load(bundle())
+            check_works(device)
+
+    def test_two_threads(self, device: PynqSimDevice) -> None:
+        """One gets the device, the other one an error, and nobody a wrong result."""
+        refused, wrong = [], []
+
+        def work(task: str, expected: NDArray[np.int16]) -> None:
+            for _ in range(10):
+                try:
+                    result = device.run(IMAGE, task=task)
+                except DeviceBusy:
+                    refused.append(task)
+                    time.sleep(0.01)
+                else:
+                    if not (result.outputs[task] == expected).all():
+                        wrong.append(task)
+
+        threads = [
+            threading.Thread(target=work, args=(task, table(index)))
+            for index, task in enumerate(("first", "second"))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert refused
+        assert not wrong
+        check_works(device)
+
+    def test_two_boards_side_by_side(self, device: PynqSimDevice) -> None:
+        with PynqSimDevice(HW, limit=LIMIT) as other:
+            other.load(bundle())
+            check_works(other)
+            check_works(device)
