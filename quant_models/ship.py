@@ -1,44 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the quantized models that the package ships: python -m quant_models.ship [--output DIR] [NAME ...]
+"""Puts trained weights where the package and the study find them: python -m quant_models.ship RUN ...
 
-They are untrained: deterministic random weights, calibrated on procedural images.
+RUN is a folder of `peritus train`. Its int8 model goes into the package; float weights (as float16) and the
+model with 4-bit experts, which only the study needs, into `quant_models/trained`.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
-from quant_models.config import NAMED_CONFIGS, named_config
-from quant_models.init import new_model, procedural_images
-from quant_models.quantize import quantize
+from peritus.ir import QuantModel
+from quant_models.study.shipped import FOLDER, float_file, int4_file
+from quant_models.training.run import WEIGHTS_FILE
+from quant_models.weights import load_weights, save_weights, weights_provenance
 
-SEED = 0
-CALIBRATION_IMAGES = 4
-PROVENANCE = f"untrained, seed {SEED}, calibrated on {CALIBRATION_IMAGES} procedural images"
-DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "sw" / "peritus" / "models"
+MODELS = Path(__file__).resolve().parent.parent / "sw" / "peritus" / "models"
 
 
-def write(name: str, folder: Path) -> Path:
-    """Quantize one named model and write `<folder>/<name>.safetensors`."""
-    config = named_config(name)
-    # One more seed than the routers saw, so that calibration and initialization do not share images.
-    images = procedural_images(config, CALIBRATION_IMAGES, seed=SEED + 1)
-    file = folder / f"{name}.safetensors"
-    folder.mkdir(parents=True, exist_ok=True)
-    quantize(new_model(config, SEED), images, PROVENANCE).save(file)
-    file.chmod(0o644)
-    return file
+def ship(run: Path, models: Path = MODELS, folder: Path = FOLDER) -> list[Path]:
+    """Copy what a run has made; returns the files written.
+
+    Raises:
+        WeightsError, ModelFileError: a file of the run is damaged.
+    """
+    weights = run / "float" / WEIGHTS_FILE
+    net = load_weights(weights)
+    name = net.config.name
+    for target in (models, folder):
+        target.mkdir(parents=True, exist_ok=True)
+    written = [float_file(name, folder)]
+    save_weights(net, written[0], half=True, provenance=weights_provenance(weights))
+    copies = {"qat8": models / f"{name}.safetensors", "qat4": int4_file(name, folder)}
+    for stage, target in copies.items():
+        file = run / stage / f"{name}.safetensors"
+        if file.exists():
+            QuantModel.load(file)
+            shutil.copyfile(file, target)
+            written.append(target)
+    return written
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write the shipped quantized models.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: {', '.join(NAMED_CONFIGS)}")
-    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="folder (default: the package's)")
-    arguments = parser.parse_args()
-    for name in arguments.names or NAMED_CONFIGS:
-        file = write(name, arguments.output)
-        print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
+    parser = argparse.ArgumentParser(description="Put the weights of training runs into the package.")
+    parser.add_argument("runs", nargs="+", metavar="RUN", type=Path, help="folder of peritus train")
+    for run in parser.parse_args().runs:
+        for file in ship(run):
+            print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

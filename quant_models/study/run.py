@@ -14,13 +14,13 @@ import torch
 
 from peritus.evaluation import evaluate
 from peritus.ir import Affine, QuantModel
-from quant_models.data.dataset import DataError, Dataset
+from quant_models.data.dataset import Dataset
 from quant_models.model import M3ViT
 from quant_models.quantize import quantize
 from quant_models.recipe import Recipe
 from quant_models.study.baselines import position_prior
 from quant_models.study.teacher import Comparison, Teacher, observe
-from quant_models.training.batches import check_tasks, gather
+from quant_models.training.batches import check_data, gather
 from quant_models.weights import load_weights
 
 Progress = Callable[[str, int, int], None]  # row, images done, images in all
@@ -70,7 +70,7 @@ class Study:
         """
         net = load_weights(self.float_weights)
         for data in (self.training, self.test):
-            check_tasks(data, net.config)
+            check_data(data, net.config)
         since = time.monotonic()
         prior = position_prior(net.config, self.training, 1024, self.test)
         yield _row("class and depth by position", False, 0, prior, since)
@@ -95,12 +95,6 @@ class Study:
         self, name: str, model: QuantModel, teacher: Teacher, since: float, progress: Progress | None
     ) -> Row:
         graph = model.graph
-        first = self.test[0].image
-        if first.shape[:2] != (graph.image_height, graph.image_width):
-            raise DataError(
-                f"{self.test.name} has images of {first.shape[:2]}, {model.name} needs "
-                f"{(graph.image_height, graph.image_width)}"
-            )
         comparison = Comparison(teacher)
         result = evaluate(
             model,

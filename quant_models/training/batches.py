@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from quant_models.config import M3ViTConfig
-from quant_models.data.dataset import Dataset
+from quant_models.data.dataset import DataError, Dataset
 
 GAIN, OFFSET, COLOUR = 0.2, 0.06, 0.08  # largest change of contrast, brightness and colour of an image
 
@@ -83,14 +83,12 @@ def vary(batch: Batch, seed: int) -> Batch:
     )
 
 
-def check_tasks(data: Dataset, config: M3ViTConfig) -> None:
-    """Make sure that a data set has a target for every task of a model, of the same kind and channel count.
+def check_data(data: Dataset, config: M3ViTConfig) -> None:
+    """Make sure that a data set has images of a model's size, and a fitting target for each of its tasks.
 
     Raises:
-        DataError: a target is missing or differs.
+        DataError: a target is missing, of another kind or channel count, or the images have another size.
     """
-    from quant_models.data.dataset import DataError
-
     offered = {task.name: task for task in data.tasks}
     for task in config.tasks:
         found = offered.get(task.name)
@@ -101,3 +99,6 @@ def check_tasks(data: Dataset, config: M3ViTConfig) -> None:
                 f"{data.name}: task {task.name} is a {found.kind} with {found.channels} channels, "
                 f"{config.name} expects a {task.kind} with {task.channels}"
             )
+    shape, expected = data[0].image.shape, (config.image_height, config.image_width, config.in_channels)
+    if shape != expected:
+        raise DataError(f"{data.name} has images of {list(shape)}, {config.name} expects {list(expected)}")

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from peritus.errors import PeritusError
 from quant_models.data.dataset import Dataset
-from quant_models.training.batches import Batch, check_tasks, step_seed, training_batch
+from quant_models.training.batches import Batch, check_data, step_seed, training_batch
 from quant_models.training.checkpoint import load_state, save_state
 from quant_models.training.config import TrainingConfig
 from quant_models.training.journal import Journal, plot
@@ -65,7 +65,7 @@ def train(
     """
     machine = machine or Machine()
     for checked in (data, validation):
-        check_tasks(checked, stage.config)
+        check_data(checked, stage.config)
     folder.mkdir(parents=True, exist_ok=True)
     net = stage.module.to(machine.device)
     optimizer = torch.optim.AdamW(stage.groups(), lr=training.learning_rate, fused=True)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from squares import Squares
 
-from quant_models.config import M3VIT_MICRO, ConfigError, M3ViTConfig, TaskConfig
-from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Sample
+from quant_models.config import M3VIT_MICRO, ConfigError, TaskConfig
+from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError
 from quant_models.init import new_model
 from quant_models.moe import Decision, MoeMlp, route
 from quant_models.training import engine
@@ -32,32 +33,8 @@ pytestmark = pytest.mark.models
 CONFIG = replace(M3VIT_MICRO, n_layers=2)
 
 
-class Squares:
-    """Images whose labels and depth can be seen: dark above, bright below a random height."""
-
-    name = "squares"
-
-    def __init__(self, count: int, seed: int, config: M3ViTConfig = CONFIG) -> None:
-        self.tasks = config.tasks
-        rng = np.random.default_rng(seed)
-        height, width = config.image_height, config.image_width
-        below = np.arange(height)[:, None] >= rng.integers(4, height - 4, (count, 1, 1))
-        below = np.broadcast_to(below, (count, height, width))
-        noise = rng.integers(0, 30, (count, height, width, 3))
-        self.images = (np.where(below[..., None], 200, 40) + noise).astype(np.uint8)
-        self.targets = {
-            "semseg": np.where(below, 1, 5).astype(np.uint8),
-            "depth": np.where(below, 4.0, 40.0).astype(np.float32),
-        }
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> Sample:
-        return Sample(self.images[index], {name: target[index] for name, target in self.targets.items()})
-
-    def batch(self, indices):  # type: ignore[no-untyped-def]
-        return self.images[indices], {name: target[indices] for name, target in self.targets.items()}
+def squares(count: int, seed: int) -> Squares:
+    return Squares(count, seed, CONFIG)
 
 
 FLOAT = TrainingConfig("float", steps=6, batch=4, warmup=2, learning_rate=2e-3)
@@ -66,11 +43,11 @@ OFTEN = Machine(save_every=1, validate_every=3, log_every=1)
 
 
 def trained(folder: Path, training: TrainingConfig = FLOAT, machine: Machine = OFTEN) -> Path:
-    return train_float(CONFIG, training, Squares(32, 0), Squares(8, 1), folder, machine)
+    return train_float(CONFIG, training, squares(32, 0), squares(8, 1), folder, machine)
 
 
 def quantized(folder: Path, weights: Path, training: TrainingConfig = QAT) -> Path:
-    return train_quantized(CONFIG, training, weights, Squares(32, 0), Squares(8, 1), folder, OFTEN)
+    return train_quantized(CONFIG, training, weights, squares(32, 0), squares(8, 1), folder, OFTEN)
 
 
 class StopAt:
@@ -148,8 +125,8 @@ def test_quantization_aware_training_resumes_to_the_same_integers(
 
 def test_training_learns(tmp_path: Path) -> None:
     training = replace(FLOAT, steps=60, batch=8)
-    net = start(CONFIG, Squares(32, 0), 0)
-    scores = train(FloatStage(net, training), training, Squares(64, 0), Squares(16, 1), tmp_path, Machine())
+    net = start(CONFIG, squares(32, 0), 0)
+    scores = train(FloatStage(net, training), training, squares(64, 0), squares(16, 1), tmp_path, Machine())
     assert scores["semseg_miou"] > 0.8
     assert scores["depth_rmse"] < 9  # 18 for a constant
     assert (tmp_path / PLOT_FILE).stat().st_size > 5000
@@ -169,21 +146,21 @@ def test_an_unreadable_state_is_named(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
-    data = Squares(16, 0)
+    data = squares(16, 0)
     data.targets["depth"] = np.full_like(data.targets["depth"], np.nan)
-    net = start(CONFIG, Squares(16, 0), 0)
+    net = start(CONFIG, squares(16, 0), 0)
     with pytest.raises(NonFiniteLossError, match="loss is nan at step 0"):
-        train(FloatStage(net, FLOAT), FLOAT, data, Squares(8, 1), tmp_path)
+        train(FloatStage(net, FLOAT), FLOAT, data, squares(8, 1), tmp_path)
 
 
 def test_data_without_a_task_are_refused(tmp_path: Path) -> None:
-    data = Squares(8, 0)
+    data = squares(8, 0)
     data.tasks = data.tasks[:1]
     with pytest.raises(DataError, match="no targets for task 'depth'"):
-        train(FloatStage(start(CONFIG, Squares(8, 0), 0), FLOAT), FLOAT, data, data, tmp_path)
+        train(FloatStage(start(CONFIG, squares(8, 0), 0), FLOAT), FLOAT, data, data, tmp_path)
     data.tasks = (TaskConfig("semseg", "segmentation", 19), CONFIG.tasks[1])
     with pytest.raises(DataError, match="19 channels, m3vit_micro expects a segmentation with 8"):
-        train(FloatStage(start(CONFIG, Squares(8, 0), 0), FLOAT), FLOAT, data, data, tmp_path)
+        train(FloatStage(start(CONFIG, squares(8, 0), 0), FLOAT), FLOAT, data, data, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +180,7 @@ def test_every_image_comes_once_per_epoch() -> None:
 
 
 def test_variation_mirrors_image_and_targets_together() -> None:
-    batch = gather(Squares(16, 0), np.arange(16))
+    batch = gather(squares(16, 0), np.arange(16))
     batch.targets["semseg"][:, :, : CONFIG.image_width // 2] = 7
     varied = vary(batch, seed=1)
     left = varied.targets["semseg"][:, :, 0] == 7
@@ -272,5 +249,5 @@ def test_mix_is_the_sum_over_chosen_experts() -> None:
 
 def test_weights_come_back_from_the_run(float_run: Path) -> None:
     net = load_weights(float_run, CONFIG)
-    images = gather(Squares(2, 5), np.arange(2)).images
+    images = gather(squares(2, 5), np.arange(2)).images
     assert net(images, "depth").shape == (2, 1, 8, 16)

@@ -39,7 +39,7 @@ def evaluate_command(
     weights = _float_weights(model)
     if weights is not None:
         from quant_models.study.teacher import observe
-        from quant_models.training.batches import check_tasks
+        from quant_models.training.batches import check_data
         from quant_models.weights import load_weights
 
         net = load_weights(weights)
@@ -48,7 +48,7 @@ def evaluate_command(
         images = open_dataset(
             data, split, config.image_height, config.image_width, classes, count=count, cache=cache
         )
-        check_tasks(images, config)
+        check_data(images, config)
         with counted(f"Evaluating {config.name}", len(images)) as progress:
             scores = observe(net, images, progress).scores
         name, arithmetic = config.name, "float"
