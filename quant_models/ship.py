@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts trained weights where the package and the study find them: python -m quant_models.ship RUN ...
 
-RUN is a folder of `peritus train`. Its int8 model goes into the package; float weights (as float16) and the
+RUN is a folder of `peritus train`. Its int8 model goes into the package; float weights (as float16) and
 model with 4-bit experts, which only the study needs, into `quant_models/trained`.
 """
 
