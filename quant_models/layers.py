@@ -86,6 +86,6 @@ class Decoder(nn.Module):
 
 def normalize_pixels(images: Tensor, config: M3ViTConfig) -> Tensor:
     """(pixel - mean) / std per channel; pixels are k/256."""
-    mean = torch.tensor(config.pixel_mean, dtype=images.dtype).view(1, -1, 1, 1)
-    std = torch.tensor(config.pixel_std, dtype=images.dtype).view(1, -1, 1, 1)
+    mean = torch.tensor(config.pixel_mean, dtype=images.dtype, device=images.device).view(1, -1, 1, 1)
+    std = torch.tensor(config.pixel_std, dtype=images.dtype, device=images.device).view(1, -1, 1, 1)
     return (images - mean) / std

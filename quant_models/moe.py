@@ -120,7 +120,8 @@ class MoeMlp(nn.Module):
         rows = order // self.top_k
         queues = tokens.index_select(0, rows).split(chosen.bincount(minlength=self.n_experts).tolist())
         mixed = torch.cat([self.experts(queue, i) for i, queue in enumerate(queues) if len(queue)])
-        return torch.zeros_like(tokens).index_add(0, rows, mixed * scores.flatten()[order, None])
+        weighted = (mixed * scores.flatten()[order, None]).to(tokens.dtype)  # autocast computes in bfloat16
+        return torch.zeros_like(tokens).index_add(0, rows, weighted)
 
     def forward(self, x: Tensor, task: int, task_embedding: Tensor | None) -> Tensor:
         out: Tensor = self.forward_tasks(x, (task,), (task_embedding,))
@@ -151,6 +152,7 @@ class TaskRepresentation(nn.Module):
         self.norm = nn.LayerNorm(config.task_embedding_dim, eps=config.layer_norm_eps)
 
     def forward(self, task: int) -> Tensor:
-        onehot = F.one_hot(torch.tensor(task), self.n_tasks).to(self.fc1.weight.dtype)
+        weight = self.fc1.weight
+        onehot = F.one_hot(torch.tensor(task, device=weight.device), self.n_tasks).to(weight.dtype)
         out: Tensor = self.norm(self.fc2(F.gelu(self.fc1(onehot))))
         return out

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from peritus.errors import PeritusError
+from quant_models.config import ConfigError
 from quant_models.data.dataset import Dataset
 from quant_models.training.batches import Batch, check_data, step_seed, training_batch
 from quant_models.training.checkpoint import load_state, save_state
@@ -39,6 +40,9 @@ class Machine:
 
     device: "cpu" or "cuda". bf16: autocast to bfloat16, which pays where matrix units have it. save_every,
     validate_every: steps. log_every: steps per journal line.
+
+    Raises:
+        ConfigError: no such device here.
     """
 
     device: str = "cpu"
@@ -46,6 +50,12 @@ class Machine:
     save_every: int = 100
     validate_every: int = 250
     log_every: int = 10
+
+    def __post_init__(self) -> None:
+        if self.device not in ("cpu", "cuda"):
+            raise ConfigError(f"device {self.device!r}, must be cpu or cuda")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("device cuda: PyTorch finds no such device here")
 
 
 def train(

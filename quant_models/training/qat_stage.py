@@ -66,6 +66,7 @@ class QatStage:
         parts: dict[str, Tensor] = {}
         outputs: dict[str, Tensor] = {}
         noise, routing = [], []
+        self.teacher.to(batch.images.device)
         for task, name in enumerate(self.config.task_names):
             with torch.no_grad():
                 goal = self.teacher.features(batch.images, name)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -59,6 +60,7 @@ def train_quantized(
         WeightsError: the weights are of another architecture.
     """
     teacher = load_weights(weights, config)
+    machine = replace(machine, bf16=False)  # integers up to 2^23 stand for themselves in this stage
     stage = QatStage.begin(teacher, weights_hash(weights), data, training)
     train(stage, training, data, validation, folder, machine, console)
     provenance = (

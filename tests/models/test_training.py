@@ -134,6 +134,21 @@ def test_training_learns(tmp_path: Path) -> None:
     assert lines[-1]["validation_semseg_miou"] == scores["semseg_miou"]
 
 
+def test_bfloat16_trains(float_run: Path, tmp_path: Path) -> None:
+    half = trained(tmp_path / "half", machine=replace(OFTEN, bf16=True))
+    assert not same_weights(half, float_run)
+    first, second = (read(folder / METRICS_FILE)[0]["loss"] for folder in (half.parent, float_run.parent))
+    assert first == pytest.approx(second, rel=0.05)
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match="device 'tpu'"):
+        Machine("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match="finds no such device"):
+            Machine("cuda")
+
+
 def test_a_folder_keeps_its_run(float_run: Path) -> None:
     with pytest.raises(CheckpointError, match=r"learning_rate = 0\.002 there, 0\.1 asked"):
         trained(float_run.parent, replace(FLOAT, learning_rate=0.1))

@@ -43,7 +43,7 @@ def train_command(
     expert_bits: Annotated[int, typer.Option(help="Width of the experts' weights: 8 or 4.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    bf16: Annotated[bool, typer.Option("--bf16", help="Compute in bfloat16 where that is safe.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Float training in bfloat16.")] = False,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: PyTorch's choice.")] = 0,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between two saved states.")] = 100,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between two validations.")] = 250,
