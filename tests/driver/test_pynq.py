@@ -67,8 +67,8 @@ class TestFrames:
     def test_a_model_is_bit_exact(self, interrupts: bool) -> None:
         model = peritus.compile(peritus.load_model("m3vit_micro"), hw=HW)
         rng = np.random.default_rng(3)
-        images = rng.integers(0, 256, (3, model.image_height, model.image_width, 3), np.uint8)
-        tasks = ["semseg", "depth", "semseg"]
+        images = rng.integers(0, 256, (2, model.image_height, model.image_width, 3), np.uint8)
+        tasks = ["semseg", "depth"]
         with PynqSimDevice(HW, limit=LIMIT, interrupts=interrupts) as device:
             assert device.platform.has_interrupt == interrupts
             device.load(model)
@@ -334,6 +334,17 @@ class TestConcurrentUse:
         assert refused
         assert not wrong
         check_works(device)
+
+    def test_another_overlay_in_its_place(self, device: PynqSimDevice, tmp_path: Path) -> None:
+        import pynq
+
+        from peritus.devices.pynq_soc import write_bitstream
+
+        pynq.Overlay(str(write_bitstream(tmp_path, HW)), device=device.simulated_board)
+        with pytest.raises(BoardError, match="another overlay has replaced peritus_nano"):
+            device.run(IMAGE, task="first")
+        with pytest.raises(BoardError, match="another overlay"):
+            device.load(bundle())
 
     def test_two_boards_side_by_side(self, device: PynqSimDevice) -> None:
         with PynqSimDevice(HW, limit=LIMIT) as other:

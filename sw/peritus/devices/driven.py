@@ -53,6 +53,9 @@ class DrivenDevice:
     def _power_down(self) -> None:
         """Forget the platform; its buffers have been freed."""
 
+    def _check_present(self) -> None:
+        """Raise if the device behind the platform is no longer the one that was loaded."""
+
     def _check(self) -> None:
         """Raise if frames that seem to have succeeded have not."""
 
@@ -136,6 +139,7 @@ class DrivenDevice:
 
     def _reset(self) -> None:
         runner, bundle = self._loaded()
+        self._check_present()
         try:
             runner.start()
             self._after_reset()
@@ -161,6 +165,7 @@ class DrivenDevice:
 
     def _results(self, requests: Iterable[Request]) -> Iterator[Result]:
         """Results of the requests; a device that failed before is reset first."""
+        self._check_present()
         if self._failed:
             self._reset()
         runner, bundle = self._loaded()

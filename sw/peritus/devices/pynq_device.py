@@ -97,7 +97,12 @@ class PynqDevice(DrivenDevice):
         return platform
 
     def _power_up(self, bundle: Bundle) -> PynqPlatform:
+        self._check_present()
         return self._platform
+
+    def _check_present(self) -> None:
+        if not self.overlay.is_loaded():
+            raise BoardError(f"another overlay has replaced {self._bitstream.name}; open the device again")
 
     def _revive(self) -> None:
         """Load the bitstream again: what a soft reset did not help."""

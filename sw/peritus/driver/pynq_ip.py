@@ -103,16 +103,12 @@ class PynqPlatform:
         return PynqMemory(buffer)
 
     def wait_interrupt(self, left: Countdown) -> None:
-        """Wait for the interrupt, or poll; returns early if the interrupt does not come within LOOK_S.
-
-        Raises:
-            BoardError: PYNQ has given the interrupt up, because another overlay was loaded.
-        """
+        """Wait for the interrupt, or poll; returns early if the interrupt does not come within LOOK_S."""
         if self._interrupt is not None:
             try:
                 self._loop.wait_for(self._interrupt.wait, min(left.seconds, LOOK_S))
-            except RuntimeError as error:
-                raise BoardError(f"waiting for the interrupt: {error}") from error
+            except RuntimeError:
+                self._interrupt = None  # PYNQ has given it up: the process has loaded another overlay
         else:
             while not left.over and not self._registers[_IRQ_STATUS]:
                 time.sleep(POLL_S)
