@@ -118,7 +118,8 @@ class MoeMlp(nn.Module):
         chosen = indices.flatten()
         order = chosen.argsort(stable=True)  # sorted by expert, in token order within
         rows = order // self.top_k
-        queues = tokens.index_select(0, rows).split(chosen.bincount(minlength=self.n_experts).tolist())
+        counts: list[int] = chosen.bincount(minlength=self.n_experts).tolist()
+        queues = torch.split(tokens.index_select(0, rows), counts)
         mixed = torch.cat([self.experts(queue, i) for i, queue in enumerate(queues) if len(queue)])
         weighted = (mixed * scores.flatten()[order, None]).to(tokens.dtype)  # autocast computes in bfloat16
         return torch.zeros_like(tokens).index_add(0, rows, weighted)

@@ -46,7 +46,7 @@ def observe(net: M3ViT, data: Dataset, progress: Callable[[int], None] | None = 
             for i in range(len(images)):
                 teacher.features[done + i, task] = features[i].numpy()
                 if moes:
-                    chosen = torch.stack([m.unflatten(0, (len(images), -1))[i] for m in moes])
+                    chosen = torch.stack([m.chunk(len(images))[i] for m in moes])
                     teacher.routing[done + i, task] = chosen.numpy()
         done += len(images)
         if progress is not None:

@@ -112,7 +112,7 @@ def train(
                     f"lower the learning rate ({training.learning_rate:g}); {folder} keeps the last state"
                 )
             optimizer.zero_grad()
-            loss.total.backward()
+            torch.autograd.backward(loss.total)
             norm = torch.nn.utils.clip_grad_norm_(net.parameters(), training.clip_norm)
             optimizer.step()
             step += 1
@@ -167,7 +167,7 @@ def _stop_requested() -> Iterator[list[int]]:
 
     def remember(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        signal.signal(number, previous[number])
+        signal.signal(number, previous[signal.Signals(number)])
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     try:
