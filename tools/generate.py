@@ -10,6 +10,7 @@ TIMEOUT_S = 600
 GENERATORS = [
     [sys.executable, "-m", "peritus.hw.emit", str(ROOT)],
     [sys.executable, "-m", "peritus.hw.emit_csr", str(ROOT)],
+    [sys.executable, "-m", "peritus.link.emit", str(ROOT)],
 ]
 
 

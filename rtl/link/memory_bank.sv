@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// One bank of the on-chip memory and its stage of the two pipelines that connect the banks (chain_memory).
+//
+// Operations pass from bank to bank, one stage each; the bank whose Index they name carries them out. Data of reads
+// follow one cycle behind their operation: data_i of an operation at op_i is valid one cycle later, and data_o likewise
+// with respect to op_o. So all wires are short, however many banks there are.
+//
+// For synthesis the content is a mark that says which bank this is, in every byte lane: the build finds the block RAMs by
+// it in the finished design and puts the bundle in its place (peritus.toolchain.ecp5_image). For simulation
+// +image=FOLDER gives the content (FOLDER/bank<Index>.hex, 64-bit words).
+
+module memory_bank #(
+  parameter int unsigned Index = 0,
+  parameter int unsigned Words = 2048,
+  parameter int unsigned BankW = 5,
+  localparam int unsigned AddrW = $clog2(Words)
+) (
+  input  logic                   clk_i,
+  input  logic                   rst_ni,
+  input  logic                   valid_i,
+  input  logic                   we_i,
+  input  logic [BankW+AddrW-1:0] addr_i,
+  input  logic [63:0]            wdata_i,
+  input  logic [63:0]            data_i,
+  output logic                   valid_o,
+  output logic                   we_o,
+  output logic [BankW+AddrW-1:0] addr_o,
+  output logic [63:0]            wdata_o,
+  output logic [63:0]            data_o
+);
+
+  logic        mine, mine_q;
+  logic [63:0] read_q;
+
+  (* ram_style = "block", no_rw_check *) logic [63:0] mem [Words];
+
+  assign mine = valid_i && 32'(addr_i[AddrW+:BankW]) == Index;
+
+`ifdef SYNTHESIS
+  localparam logic [7:0] MARK = 8'hc5;
+
+  initial begin
+    mem[0] = {8{MARK}};
+    mem[1] = {8{~MARK}};
+    mem[2] = {8{8'(Index)}};
+    mem[3] = 64'h07_06_05_04_03_02_01_00;
+  end
+`else
+  string folder;
+  initial begin
+    if ($value$plusargs("image=%s", folder)) $readmemh($sformatf("%s/bank%0d.hex", folder, Index), mem);
+  end
+`endif
+
+  always_ff @(posedge clk_i) begin
+    if (mine) begin
+      if (we_i) mem[addr_i[AddrW-1:0]] <= wdata_i;
+      else read_q <= mem[addr_i[AddrW-1:0]];
+    end
+    mine_q  <= mine;
+    data_o  <= mine_q ? read_q : data_i;
+    valid_o <= valid_i && rst_ni;
+    we_o    <= we_i;
+    addr_o  <= addr_i;
+    wdata_o <= wdata_i;
+  end
+
+endmodule
