@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""M³ViT in PyTorch, its Brevitas twin, calibration, QONNX export and quantization to the integer graph."""
+"""M³ViT in PyTorch: data, training, the Brevitas twin, QONNX export, quantization to the integer graph."""
+
+import warnings
+
+# Brevitas looks for an optional speed-up that nothing here uses, and says so on every start.
+warnings.filterwarnings("ignore", message="fast_hadamard_transform")
