@@ -75,8 +75,8 @@ class TestFrames:
             results = device.run_batch(images, tasks, features=True)
         with ReferenceDevice(HW) as reference:
             reference.load(model)
-            for image, task, result in zip(images, tasks, results, strict=True):
-                assert same_result(result, reference.run(image, task=task, features=True))
+            for expected, result in zip(reference.stream(images, tasks, features=True), results, strict=True):
+                assert same_result(result, expected)
                 assert result.perf.cycles is not None
 
     def test_a_camera_writes_into_the_frame_buffers(self, device: PynqSimDevice) -> None:

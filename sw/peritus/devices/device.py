@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -96,6 +96,23 @@ class Device(Protocol):
         self, images: Iterable[npt.NDArray[np.uint8]], tasks: Iterable[str], *, features: bool = False
     ) -> list[Result]:
         """Run one job per image and task, keeping the device busy; results in order. Raises as run."""
+        ...
+
+    def stream(
+        self, images: Iterable[npt.NDArray[np.uint8]], tasks: Iterable[str], *, features: bool = False
+    ) -> Iterator[Result]:
+        """Run one job per image and task while there are both; results in order, as they come.
+
+        images is asked for the next one as soon as the device has room for it. Raises as run.
+        """
+        ...
+
+    def buffer(self) -> npt.NDArray[np.uint8]:
+        """Memory for an image, uint8 [height, width, 3], read in place; the caller's until it is run.
+
+        Raises:
+            NotLoaded: there is no bundle yet. BufferUnavailable: all of them are in use.
+        """
         ...
 
     def close(self) -> None:

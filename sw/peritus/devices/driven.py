@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peritus.devices.device import NotLoaded, Perf, Result, unpack_result
-from peritus.devices.simulation import SimulationError
 from peritus.driver.accelerator import Accelerator, Counters
-from peritus.driver.errors import DeviceBusy, DeviceError
+from peritus.driver.errors import DeviceBusy
 from peritus.driver.platform import Limit, Platform
 from peritus.driver.runner import FrameRunner, Request
+from peritus.errors import PeritusError
 from peritus.hw.config import HwConfig
 from peritus.image import check_image
 from peritus.program.bundle import Bundle
@@ -144,7 +144,7 @@ class DrivenDevice:
             runner.start()
             self._after_reset()
             self._failed = False
-        except (DeviceError, SimulationError):
+        except PeritusError:
             self._revive()
             self._load(bundle)
 

@@ -29,7 +29,7 @@ from peritus.hw.config import HwConfig
 from peritus.toolchain.build import BuildProgress
 
 MEMORY_BYTES = 128 << 20
-ACCESS_CYCLES = 64  # that pass for each register access of the processor
+ACCESS_CYCLES = 256  # that pass for each register access of the processor
 STEP_CYCLES = 20_000  # simulated at once while an interrupt is waited for
 PAUSE_S = 0.001  # between steps: lets the processor at the registers
 IDLE_S = 1.0  # the clock stops so long after the last access, to leave the host's processor alone

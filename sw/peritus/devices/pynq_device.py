@@ -135,9 +135,13 @@ def import_pynq() -> Any:
 def _find_board() -> Any:
     """PYNQ's own device."""
     pynq = import_pynq()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # says what is raised below
-        boards = pynq.Device.devices
+
+    def probe() -> list[Any]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # says what is raised below
+            return list(pynq.Device.devices)
+
+    boards = _in_loop(probe, "looking for a board")
     if not boards:
         raise BoardError("PYNQ finds no board here: run on the board, as root, with XRT's environment set")
     return boards[0]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -62,6 +62,19 @@ class ReferenceDevice:
         return [
             self.run(image, task=task, features=features) for image, task in zip(images, tasks, strict=True)
         ]
+
+    def stream(
+        self, images: Iterable[npt.NDArray[np.uint8]], tasks: Iterable[str], *, features: bool = False
+    ) -> Iterator[Result]:
+        """One job per image and task, each when its result is asked for."""
+        for image, task in zip(images, tasks, strict=False):
+            yield self.run(image, task=task, features=features)
+
+    def buffer(self) -> npt.NDArray[np.uint8]:
+        """Any memory will do here."""
+        if self._bundle is None:
+            raise NotLoaded("buffer() before load(): the device has no bundle")
+        return np.zeros((self._bundle.image_height, self._bundle.image_width, 3), np.uint8)
 
     def close(self) -> None:
         """Forget the bundle."""
