@@ -14,6 +14,7 @@ from peritus.cli.extras import needs_models
 if TYPE_CHECKING:
     from quant_models.study.run import Row
 
+TABLE_WIDTH = 160
 CacheOption = Annotated[Path | None, typer.Option(help="Where generated scenes are kept.")]
 
 
@@ -38,7 +39,9 @@ def study_command(
     with counting(f"Study of {model}") as show:
         for row in study.rows(show):
             rows.append(row)
-    output_console(json_target).print(_table(model, count, rows))
+    console = output_console(json_target)
+    console.width = max(console.width, TABLE_WIDTH)  # columns cut short would say nothing
+    console.print(_table(model, count, rows))
     write_json({"model": model, "scenes": count, "rows": [row.record() for row in rows]}, json_target)
 
 
