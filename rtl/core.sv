@@ -11,7 +11,9 @@ module core
   import peritus_pkg::*;
   import core_pkg::*;
   import latency_pkg::*;
-(
+#(
+  parameter bit Dsp48e2 = 1'b0  // see mac.sv
+) (
   input  logic                     clk_i,
   input  logic                     rst_ni,
   // jobs
@@ -252,7 +254,9 @@ module core
   logic signed [21:0]      sum [PN];
   logic signed [ACC_W-1:0] total [PN];
 
-  mac_array u_mac_array (
+  mac_array #(
+    .Dsp48e2(Dsp48e2)
+  ) u_mac_array (
     .clk_i,
     .rst_ni,
     .row_we_i  (row_we),

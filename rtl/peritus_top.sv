@@ -11,7 +11,9 @@
 module peritus_top
   import peritus_pkg::*;
   import control_pkg::*;
-(
+#(
+  parameter bit Dsp48e2 = 1'b0  // multipliers of UltraScale devices, instantiated (mac.sv)
+) (
   input  logic                     aclk,
   input  logic                     aresetn,
   output logic                     irq_o,
@@ -170,7 +172,9 @@ module peritus_top
   logic [RESIDUAL_AW-1:0] st_raddr;
   logic [PN-1:0][RES_W-1:0] st_rdata;
 
-  core u_core (
+  core #(
+    .Dsp48e2(Dsp48e2)
+  ) u_core (
     .clk_i(aclk), .rst_ni(rst_n),
     .job_valid_i(job_valid), .job_ready_o(job_ready), .job_i(queued_job),
     .job_done_o(job_done), .job_done_seq_o(job_done_seq),

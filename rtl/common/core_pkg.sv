@@ -57,7 +57,7 @@ package core_pkg;
   localparam int unsigned AT_ADDRESS = 4;   // memory addresses: queue (2), product, sum
   localparam int unsigned AT_OPERAND = AT_ADDRESS + 3;  // slice: memory (2), bank select
   localparam int unsigned AT_ARRAY = AT_OPERAND + latency_pkg::EXP_LOOKUP_LATENCY;
-  localparam int unsigned MAC_LATENCY = CASCADE + 3;  // operand, cascade, split, group sum
+  localparam int unsigned MAC_LATENCY = CASCADE + 5;  // operand (2), product, cascade, split, group sum
   localparam int unsigned AT_SUM = AT_ARRAY + MAC_LATENCY;
   localparam int unsigned AT_TOTAL = AT_SUM + 1;        // accumulated
   localparam int unsigned AT_BIASED = AT_TOTAL + 1;

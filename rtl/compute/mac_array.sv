@@ -3,23 +3,20 @@
 //
 //   sum_o[n] = sum over k of active[k][n] * x_i[k]
 //
-// x_i: PK operands, 9-bit signed (int8 activations or uint8 probabilities), one token vector per cycle.
-// Stationary operands are double buffered: rows are written into the shadow; swap_i with a token vector makes
-// the shadow active for that token and all later ones. Row k = position * GROUPS + group, and the swap reaches
-// position p after p cycles: a row may be rewritten in cycle max(1, p) after the swap or later, a column after CASCADE
-// cycles. Rows in ascending order, at most GROUPS per cycle, follow the swap down the cascade without waiting.
+// x_i: PK operands, 9-bit signed (int8 activations or uint8 probabilities), one token vector per cycle. mac.sv has the
+// multipliers and the stationary operands, and says when these may be rewritten. With Pack, output channels n and
+// n + PN/2 share one multiplier: (w_hi * 2^19 + w_lo) * x; the low 19 bits hold the sum of up to 8 products
+// (|8 * 127 * 255| < 2^18), and the high half is corrected by the low half's borrow.
 //
-// Each group of CASCADE rows is a systolic chain (one DSP column): the partial sum moves one position per
-// cycle, operands are delayed to meet it. With Pack, output channels n and n + PN/2 share one multiplier:
-// (w_hi * 2^19 + w_lo) * x; the low 19 bits hold up to CASCADE products (|8 * 127 * 255| < 2^18), and the
-// high half is corrected by the low half's borrow.
+// Dsp48e2: instantiate the multipliers (they always hold two channels) instead of describing them. Same results.
 //
 // Latency: core_pkg::MAC_LATENCY cycles from x_i to sum_o, fully pipelined.
 
 module mac_array
   import peritus_pkg::*;
 #(
-  parameter bit Pack = bit'(PACK_MACS)
+  parameter bit Dsp48e2 = 1'b0,
+  parameter bit Pack = bit'(PACK_MACS) || Dsp48e2
 ) (
   input  logic                 clk_i,
   input  logic                 rst_ni,
@@ -40,94 +37,47 @@ module mac_array
 
   localparam int unsigned GROUPS = PK / CASCADE;
   localparam int unsigned FIELD_W = 19;  // low half: CASCADE products of |127 * 255|
+  localparam int unsigned MULTIPLIERS = Pack ? PN / 2 : PN;
+  localparam int unsigned P_W = Pack ? 2 * FIELD_W : FIELD_W;
 
-  // Sum of one group: CASCADE products.
+  logic signed [P_W-1:0] p [GROUPS][MULTIPLIERS];
+
+  mac #(
+    .Groups  (GROUPS),
+    .Cascade (CASCADE),
+    .Channels(PN),
+    .Pack    (Pack),
+    .Dsp48e2 (Dsp48e2)
+  ) u_mac (
+    .clk_i,
+    .rst_ni,
+    .row_we_i,
+    .row_two_i,
+    .row_i,
+    .row_data_i,
+    .col_we_i,
+    .col_i,
+    .col_data_i,
+    .swap_i,
+    .x_i,
+    .p_o(p)
+  );
+
+  // Sum of one group: CASCADE products per channel.
   logic signed [FIELD_W-1:0] group_sum [GROUPS][PN];
 
-  logic signed [7:0] shadow [PK][PN];
-
-  always_ff @(posedge clk_i) begin
-    if (row_we_i) begin
-      for (int n = 0; n < int'(PN); n++) shadow[row_i][n] <= row_data_i[n];
-    end
-    if (row_we_i && row_two_i) begin
-      for (int n = 0; n < int'(PN); n++) shadow[row_i | 1][n] <= row_data_i[int'(PN)+n];
-    end
-    if (col_we_i) begin
-      for (int k = 0; k < int'(PK); k++) shadow[k][col_i] <= col_data_i[k];
-    end
-  end
-
-  // Operands and the swap, delayed to each cascade position.
-  logic signed [8:0] x_q [CASCADE][PK];  // [position][row]; only rows of positions >= index are used
-  logic [CASCADE-1:0] swap_q;
-
-  always_ff @(posedge clk_i) begin
-    swap_q <= {swap_q[CASCADE-2:0], swap_i};
-    if (!rst_ni) swap_q <= '0;
-  end
-
-  always_ff @(posedge clk_i) begin
-    for (int k = 0; k < int'(PK); k++) x_q[0][k] <= x_i[k];
-    for (int c = 1; c < int'(CASCADE); c++) begin
-      for (int k = c * int'(GROUPS); k < int'(PK); k++) x_q[c][k] <= x_q[c-1][k];
-    end
-  end
-
   if (Pack) begin : gen_pack
-    localparam int unsigned HALF = PN / 2;
-    logic signed [26:0] active [PK][HALF];
-    logic signed [47:0] p_q [CASCADE][GROUPS][HALF];
-
-    for (genvar c = 0; c < int'(CASCADE); c++) begin : gen_pos
-      always_ff @(posedge clk_i) begin
-        if (c == 0 ? swap_i : swap_q[(c+CASCADE-1)%CASCADE]) begin
-          for (int g = 0; g < int'(GROUPS); g++) begin
-            for (int m = 0; m < int'(HALF); m++) begin
-              active[c*int'(GROUPS)+g][m] <= (27'(shadow[c*int'(GROUPS)+g][m+int'(HALF)]) <<< FIELD_W)
-                                           + 27'(shadow[c*int'(GROUPS)+g][m]);
-            end
-          end
-        end
-      end
-      always_ff @(posedge clk_i) begin
-        for (int g = 0; g < int'(GROUPS); g++) begin
-          for (int m = 0; m < int'(HALF); m++) begin
-            p_q[c][g][m] <= (c == 0 ? 48'sd0 : p_q[(c+CASCADE-1)%CASCADE][g][m])
-                          + 48'(active[c*int'(GROUPS)+g][m]) * 48'(x_q[c][c*int'(GROUPS)+g]);
-          end
-        end
-      end
-    end
     always_ff @(posedge clk_i) begin
       for (int g = 0; g < int'(GROUPS); g++) begin
-        for (int m = 0; m < int'(HALF); m++) begin
-          group_sum[g][m] <= signed'(p_q[CASCADE-1][g][m][FIELD_W-1:0]);
-          group_sum[g][m+int'(HALF)] <= signed'(p_q[CASCADE-1][g][m][2*FIELD_W-1:FIELD_W])
-                                 + FIELD_W'({1'b0, p_q[CASCADE-1][g][m][FIELD_W-1]});
+        for (int m = 0; m < int'(MULTIPLIERS); m++) begin
+          group_sum[g][m] <= signed'(p[g][m][FIELD_W-1:0]);
+          group_sum[g][m+int'(MULTIPLIERS)] <= signed'(p[g][m][2*FIELD_W-1:FIELD_W])
+                                             + FIELD_W'({1'b0, p[g][m][FIELD_W-1]});
         end
       end
     end
   end else begin : gen_plain
-    logic signed [7:0] active [PK][PN];
-    logic signed [FIELD_W-1:0] p_q [CASCADE][GROUPS][PN];
-
-    for (genvar c = 0; c < int'(CASCADE); c++) begin : gen_pos
-      always_ff @(posedge clk_i) begin
-        if (c == 0 ? swap_i : swap_q[(c+CASCADE-1)%CASCADE]) begin
-          for (int g = 0; g < int'(GROUPS); g++) active[c*int'(GROUPS)+g] <= shadow[c*int'(GROUPS)+g];
-        end
-      end
-      always_ff @(posedge clk_i) begin
-        for (int g = 0; g < int'(GROUPS); g++) begin
-          for (int n = 0; n < int'(PN); n++) begin
-            p_q[c][g][n] <= (c == 0 ? FIELD_W'(0) : p_q[(c+CASCADE-1)%CASCADE][g][n])
-                          + FIELD_W'(active[c*int'(GROUPS)+g][n]) * FIELD_W'(x_q[c][c*int'(GROUPS)+g]);
-          end
-        end
-      end
-    end
-    always_ff @(posedge clk_i) group_sum <= p_q[CASCADE-1];
+    always_ff @(posedge clk_i) group_sum <= p;
   end
 
   // Add the groups, one register.

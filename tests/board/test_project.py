@@ -18,7 +18,7 @@ from peritus.hw import ip, registers
 from peritus.hw.config import BURST_BEATS, load_config
 from peritus.hw.register_field import Field
 from peritus.hw.register_map import register_fields
-from peritus.toolchain.rtl import rtl_sources
+from peritus.toolchain.rtl import rtl_sources, simulation_sources
 from peritus.toolchain.verilator import verilator_command, verilator_environment
 
 LINT_TIMEOUT_S = 300
@@ -109,7 +109,7 @@ def test_the_wrapper_declares_what_the_ports_do(project: Project, repository: Pa
 @pytest.mark.sim
 def test_the_wrapper_fits_the_rtl(project: Project) -> None:
     """Verilator elaborates it: every port of peritus_top connected, all widths equal."""
-    files = [*rtl_sources(project.hw.name), project.folder / "ip" / "src" / f"{MODULE}.v"]
+    files = [*simulation_sources(project.hw.name), project.folder / "ip" / "src" / f"{MODULE}.v"]
     command = [*verilator_command(), "--lint-only", "-Wall", "--no-timing", "--quiet", "--top-module", MODULE]
     # `make lint` judges the RTL; an empty pin is what an unused output is meant to have.
     command += ["-Wno-fatal", "-Wno-PINCONNECTEMPTY", *map(str, files)]

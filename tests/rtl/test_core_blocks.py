@@ -11,6 +11,7 @@ import pytest
 from peritus.hw.config import CASCADE, load_config
 from peritus.hw.emit import sv_package
 from peritus.resources import resource
+from peritus.toolchain.build import FAST_FLAGS
 
 pytestmark = pytest.mark.sim
 
@@ -18,7 +19,9 @@ PACKAGES = ["generated/peritus_tables_pkg", "compute/latency_pkg", "common/core_
 # Latencies of the pipeline in cycles (core_pkg.sv says from where to where).
 EXP_LOOKUP, REQUANTIZE, GELU, RECIPROCAL = 3, 5, 4, 8
 AT_ARRAY = 7 + EXP_LOOKUP
-MAC_LATENCY = CASCADE + 3
+MAC_LATENCY = CASCADE + 5
+MAC_FILES = [f"compute/{name}" for name in ("mac_dsp48e2", "mac", "mac_array")]
+DSP48E2 = resource("sim/models/DSP48E2.sv")
 STAGE2 = 2 + REQUANTIZE + GELU + 1  # from a sum to the operands of stage 2
 
 
@@ -37,7 +40,12 @@ def bench(run_bench: Callable[..., Any], tmp_path: Path) -> Callable[..., None]:
     ) -> None:
         package = tmp_path / "peritus_pkg.sv"
         package.write_text(sv_package(replace(load_config(hw), **(shape or {}))))
-        sources = [package, *(resource(f"rtl/{f}.sv") for f in [*PACKAGES, *files]), resource("rtl/lint.vlt")]
+        sources = [
+            package,
+            DSP48E2,
+            *(resource(f"rtl/{f}.sv") for f in [*PACKAGES, *files]),
+            resource("rtl/lint.vlt"),
+        ]
         run_bench(
             top,
             sources,
@@ -71,10 +79,21 @@ def test_res_init(bench: Callable[..., None], hw: str) -> None:
     bench("res_init", ["memory/res_init"], hw)
 
 
-@pytest.mark.parametrize(("hw", "pack"), [("nano", 0), ("nano", 1), ("edge", 0), ("edge", 1), ("zcu104", 1)])
-def test_mac_array(bench: Callable[..., None], hw: str, pack: int) -> None:
+@pytest.mark.parametrize(
+    ("hw", "pack", "dsp48e2"),
+    [("nano", 0, 0), ("nano", 1, 1), ("edge", 0, 0), ("edge", 1, 0), ("edge", 1, 1), ("zcu104", 1, 0)],
+)
+def test_mac_array(bench: Callable[..., None], hw: str, pack: int, dsp48e2: int) -> None:
     shape = {"pn": min(32, load_config(hw).pn)}
-    bench("mac_array", ["compute/mac_array"], hw, shape, {"Pack": pack}, latency=MAC_LATENCY)
+    parameters = {"Pack": pack, "Dsp48e2": dsp48e2}
+    bench("mac_array", MAC_FILES, hw, shape, parameters, latency=MAC_LATENCY)
+
+
+def test_mac(run_bench: Callable[..., Any]) -> None:
+    """Behaviour and DSP48E2 in every cycle: all pairs of weights, all operands, then anything at any time."""
+    files = [resource(f"rtl/compute/{name}.sv") for name in ("mac_dsp48e2", "mac")]
+    top = resource("tests/rtl/benches/mac_equivalence.sv")
+    run_bench("mac_equivalence", [DSP48E2, *files, top], "tests.rtl.benches.bench_mac", flags=FAST_FLAGS)
 
 
 @pytest.mark.parametrize("hw", ["nano", "edge"])

@@ -12,7 +12,7 @@ from peritus.hw.config import HwConfig
 from peritus.hw.emit import constants
 
 TOP = "peritus_top"
-_LIST = re.compile(rf"^module {TOP}\b[^(]*\((.*?)^\);", re.DOTALL | re.MULTILINE)
+_LIST = re.compile(rf"^module {TOP}\b[^(#]*(?:#\(.*?^\) )?\((.*?)^\);", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _PORT = re.compile(r"(input|output) +logic +(?:\[([^:\]]+):0\] *)?(\w+)")
 _TERM = re.compile(r"\w+(?:\*\w+)?(?:-\d+)?")  # 11, ADDR_W-1, AXI_BYTES*8-1

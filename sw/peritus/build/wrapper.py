@@ -47,7 +47,7 @@ def wrapper(ports: Sequence[Port], hw: HwConfig, outstanding: Outstanding) -> st
     return (
         f"{_BANNER}// {hw.name}: interfaces {', '.join(parameters)}.\n\n"
         f"module {MODULE} (\n" + "\n".join(lines) + "\n);\n"
-        f"  {TOP} u_top (\n" + ",\n".join(connections) + "\n  );\nendmodule\n"
+        f"  {TOP} #(\n    .Dsp48e2(1'b1)\n  ) u_top (\n" + ",\n".join(connections) + "\n  );\nendmodule\n"
     )
 
 

@@ -18,7 +18,7 @@ from peritus.hw.config import HwConfig
 from peritus.program.bundle import Bundle
 from peritus.resources import resource
 from peritus.toolchain.build import BuildProgress
-from peritus.toolchain.rtl import rtl_sources
+from peritus.toolchain.rtl import simulation_sources
 
 DEFAULT_LIMIT = Limit(seconds=600, cycles=20_000_000)  # for each frame
 
@@ -34,7 +34,7 @@ def build_rtl(
     """The simulator of one configuration, built if it is not in the cache; options of `build_simulation`."""
     return build_simulation(
         "peritus_top",
-        [*rtl_sources(hw.name), resource("sim/trace_bind.sv")],
+        [*simulation_sources(hw.name), resource("sim/trace_bind.sv")],
         waves=waves,
         assertions=assertions,
         cache_dir=cache_dir,

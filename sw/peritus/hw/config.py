@@ -57,7 +57,7 @@ class HwConfig:
     """One accelerator configuration.
 
     pk: input channels per cycle; pn: output channels per cycle (the array has pk*pn int8 MACs).
-    pack_macs: two int8 MACs per multiplier (DSP48E2), see rtl/compute/mac_pair.sv.
+    pack_macs: two int8 MACs per multiplier (DSP48E2), see rtl/compute/mac.sv.
     axi_ports, axi_data_bytes: read masters and their width; port 0 also writes.
     act_words: activation memory, words of pn int8. kv_words: keys and values, words of pn int8.
     score_words: attention scores, words of pn int16. residual_words: words of pn x RESIDUAL_BITS.

@@ -63,7 +63,7 @@ def main() -> int:
     if args.top != TOP:
         written = {path for path in written if path.stem == args.top}
     else:
-        written |= set(resource("sim").glob("*.sv"))
+        written |= set(resource("sim").rglob("*.sv"))
     results = {"verible-verilog-lint": style(sorted(written))}
     for hw in configurations:
         results[f"verilator -Wall {args.top} ({hw})"] = semantics(hw, args.top)

@@ -41,8 +41,8 @@ def tile_writes(tile: Ints, kind: str, swapped: int, now: int, gap: float) -> di
     step = {"row": 1, "two": 2, "col": 1}[kind]
     writes: dict[int, Write] = {}
     for index in range(0, pn if kind == "col" else pk, step):
-        last_position = CASCADE if kind == "col" else (index + step - 1) // groups
-        now = max(now, swapped + max(1, last_position))
+        reached = CASCADE if kind == "col" else (index + step - 1) // groups + 1
+        now = max(now, swapped + reached)
         while random.random() < gap:
             now += 1
         part = tile[:, index] if kind == "col" else tile[index : index + step].reshape(-1)

@@ -3,7 +3,9 @@
 
 module core
   import peritus_pkg::*;
-(
+#(
+  parameter bit Dsp48e2 = 1'b0
+) (
   input  logic                     clk_i,
   input  logic                     rst_ni,
   input  logic                     job_valid_i,

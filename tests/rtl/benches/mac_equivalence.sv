@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// mac.sv twice, as behaviour and from DSP48E2 models, under the same stimuli: counts the cycles in which they differ.
+//
+//   tiles 0 ..       every pair of weights within +-127, PAIRS per tile, one row at a time (the others are 0), meets 16
+//                    operands; each product is compared with its value too
+//   the next ROWS    every pair of the weights 0, +-1, +-127 meets every operand -128 .. 255, likewise
+//   CORNER_TILES     those weights and operands -128, -1, 0, 127, 255 at random in all rows: largest sums
+//   ANY_TILES        any bytes, rows, columns and swaps in any cycle
+
+module mac_equivalence;
+  localparam int PAIRS = 32;
+  localparam int CHANNELS = 2 * PAIRS;
+  localparam int ROWS = 8;
+  localparam int WEIGHTS = 255;
+  localparam int ALL_WEIGHTS_END = (WEIGHTS * WEIGHTS + PAIRS - 1) / PAIRS;
+  localparam int ALL_OPERANDS_END = ALL_WEIGHTS_END + ROWS;
+  localparam int CORNER_END = ALL_OPERANDS_END + 100;
+  localparam int ANY_END = CORNER_END + 100;
+  localparam int LATENCY = ROWS + 3;
+  localparam logic signed [8:0] OPERANDS [16] = '{
+    -128, -127, -65, -2, -1, 0, 1, 2, 63, 64, 85, 126, 127, 128, 254, 255
+  };
+  localparam logic signed [7:0] CORNERS [5] = '{-127, -1, 0, 1, 127};
+  localparam logic signed [8:0] CORNER_OPERANDS [5] = '{-128, -1, 0, 127, 255};
+
+  logic clk_i, rst_ni;
+  logic done_o;
+  int   products_o, cycles_o, differences_o, wrong_o;
+
+  logic                       row_we, row_two, col_we, swap;
+  logic [2:0]                 row;
+  logic [$clog2(CHANNELS)-1:0] col;
+  logic [2*CHANNELS-1:0][7:0] row_data;
+  logic [ROWS-1:0][7:0]       col_data;
+  logic signed [8:0]          x [ROWS];
+  logic signed [37:0]         behaviour [1][PAIRS], slices [1][PAIRS];
+
+  mac #(
+    .Groups(1), .Cascade(ROWS), .Channels(CHANNELS), .Pack(1'b1), .Dsp48e2(1'b0)
+  ) u_behaviour (
+    .clk_i, .rst_ni, .row_we_i(row_we), .row_two_i(row_two), .row_i(row), .row_data_i(row_data),
+    .col_we_i(col_we), .col_i(col), .col_data_i(col_data), .swap_i(swap), .x_i(x), .p_o(behaviour)
+  );
+  mac #(
+    .Groups(1), .Cascade(ROWS), .Channels(CHANNELS), .Pack(1'b1), .Dsp48e2(1'b1)
+  ) u_slices (
+    .clk_i, .rst_ni, .row_we_i(row_we), .row_two_i(row_two), .row_i(row), .row_data_i(row_data),
+    .col_we_i(col_we), .col_i(col), .col_data_i(col_data), .swap_i(swap), .x_i(x), .p_o(slices)
+  );
+
+  // Two rows are written in each of cycles 0..3 of a tile; the swap and the first operand come in cycle 4.
+  int tile_q, cycle_q, sweep;
+  always_comb begin
+    sweep = 16;
+    if (tile_q >= ALL_WEIGHTS_END && tile_q < ALL_OPERANDS_END) sweep = 384;
+    if (tile_q >= ALL_OPERANDS_END) sweep = 100;
+  end
+  assign done_o = tile_q >= ANY_END;
+
+  logic signed [7:0] low [PAIRS], high [PAIRS];  // of this tile
+  always_ff @(posedge clk_i) begin
+    if (cycle_q == 0) begin
+      for (int m = 0; m < PAIRS; m++) begin
+        if (tile_q < ALL_WEIGHTS_END) begin
+          low[m] <= 8'((tile_q * PAIRS + m) % WEIGHTS - 127);
+          high[m] <= 8'((tile_q * PAIRS + m) / WEIGHTS % WEIGHTS - 127);
+        end else begin
+          low[m] <= CORNERS[m%5];
+          high[m] <= CORNERS[m/5%5];
+        end
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    cycle_q <= cycle_q + 1;
+    if (cycle_q == 5 + sweep + LATENCY) begin
+      cycle_q <= 0;
+      tile_q <= tile_q + 1;
+    end
+    row_two <= 1'b1;
+    col_we <= 1'b0;
+    if (tile_q < CORNER_END) begin
+      row_we <= cycle_q >= 1 && cycle_q < 5;
+      row <= 3'(2 * (cycle_q - 1));
+      swap <= cycle_q == 5;
+      for (int n = 0; n < 2 * CHANNELS; n++) begin
+        if (tile_q >= ALL_OPERANDS_END) row_data[n] <= CORNERS[$urandom%5];
+        else if (2 * (cycle_q - 1) + n / CHANNELS != tile_q % ROWS) row_data[n] <= 8'd0;
+        else row_data[n] <= (n % CHANNELS < PAIRS) ? low[n%PAIRS] : high[n%PAIRS];
+      end
+      for (int k = 0; k < ROWS; k++) begin
+        if (tile_q >= ALL_OPERANDS_END) x[k] <= CORNER_OPERANDS[((cycle_q % 8 == 0) ? cycle_q : $urandom)%5];
+        else if (tile_q >= ALL_WEIGHTS_END) x[k] <= 9'(cycle_q - 5 - 128);
+        else x[k] <= OPERANDS[(cycle_q-5)&15];
+      end
+    end else begin
+      row_we <= $urandom % 3 == 0;
+      row <= 3'($urandom & 6);
+      if ($urandom % 2 == 0) begin
+        row_two <= 1'b0;
+        row <= 3'($urandom);
+      end
+      if ($urandom % 2 == 0) begin
+        row_we <= 1'b0;
+        col_we <= 1'b1;
+      end
+      col <= $clog2(CHANNELS)'($urandom);
+      col_data <= {$urandom, $urandom};
+      swap <= $urandom % 4 == 0;
+      for (int n = 0; n < 2 * CHANNELS; n++) row_data[n] <= 8'($urandom);
+      for (int k = 0; k < ROWS; k++) x[k] <= 9'($urandom);
+    end
+    if (!rst_ni) begin
+      tile_q <= 0;
+      cycle_q <= 0;
+      row_we <= 1'b0;
+      swap <= 1'b0;
+    end
+  end
+
+  // x of cycle c is in x[] in c + 1; nothing to compare before the first tile has come through.
+  int since, expected_x;
+  assign since = cycle_q - 6 - LATENCY;
+  assign expected_x = (tile_q < ALL_WEIGHTS_END) ? 32'(OPERANDS[since&15]) : since - 128;
+  always_ff @(posedge clk_i) begin
+    if ((tile_q != 0 || since >= 0) && !done_o) begin
+      cycles_o <= cycles_o + 1;
+      for (int m = 0; m < PAIRS; m++) begin
+        if (behaviour[0][m] != slices[0][m]) differences_o <= differences_o + 1;
+      end
+    end
+    if (tile_q < ALL_OPERANDS_END && since >= 0 && since < sweep) begin
+      products_o <= products_o + 2 * PAIRS;
+      for (int m = 0; m < PAIRS; m++) begin
+        if (behaviour[0][m] != 38'(expected_x) * (38'(high[m]) * 38'sd524288 + 38'(low[m]))) wrong_o <= wrong_o + 1;
+      end
+    end
+    if (!rst_ni) begin
+      products_o <= 0;
+      cycles_o <= 0;
+      differences_o <= 0;
+      wrong_o <= 0;
+    end
+  end
+
+endmodule
