@@ -70,7 +70,7 @@ lock: ## Write requirements/*.txt from the versions now in .venv
 # --- Use ---------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: $(STAMPS)/sim ## A photo through the accelerator's RTL: maps, cycles, and proof of every bit
+demo: $(STAMPS)/sim ## A street scene through the accelerator's RTL: maps, cycles, and proof of every bit
 	$(BIN)/peritus demo
 
 .PHONY: bench
