@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,8 +30,6 @@ from peritus.toolchain.build import BuildProgress
 MEMORY_BYTES = 128 << 20
 ACCESS_CYCLES = 256  # that pass for each register access of the processor
 STEP_CYCLES = 20_000  # simulated at once while an interrupt is waited for
-PAUSE_S = 0.001  # between steps: lets the processor at the registers
-IDLE_S = 1.0  # the clock stops so long after the last access, to leave the host's processor alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +68,7 @@ class SimulatedBoard(Soc):
         self._clocks = {base + n: 0 for base, size in CLOCK_GENERATORS.items() for n in range(0, size, 4)}
         self._clocks[IO_PLL[0]] = IO_PLL[1]
         self._waiting: list[Event] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._running = False
-        self._accessed = time.monotonic()
+        self._running = False  # a step is due as soon as the event loop runs
         self._access = threading.RLock()  # the simulation belongs to one thread at a time
 
     @property
@@ -115,7 +110,6 @@ class SimulatedBoard(Soc):
     def read_registers(self, address: int, length: int) -> bytes:
         """PYNQ's MMIO reads a word; SimulationError where there is nothing."""
         with self._access:
-            self._start_clock()
             return self._read(address).to_bytes(length, "little")
 
     def _read(self, address: int) -> int:
@@ -133,7 +127,6 @@ class SimulatedBoard(Soc):
         """PYNQ's MMIO writes a word; SimulationError where there is nothing."""
         value = int.from_bytes(data, "little")
         with self._access:
-            self._start_clock()
             if 0 <= (offset := address - ip.REGISTER_BASE) < ip.REGISTER_BYTES:
                 self.simulation.write32(offset, value)
                 self._pass_time()
@@ -184,32 +177,25 @@ class SimulatedBoard(Soc):
 
     def add_event(self, event: Event, number: int) -> None:
         """Tell `event` of the next interrupt. Called in the event loop, in which the time passes then."""
-        with self._access:
-            self._waiting.append(event)
-            self._loop = asyncio.get_running_loop()
-            self._start_clock()
-
-    def _start_clock(self) -> None:
-        """Let time pass while something waits, until long after the host last showed interest."""
-        self._accessed = time.monotonic()
-        if self._waiting and not self._running and self._loop is not None:
+        self._waiting.append(event)
+        loop = asyncio.get_running_loop()
+        if not self._running:
             self._running = True
-            self._loop.call_soon_threadsafe(self._run, self._loop)
+            loop.call_soon(self._run, loop)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Simulate a step; tell those that wait if it ended with an interrupt."""
-        events: list[Event] = []
+        self._running = False
         with self._access:
-            self._running = False
-            idle = time.monotonic() - self._accessed > IDLE_S
-            if self._simulation is None or not self._waiting or idle:
+            if self._simulation is None or not self._waiting:
                 return
             self._simulation.run(STEP_CYCLES)
             self.controller.drive(self._simulation.irq)
-            if self.controller.output:
-                events, self._waiting = self._waiting, []
-            else:
-                self._running = True
-                loop.call_later(PAUSE_S, self._run, loop)
-        for event in events:
-            event.set()
+            interrupted = self.controller.output
+        if interrupted:
+            events, self._waiting = self._waiting, []
+            for event in events:
+                event.set()
+        elif not self._running:
+            self._running = True
+            loop.call_soon(self._run, loop)

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from peritus.devices.driven import DrivenDevice
 from peritus.driver.accelerator import Accelerator
 from peritus.driver.errors import BoardError, DeviceBusy, ForeignDevice
-from peritus.driver.event_loop import loop_thread
+from peritus.driver.event_loop import private_loop
 from peritus.driver.platform import Limit
 from peritus.hw import ip
 from peritus.hw.config import HwConfig
@@ -92,7 +92,7 @@ class PynqDevice(DrivenDevice):
             return found
 
         self.overlay = overlay
-        platform = PynqPlatform(_in_loop(cell, f"cell {path}"), loop_thread(), interrupts=self._interrupts)
+        platform = PynqPlatform(_in_loop(cell, f"cell {path}"), private_loop(), interrupts=self._interrupts)
         Accelerator(platform, self.hw)  # of the right configuration?
         return platform
 
@@ -111,6 +111,7 @@ class PynqDevice(DrivenDevice):
     def close(self) -> None:
         """Stop the device and let others open the board; the bitstream stays loaded."""
         super().close()
+        self._platform.close()
         self._lock.close()
 
 
@@ -162,7 +163,7 @@ def _lock(board: Any) -> IO[str]:
 def _in_loop(function: Callable[[], T], what: str) -> T:
     """Call PYNQ where its interrupts will be waited for; its many kinds of errors as BoardError."""
     try:
-        return loop_thread().call(function)
+        return private_loop().call(function)
     except Exception as error:
         raise BoardError(f"{what}: {type(error).__name__}: {error}") from error
 

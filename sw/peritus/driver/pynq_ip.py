@@ -14,7 +14,7 @@ import pynq
 from numpy.typing import NDArray
 
 from peritus.driver.errors import BoardError
-from peritus.driver.event_loop import LoopThread
+from peritus.driver.event_loop import InterruptWait, PrivateLoop
 from peritus.driver.platform import Buffer, Countdown
 from peritus.hw import ip
 from peritus.hw.registers import Offset
@@ -74,9 +74,9 @@ class PynqPlatform:
         interrupts: False to poll, as where the overlay has no interrupt.
     """
 
-    def __init__(self, cell: PeritusIP, loop: LoopThread, *, interrupts: bool = True) -> None:
-        self._loop = loop
-        self._interrupt = cell.interrupt if interrupts else None
+    def __init__(self, cell: PeritusIP, loop: PrivateLoop, *, interrupts: bool = True) -> None:
+        interrupt = cell.interrupt if interrupts else None
+        self._interrupt = None if interrupt is None else InterruptWait(loop, interrupt)
         self._device = cell.device
         self._registers = cell.mmio.array  # one word per item; MMIO.read and write take several times as long
 
@@ -102,11 +102,16 @@ class PynqPlatform:
         buffer[:] = 0
         return PynqMemory(buffer)
 
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        if self._interrupt is not None:
+            self._interrupt.close()
+
     def wait_interrupt(self, left: Countdown) -> None:
         """Wait for the interrupt, or poll; returns early if the interrupt does not come within LOOK_S."""
         if self._interrupt is not None:
             try:
-                self._loop.wait_for(self._interrupt.wait, min(left.seconds, LOOK_S))
+                self._interrupt.wait(min(left.seconds, LOOK_S))
             except RuntimeError:
                 self._interrupt = None  # PYNQ has given it up: the process has loaded another overlay
         else:
