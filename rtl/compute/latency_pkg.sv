@@ -16,8 +16,9 @@ package latency_pkg;
 
   // Statistics to the first word that leaves norm_replay, its memory's two cycles included.
   localparam int unsigned REPLAY_LATENCY = 3;
-  // LayerNorm lanes: N x, - S, requantize, then (when gamma, beta and shift are due) gamma, beta, round.
-  localparam int unsigned NORM_AFFINE_LATENCY = 2 + REQUANTIZE_LATENCY;
+  // LayerNorm lanes: N r and S r, operand, product, - S r, round, then (when gamma, beta and shift are due) gamma,
+  // beta, round.
+  localparam int unsigned NORM_AFFINE_LATENCY = 4 + ROUND_SHIFT_LATENCY;
   localparam int unsigned NORM_LANES_LATENCY = NORM_AFFINE_LATENCY + 2 + ROUND_SHIFT_LATENCY;
 
   function automatic int unsigned adder_tree_latency(int unsigned inputs);

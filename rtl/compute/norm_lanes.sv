@@ -30,57 +30,67 @@ module norm_lanes
   output logic [Lanes-1:0][7:0]   q_o       // signed
 );
 
-  localparam int unsigned CENTERED_W = SumW + 1;  // |N x - S| < 2^SumW
+  localparam int unsigned FACTOR_W = $clog2(MaxWidth) + 16;  // N r
+  localparam int unsigned NORMAL_W = SumW + 1 + 16;          // |(N x - S) r| < 2^(SumW + 16)
 
-  // N x - S
-  logic signed [SumW-1:0]       scaled_q [Lanes];
-  logic signed [SumW-1:0]       sum_q;
-  logic [15:0]                  r_q;
-  logic [4:0]                   half_q;
-  logic signed [CENTERED_W-1:0] centered_q [Lanes];
-  logic [15:0]                  multiplier_q [Lanes];
-  logic [5:0]                   norm_shift_q [Lanes];
-  logic [1:0]                   valid_q;
+  // (N x - S) r = x (N r) - S r: two multipliers for all lanes, and one per lane.
+  logic [FACTOR_W-1:0]        factor_q, factor_operand_q;
+  logic signed [NORMAL_W-1:0] offset_q, offset_operand_q, offset_product_q;
+  logic [Lanes-1:0][15:0]     x_q;
+  logic signed [15:0]         x_operand_q [Lanes];
+  logic signed [NORMAL_W-1:0] scaled_q [Lanes], centered_q [Lanes];
+  logic [4:0]                 half_q [3];
+  logic [5:0]                 norm_shift_q [Lanes];
+  logic [3:0]                 valid_q;
 
   always_ff @(posedge clk_i) begin
     if (valid_i) begin
-      for (int l = 0; l < int'(Lanes); l++) begin
-        scaled_q[l] <= SumW'(signed'(x_i[l])) * SumW'(signed'({1'b0, width_i}));
-      end
-      sum_q  <= sum_i;
-      r_q    <= r_i;
-      half_q <= half_i;
+      factor_q  <= FACTOR_W'(width_i) * FACTOR_W'(r_i);
+      offset_q  <= NORMAL_W'(sum_i) * NORMAL_W'(signed'({1'b0, r_i}));
+      x_q       <= x_i;
+      half_q[0] <= half_i;
     end
     if (valid_q[0]) begin
+      factor_operand_q <= factor_q;
+      offset_operand_q <= offset_q;
+      for (int l = 0; l < int'(Lanes); l++) x_operand_q[l] <= signed'(x_q[l]);
+      half_q[1] <= half_q[0];
+    end
+    if (valid_q[1]) begin
       for (int l = 0; l < int'(Lanes); l++) begin
-        centered_q[l]   <= CENTERED_W'(scaled_q[l]) - CENTERED_W'(sum_q);
-        multiplier_q[l] <= r_q;
-        norm_shift_q[l] <= 6'd6 + 6'(half_q);
+        scaled_q[l] <= NORMAL_W'(x_operand_q[l]) * NORMAL_W'(signed'({1'b0, factor_operand_q}));
+      end
+      offset_product_q <= offset_operand_q;
+      half_q[2] <= half_q[1];
+    end
+    if (valid_q[2]) begin
+      for (int l = 0; l < int'(Lanes); l++) begin
+        centered_q[l]   <= scaled_q[l] - offset_product_q;
+        norm_shift_q[l] <= 6'd6 + 6'(half_q[2]);
       end
     end
   end
 
   always_ff @(posedge clk_i) begin
-    valid_q <= {valid_q[0], valid_i};
+    valid_q <= {valid_q[2:0], valid_i};
     if (!rst_ni) valid_q <= '0;
   end
 
   logic               xhat_valid;
   logic signed [15:0] xhat [Lanes];
 
-  requantize #(
+  round_shift #(
     .Lanes(Lanes),
-    .InW  (CENTERED_W),
+    .InW  (NORMAL_W),
     .OutW (16)
   ) u_normalize (
     .clk_i,
     .rst_ni,
-    .valid_i     (valid_q[1]),
-    .value_i     (centered_q),
-    .multiplier_i(multiplier_q),
-    .shift_i     (norm_shift_q),
-    .valid_o     (xhat_valid),
-    .value_o     (xhat)
+    .valid_i(valid_q[3]),
+    .value_i(centered_q),
+    .shift_i(norm_shift_q),
+    .valid_o(xhat_valid),
+    .value_o(xhat)
   );
 
   // xhat gamma + beta
