@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Area and logic depth per instance of a flat, mapped ECP5 netlist in Yosys' JSON form.
+"""Area and logic depth per instance of a flat, mapped netlist in Yosys' JSON form.
 
 Depth counts levels between registers: a LUT, entering a carry chain and an unregistered multiplier are one
 level each; running along a carry chain and the multiplexers inside a slice are free. Paths cross block
@@ -15,14 +15,44 @@ from typing import Any
 
 from peritus.toolchain.errors import ToolchainError
 
-# Cells that end a path at their inputs and start one at their outputs.
-CLOCKED = {"TRELLIS_FF", "DP16KD", "PDPW16KD"}
-# Distributed RAM: writing is clocked, reading is combinational from the read address.
-LUT_RAM = {"TRELLIS_DPR16X4": {"RAD"}}
-BLOCK_RAM = {"DP16KD", "PDPW16KD"}
-# Levels of a combinational cell; anything not listed is an error, so that nothing is left out silently.
-LEVELS = {"LUT4": 1, "CCU2C": 1, "MULT18X18D": 1, "TRELLIS_DPR16X4": 1, "PFUMX": 0, "L6MUX21": 0, "ALU54B": 1}
-CARRY_IN = ("CCU2C", "CIN")  # the dedicated wire along a chain
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells that a netlist may consist of; any other is an error, so that nothing is left out silently.
+
+    flip_flops, block_ram, clocked: end a path at their inputs and start one at their outputs.
+    lut_ram: kind -> what the names of its read address pins begin with: writing is clocked, reading is not.
+    levels: of a combinational cell. carry_in: pins of the dedicated wire along a carry chain.
+    """
+
+    flip_flops: frozenset[str]
+    block_ram: frozenset[str]
+    clocked: frozenset[str]
+    lut_ram: Mapping[str, tuple[str, ...]]
+    levels: Mapping[str, int]
+    carry_in: frozenset[tuple[str, str]]
+
+    @property
+    def sequential(self) -> frozenset[str]:
+        """Kinds without a way from any input to an output."""
+        return self.flip_flops | self.block_ram | self.clocked
+
+    def is_read_address(self, kind: str, port: str) -> bool:
+        """Is it a pin of distributed RAM from which a signal goes on to the outputs?"""
+        return port.startswith(self.lut_ram[kind])
+
+
+ECP5 = Cells(
+    flip_flops=frozenset({"TRELLIS_FF"}),
+    block_ram=frozenset({"DP16KD", "PDPW16KD"}),
+    clocked=frozenset(),
+    lut_ram={"TRELLIS_DPR16X4": ("RAD",)},
+    levels={
+        **dict.fromkeys(("LUT4", "CCU2C", "MULT18X18D", "ALU54B", "TRELLIS_DPR16X4"), 1),
+        **dict.fromkeys(("PFUMX", "L6MUX21"), 0),
+    },
+    carry_in=frozenset({("CCU2C", "CIN")}),
+)
 AREA_TYPES = ["LUT4", "CCU2C", "TRELLIS_FF", "TRELLIS_DPR16X4", "MULT18X18D", "DP16KD"]
 
 _BITS = re.compile(r"(\[\d+\])+$")
@@ -76,7 +106,7 @@ class Memory:
     @property
     def kind(self) -> str:
         """Block RAM, distributed RAM or registers."""
-        if BLOCK_RAM & self.cells.keys():
+        if ECP5.block_ram & self.cells.keys():
             return "block"
         return "distributed" if self.cells else "registers"
 
@@ -84,7 +114,8 @@ class Memory:
 class _Netlist:
     """One flat module, indexed by net and by instance."""
 
-    def __init__(self, design: Mapping[str, Any], top: str) -> None:
+    def __init__(self, design: Mapping[str, Any], top: str, library: Cells) -> None:
+        self.library = library
         module: Mapping[str, Any] = design["modules"][top]
         cells: Mapping[str, Any] = module["cells"]
         self.ports: Mapping[str, Any] = module["ports"]
@@ -95,7 +126,7 @@ class _Netlist:
                 self.modules[name] = str(cell["attributes"]["module"]).lstrip("\\").split("$")[0]
         self.cells = {name: cell for name, cell in cells.items() if not cell["type"].startswith("$")}
         self.owner = {name: self._owner(name) for name in self.cells}
-        unknown = {cell["type"] for cell in self.cells.values()} - CLOCKED - LEVELS.keys()
+        unknown = {cell["type"] for cell in self.cells.values()} - library.sequential - library.levels.keys()
         if unknown:
             raise NetlistError(f"cells of unknown kind: {sorted(unknown)}")
         self.names: dict[int, list[str]] = {}
@@ -120,23 +151,23 @@ class _Netlist:
     def combinational_inputs(self, cell: str) -> Iterator[tuple[str, int]]:
         """Inputs from which a signal goes on to the outputs without a clock."""
         kind = self.cells[cell]["type"]
-        if kind not in CLOCKED:
+        if kind not in self.library.sequential:
             for port, net in self.pins(cell, "input"):
-                if port in LUT_RAM.get(kind, {port}):
+                if kind not in self.library.lut_ram or self.library.is_read_address(kind, port):
                     yield port, net
 
     def clocked_inputs(self, cell: str) -> Iterator[int]:
         """Inputs at which a path ends."""
         kind = self.cells[cell]["type"]
-        if kind in CLOCKED or kind in LUT_RAM:
+        if kind in self.library.sequential or kind in self.library.lut_ram:
             for port, net in self.pins(cell, "input"):
-                if port not in LUT_RAM.get(kind, set()):
+                if kind not in self.library.lut_ram or not self.library.is_read_address(kind, port):
                     yield net
 
     def register_name(self, cell: str) -> str:
         """A name that the source knows: the register's signal, or the memory cell's."""
         owner = self.owner[cell]
-        if self.cells[cell]["type"] == "TRELLIS_FF":
+        if self.cells[cell]["type"] in self.library.flip_flops:
             names = [name for _, net in self.pins(cell, "output") for name in self.names.get(net, [])]
             inside = [name for name in names if name.startswith(owner) and "." not in name[len(owner) + 1 :]]
             candidates = [_BITS.sub("", name) for name in inside or names]
@@ -173,9 +204,10 @@ def _arrivals(netlist: _Netlist) -> tuple[dict[int, int], dict[int, int], dict[i
     level: dict[int, int] = {}
     before: dict[int, int] = {}
     best: dict[str, tuple[int, int]] = {}  # cell -> level of its outputs, input net that gives it
-    combinational = [name for name, cell in netlist.cells.items() if cell["type"] not in CLOCKED]
+    library = netlist.library
+    combinational = [name for name, cell in netlist.cells.items() if cell["type"] not in library.sequential]
     for name, cell in netlist.cells.items():
-        if cell["type"] in CLOCKED:
+        if cell["type"] in library.sequential:
             level.update((net, 0) for _, net in netlist.pins(name, "output"))
     for port in netlist.ports.values():
         if port["direction"] == "input":
@@ -188,7 +220,7 @@ def _arrivals(netlist: _Netlist) -> tuple[dict[int, int], dict[int, int], dict[i
             net = known.pop()
             for name, pin in readers.get(net, []):
                 kind = netlist.cells[name]["type"]
-                through = level[net] + (0 if (kind, pin) == CARRY_IN else LEVELS[kind])
+                through = level[net] + (0 if (kind, pin) in library.carry_in else library.levels[kind])
                 best[name] = max(best.get(name, (0, net)), (through, net))
                 if net in driver:
                     waiting[name] -= 1
@@ -210,13 +242,13 @@ def _arrivals(netlist: _Netlist) -> tuple[dict[int, int], dict[int, int], dict[i
     return level, before, driver
 
 
-def analyse(design: Mapping[str, Any], top: str) -> Analysis:
-    """Area and depth of the flat module `top`.
+def analyse(design: Mapping[str, Any], top: str, library: Cells = ECP5) -> Analysis:
+    """Area and depth of the flat module `top`, which consists of the cells of `library`.
 
     Raises:
-        NetlistError: there is a combinational loop, or a cell that LEVELS does not know.
+        NetlistError: there is a combinational loop, or a cell that `library` does not know.
     """
-    netlist = _Netlist(design, top)
+    netlist = _Netlist(design, top, library)
     instances = {path: Instance(path, module) for path, module in sorted(netlist.modules.items())}
     for name, cell in netlist.cells.items():
         owner = netlist.owner[name]
@@ -268,7 +300,7 @@ def memories(design: Mapping[str, Any], before: Mapping[str, Any], top: str) -> 
     """
     placed: dict[str, Counter[str]] = {}
     for name, cell in design["modules"][top]["cells"].items():
-        if cell["type"] in BLOCK_RAM or cell["type"] in LUT_RAM:
+        if cell["type"] in ECP5.block_ram or cell["type"] in ECP5.lut_ram:
             array = re.sub(r"(\.\d+)+$", "", plain_name(name))
             placed.setdefault(array, Counter())[cell["type"]] += 1
     found = []

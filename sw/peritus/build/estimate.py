@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does it fit? The estimate of a board's configuration, and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.table import Table
+
+from peritus.build.board import board_names, load_board
+from peritus.hw.config import load_config
+from peritus.toolchain import xcup
+from peritus.toolchain.estimate import Estimate, estimate
+
+
+def estimate_board(name: str, *, timeout_s: float, progress: Callable[[str], None]) -> Estimate:
+    """`peritus.toolchain.estimate.estimate` for a board's configuration, or for one by its own name.
+
+    Raises:
+        ConfigError: neither a board nor a configuration is called `name`.
+    """
+    hw = load_config(load_board(name).hw if name in board_names() else name)
+    return estimate(hw, timeout_s=timeout_s, progress=progress)
+
+
+def estimate_table(result: Estimate) -> Table:
+    """One row per block, most LUTs first; the sum, and what the device has."""
+    table = Table(
+        title=f"{result.hw}: estimate for {xcup.DEVICE}, not Vivado's numbers", title_justify="left"
+    )
+    table.add_column("block", no_wrap=True)
+    for heading in (*xcup.RESOURCES, "levels"):
+        table.add_column(heading, justify="right")
+    table.add_column("deepest logic", no_wrap=True)
+    for block in result.blocks:
+        name = block.name if block.count == 1 else f"{block.count} x {block.name}"
+        table.add_row(
+            f"{name} *" if block.lanes else name,
+            *(_number(block.resources[kind]) for kind in xcup.RESOURCES),
+            str(block.levels),
+            f"{block.start} → {block.end}",
+        )
+    table.add_section()
+    total = result.total
+    deepest = max(block.levels for block in result.blocks)
+    table.add_row("sum", *(_number(total[kind]) for kind in xcup.RESOURCES), str(deepest), "")
+    table.add_row(xcup.DEVICE, *(f"{xcup.CAPACITY[kind]:,}" for kind in xcup.RESOURCES), "", "")
+    table.add_row(
+        "used", *(f"{100 * total[kind] / xcup.CAPACITY[kind]:.0f} %" for kind in xcup.RESOURCES), "", ""
+    )
+    table.caption = f"* lanes continued in a straight line from {' and '.join(map(str, _samples(result)))}"
+    return table
+
+
+def _samples(result: Estimate) -> tuple[int, ...]:
+    return next((block.lanes for block in result.blocks if block.lanes), ())
+
+
+def _number(value: float) -> str:
+    return f"{value:,.1f}".removesuffix(".0") if value else ""

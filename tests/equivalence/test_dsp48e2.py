@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""UltraScale+'s core, multipliers made of DSP48E2 slices: every integer and every cycle alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from peritus.compiler import compile_model
+from peritus.devices.reference import ReferenceDevice
+from peritus.devices.rtl import RtlDevice
+from peritus.hw.config import load_config
+from peritus.ir.random_model import Dims, random_image, random_model
+from peritus.report import same_result
+
+pytestmark = pytest.mark.sim
+NANO = load_config("nano")
+
+
+def test_whole_models_on_slices() -> None:
+    with RtlDevice(NANO, dsp48e2=True) as slices, RtlDevice(NANO) as behaviour:
+        for dims in (Dims(layers=2), replace(Dims(layers=2), d=72, heads=3, hidden=88, routing="skewed")):
+            bundle = compile_model(random_model(dims), NANO)
+            image = random_image(dims)
+            with ReferenceDevice(NANO) as reference:
+                reference.load(bundle)
+                slices.load(bundle)
+                behaviour.load(bundle)
+                for task in bundle.tasks:
+                    found = slices.run(image, task=task.name, features=True)
+                    assert same_result(found, reference.run(image, task=task.name, features=True))
+                    usual = behaviour.run(image, task=task.name, features=True)
+                    assert found.perf.cycles == usual.perf.cycles
