@@ -14,6 +14,7 @@ from rich.table import Table
 from peritus import api
 from peritus.build.board import Board, board_names, load_board
 from peritus.build.errors import VivadoNotFound
+from peritus.build.estimate import estimate_board, estimate_table
 from peritus.build.package import package
 from peritus.build.project import Project, write_project
 from peritus.build.reports import BuildReport, check_timing, read_reports
@@ -47,6 +48,12 @@ def build_command(
     check: Annotated[
         bool, typer.Option("--check", help="Do not run Vivado: check its scripts against the recorder.")
     ] = False,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate", help="Only estimate by open synthesis what it takes; BOARD may be a configuration."
+        ),
+    ] = False,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds until Vivado counts as hung.")] = 6 * 3600,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that Vivado may start.")] = 4,
     json_target: JsonOption = None,
@@ -55,6 +62,12 @@ def build_command(
 
     Exit status 3: the project is written, but Vivado was not found.
     """
+    if estimate:
+        with busy(f"Estimating {board}") as progress:
+            result = estimate_board(board, timeout_s=timeout, progress=progress)
+        output_console(json_target).print(estimate_table(result))
+        write_json(result.record(), json_target)
+        return
     description = load_board(board)
     folder = output or Path("build") / board
     FLOWS[description.flow](description, Options(folder, vivado, check, timeout, jobs, json_target))
