@@ -55,13 +55,13 @@ $(STAMPS)/hls $(STAMPS)/board: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
 	@$(PIP) $(PIP_ARGS) --no-deps -r requirements/$*.txt
 	@touch $@
 
-$(STAMPS)/models $(STAMPS)/synth $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
+$(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
 	@echo "Installing requirements/$*.txt"
 	@$(PIP) $(PIP_ARGS) -r requirements/$*.txt
 	@touch $@
 
 .PHONY: venv
-venv: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board ## Install everything for development into .venv
+venv: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board $(STAMPS)/link ## Install everything for development into .venv
 
 .PHONY: lock
 lock: ## Write requirements/*.txt from the versions now in .venv
@@ -80,7 +80,7 @@ bench: $(STAMPS)/sim ## Measure cycles, utilization, traffic and simulation time
 # --- Checks ------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board ## Run all tests
+test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board $(STAMPS)/link ## Run all tests
 	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: lint
@@ -108,6 +108,10 @@ check-generated: generated ## Fail if a generated file is not up to date
 .PHONY: synth-check
 synth-check: $(STAMPS)/synth ## Synthesize HW=nano for the ECP5: area, logic depth, memories, no latches or loops
 	$(PY) -m peritus.toolchain.synth --hw $(HW)
+
+.PHONY: bitstream
+bitstream: $(STAMPS)/synth ## Place and route HW nano for the ULX3S and write its bitstream; fails below the clock it claims
+	$(BIN)/peritus build ulx3s
 
 # --- Packages and cleaning ---------------------------------------------------------------------------
 

@@ -5,9 +5,9 @@
 // follow one cycle behind their operation: data_i of an operation at op_i is valid one cycle later, and data_o likewise
 // with respect to op_o. So all wires are short, however many banks there are.
 //
-// For synthesis the content is a mark that says which bank this is, in every byte lane: the build finds the block RAMs by
-// it in the finished design and puts the bundle in its place (peritus.toolchain.ecp5_image). For simulation
-// +image=FOLDER gives the content (FOLDER/bank<Index>.hex, 64-bit words).
+// For synthesis the content is a mark by which the build finds, in the finished design, the block RAM of every single bit
+// and puts a bundle in its place (peritus.toolchain.ecp5_image): column j of rows 0..10 is the number 64 * Index + j,
+// rows 11..63 are those bits of MARK. For simulation +image=FOLDER gives the content (FOLDER/bank<Index>.hex).
 
 module memory_bank #(
   parameter int unsigned Index = 0,
@@ -37,13 +37,18 @@ module memory_bank #(
   assign mine = valid_i && 32'(addr_i[AddrW+:BankW]) == Index;
 
 `ifdef SYNTHESIS
-  localparam logic [7:0] MARK = 8'hc5;
+  localparam int unsigned NUMBER_ROWS = 11;
+  localparam int unsigned MARK_ROWS = 64;
+  localparam logic [63:0] MARK = 64'h9e37_79b9_7f4a_7c15;
+
+  function automatic logic [63:0] mark(int unsigned row);
+    for (int unsigned j = 0; j < 64; j++) begin
+      mark[j] = (row < NUMBER_ROWS) ? 1'((64 * Index + j) >> row) : MARK[row];
+    end
+  endfunction
 
   initial begin
-    mem[0] = {8{MARK}};
-    mem[1] = {8{~MARK}};
-    mem[2] = {8{8'(Index)}};
-    mem[3] = 64'h07_06_05_04_03_02_01_00;
+    for (int unsigned row = 0; row < MARK_ROWS; row++) mem[row] = mark(row);
   end
 `else
   string folder;

@@ -64,8 +64,9 @@ def compile(model: QuantModel, *, hw: str | HwConfig) -> Bundle:  # noqa: A001 (
 def open_device(name: str, *, hw: str | HwConfig, **options: Any) -> Device:
     """A device to be used as a context manager; see peritus.devices.Device.
 
-    name: "reference", "rtl", "pynq" (a board) or "pynq-sim" (its driver on the simulated RTL). options: of
-    the device, for example ddr, limit, waves of peritus.devices.rtl.RtlDevice, bitstream of PynqDevice.
+    name: "reference", "rtl", "pynq" or "ulx3s" (a board), "pynq-sim" or "ulx3s-sim" (its driver on the
+    simulated RTL). options: of the device, for example ddr, limit, waves of peritus.devices.rtl.RtlDevice,
+    bitstream of PynqDevice, port of UartDevice.
 
     Raises:
         UnknownDeviceError, ConfigError: no such device or hardware. BoardError: no PYNQ, board or bitstream.

@@ -28,6 +28,11 @@ def test_uart(bench: Callable[..., None], top: str) -> None:
     bench(top, ClocksPerBit=25)
 
 
+@pytest.mark.parametrize("banks", [3, 4])
+def test_memory(bench: Callable[..., None], banks: int) -> None:
+    bench("axi_memory", "memory_bank", "chain_memory", Banks=banks)
+
+
 @pytest.mark.parametrize("top", ["frame_rx", "frame_tx"])
 def test_frames(bench: Callable[..., None], top: str) -> None:
     bench(top, "crc32")

@@ -31,7 +31,7 @@ UPSTREAM: dict[str, set[str]] = {
     "devices": {"program", "hw", "reference", "toolchain", "driver", "link"},
     "evaluation": {"ir", "devices", "reference", "program", "hw"},
     "report": {"program", "hw", "devices"},
-    "build": {"demo", "program", "hw", "toolchain"},
+    "build": {"demo", "program", "hw", "link", "toolchain"},
     "demo": set(),
     "api": {"program", "hw", "devices", "compiler", "ir", "frontends"},
     "cli": {

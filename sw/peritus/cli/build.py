@@ -19,6 +19,7 @@ from peritus.build.package import package
 from peritus.build.project import Project, write_project
 from peritus.build.reports import BuildReport, check_timing, read_reports
 from peritus.build.vivado import check_project, find_vivado, run_vivado
+from peritus.cli.build_ecp5 import ecp5_flow
 from peritus.cli.common import JsonOption, busy, output_console, progress_console, reports_errors, write_json
 
 PROJECT_ONLY = 3  # exit status: the project is written, but there is no Vivado to run
@@ -31,6 +32,7 @@ class Options:
     folder: Path
     vivado: Path | None
     check: bool
+    bundle: Path | None
     timeout_s: float
     jobs: int
     json_target: str | None
@@ -54,7 +56,11 @@ def build_command(
             "--estimate", help="Only estimate by open synthesis what it takes; BOARD may be a configuration."
         ),
     ] = False,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds until Vivado counts as hung.")] = 6 * 3600,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Bundle in the bitstream (ECP5 boards); default: the board's model, compiled."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds until a tool counts as hung.")] = 6 * 3600,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that Vivado may start.")] = 4,
     json_target: JsonOption = None,
 ) -> None:
@@ -70,7 +76,7 @@ def build_command(
         return
     description = load_board(board)
     folder = output or Path("build") / board
-    FLOWS[description.flow](description, Options(folder, vivado, check, timeout, jobs, json_target))
+    FLOWS[description.flow](description, Options(folder, vivado, check, bundle, timeout, jobs, json_target))
 
 
 def vivado_flow(board: Board, options: Options) -> None:
@@ -106,6 +112,17 @@ def vivado_flow(board: Board, options: Options) -> None:
     )
 
 
+def open_flow(board: Board, options: Options) -> None:
+    """Yosys, nextpnr and ecppack, for the boards that they know."""
+    ecp5_flow(
+        board,
+        options.folder,
+        options.bundle,
+        timeout_s=options.timeout_s,
+        json_target=options.json_target,
+    )
+
+
 def _run(project: Project, program: Path, options: Options) -> tuple[BuildReport, list[Path]]:
     """Bitstream, its reports, and the board's folder; only what meets its timing gets there."""
     with busy(f"Compiling {project.board.model} for {project.hw.name}"):
@@ -132,4 +149,4 @@ def report_table(board: Board, report: BuildReport) -> Table:
 
 
 # How a board's `flow` is carried out.
-FLOWS: dict[str, Callable[[Board, Options], None]] = {"vivado": vivado_flow}
+FLOWS: dict[str, Callable[[Board, Options], None]] = {"vivado": vivado_flow, "ecp5": open_flow}

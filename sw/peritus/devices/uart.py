@@ -28,8 +28,8 @@ class LinkDevice(DrivenDevice):
 
     Args:
         hw: the configuration that the bitstream must be of. limit: for each frame, in seconds.
-        patience: with the line. progress: told bytes sent and in all, while a bundle is sent that did not come
-            with the bitstream.
+        patience: with the line. sending: told bytes sent and in all, while a bundle is sent that did not
+            come with the bitstream.
 
     Raises:
         PortError: the line cannot be opened. LinkTimeout: nothing answers there.
@@ -42,11 +42,11 @@ class LinkDevice(DrivenDevice):
         *,
         limit: Limit = DEFAULT_LIMIT,
         patience: Patience = Patience(),  # noqa: B008
-        progress: Callable[[int, int], None] | None = None,
+        sending: Callable[[int, int], None] | None = None,
     ) -> None:
         super().__init__(hw, limit)
         self._patience = patience
-        self._progress = progress
+        self._sending = sending
         self._client: LinkClient | None = None
         try:
             Accelerator(self._connect(), hw)  # of the right configuration?
@@ -73,7 +73,7 @@ class LinkDevice(DrivenDevice):
             except BaseException:
                 transport.close()
                 raise
-        return LinkPlatform(self._client, self._progress)
+        return LinkPlatform(self._client, self._sending)
 
     def _disconnect(self) -> None:
         client, self._client = self._client, None
@@ -114,10 +114,10 @@ class UartDevice(LinkDevice):
         baud: int = BAUD,
         limit: Limit = DEFAULT_LIMIT,
         patience: Patience = Patience(),  # noqa: B008
-        progress: Callable[[int, int], None] | None = None,
+        sending: Callable[[int, int], None] | None = None,
     ) -> None:
         self._port, self._baud = port, baud
-        super().__init__(hw, limit=limit, patience=patience, progress=progress)
+        super().__init__(hw, limit=limit, patience=patience, sending=sending)
 
     def _transport(self) -> Transport:
         return SerialTransport(self._port or find_port(FTDI, FT231X), self._baud)

@@ -14,6 +14,8 @@ from peritus.toolchain.build import CHECK_FLAGS, FAST_FLAGS, BuildProgress, veri
 from peritus.toolchain.rtl import link_sources
 
 CLOCKS_PER_BIT = 25  # 2 Mbaud at 50 MHz
+BANKS = 20  # of memory, as boards/ulx3s/ulx3s_top.sv has
+MEMORY_BYTES = BANKS * 16384
 BITS_PER_BYTE = 10
 _READ_BYTES = 4096
 
@@ -29,7 +31,7 @@ def build_line(
     return verilate(
         "link_system",
         link_sources(hw.name),
-        parameters={"ClocksPerBit": CLOCKS_PER_BIT},
+        parameters={"ClocksPerBit": CLOCKS_PER_BIT, "Banks": BANKS},
         flags=CHECK_FLAGS if assertions else FAST_FLAGS,
         cpp_sources=[resource("sim/link_harness.cpp")],
         cpp_flags=["-DVL_USER_STOP", "-DVL_USER_FINISH", "-DVL_USER_FATAL"],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from peritus.devices.uart import LinkDevice
-from peritus.devices.uart_line import SimulatedLine, build_line
+from peritus.devices.uart_line import MEMORY_BYTES, SimulatedLine, build_line
 from peritus.driver.platform import Limit
 from peritus.hw.config import HwConfig
 from peritus.link.client import Patience
@@ -19,7 +19,6 @@ from peritus.toolchain.build import BuildProgress
 
 DEFAULT_LIMIT = Limit(seconds=600)  # for each frame, on the wall's clock
 DEFAULT_PATIENCE = Patience(timeout_s=0.02)  # of simulated time: there is no operating system in between
-MEMORY_BYTES = 20 * 16384  # rtl/link/link_system.sv
 
 
 class UartSimDevice(LinkDevice):
@@ -30,7 +29,7 @@ class UartSimDevice(LinkDevice):
         preloaded: the bundle that its bitstream has in block RAM; default: none, and each one is sent.
         assertions: check the RTL's assertions (another, slower simulator).
         wire: wraps the simulated line, to disturb it.
-        build_progress: told how far the build of the simulator is.
+        progress: told how far the build of the simulator is.
         other arguments: of LinkDevice.
 
     Raises:
@@ -47,18 +46,18 @@ class UartSimDevice(LinkDevice):
         assertions: bool = False,
         limit: Limit = DEFAULT_LIMIT,
         patience: Patience = DEFAULT_PATIENCE,
-        progress: Callable[[int, int], None] | None = None,
-        build_progress: Callable[[BuildProgress], None] | None = None,
+        sending: Callable[[int, int], None] | None = None,
+        progress: Callable[[BuildProgress], None] | None = None,
         wire: Callable[[Transport], Transport] = lambda line: line,
     ) -> None:
-        library = build_line(hw, assertions=assertions, progress=build_progress)
+        library = build_line(hw, assertions=assertions, progress=progress)
         with tempfile.TemporaryDirectory(prefix="peritus_") as folder:
             if preloaded is not None:
                 write_banks(memory_image(preloaded, MEMORY_BYTES), Path(folder))
             image = Path(folder) if preloaded is not None else None
             self.line = SimulatedLine(library, hw.clock_mhz * 1e6, image)
         self._wire = wire
-        super().__init__(hw, limit=limit, patience=patience, progress=progress)
+        super().__init__(hw, limit=limit, patience=patience, sending=sending)
 
     def _transport(self) -> Transport:
         return self._wire(_Plug(self.line))

@@ -78,13 +78,12 @@ class LinkClient:
         self._sequence = (self._sequence + 1) & 0xFF
         frame = encode_request(self._sequence, command, count, address, payload)
         what = f"{command.name} of {count} at {address:#x}"
+        timeout_s = self._patience.timeout_s + len(frame) * self._transport.byte_s
         damaged = 0
         for attempt in range(self._patience.attempts):
             self.repeated += attempt > 0
             self._transport.write(frame)
-            answer = self._answer(
-                answer_bytes, self._patience.timeout_s + len(frame) * self._transport.byte_s
-            )
+            answer = self._answer(answer_bytes, timeout_s)
             if answer is None:
                 continue
             if answer.status is Status.CORRUPTED:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The driver's platform over the link: registers, buffers in the board's memory, an interrupt that is asked for.
+"""The driver's platform over the link: registers, buffers in the board's memory, an interrupt by asking.
 
-A buffer is host memory with a twin on the board. flush() compares checksums first and sends nothing that is there
-already: weights that came with the bitstream cost one request.
+A buffer is host memory with a twin on the board. flush() compares checksums first and sends nothing that is
+there already: weights that came with the bitstream cost one request.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class LinkBuffer:
 class LinkPlatform:
     """peritus.driver.platform.Platform at the other end of a link.
 
-    Buffers are given out from address 0 upwards, so that a program and its weights, which come first, are where the
-    bitstream put them. progress: told bytes sent and in all, for large buffers.
+    Buffers are given out from address 0 upwards, so that a program and its weights, which come first, are
+    where the bitstream put them. progress: told bytes sent and in all, for each buffer.
     """
 
     def __init__(self, client: LinkClient, progress: Callable[[int, int], None] | None = None) -> None:
@@ -80,7 +80,7 @@ class LinkPlatform:
         self.client.write_register(offset, value)
 
     def allocate(self, size: int) -> Buffer:
-        """A zeroed buffer of `size` bytes (on the board after its first flush); LinkError if there is no room."""
+        """A buffer of `size` bytes, zeroed here, on the board by its first flush; LinkError: no room."""
         if size <= 0:
             raise LinkError(f"buffer of {size} bytes, must be at least 1")
         address = 0
@@ -89,10 +89,9 @@ class LinkPlatform:
                 break
             address = whole(start + used, BUFFER_ALIGNMENT)
         if address + whole(size, WORD_BYTES) > self.client.memory_bytes:
-            free = self.client.memory_bytes - sum(self._used.values())
-            raise LinkError(
-                f"the board's memory has no room for {size} bytes: {free} of {self.client.memory_bytes} are free"
-            )
+            memory = self.client.memory_bytes
+            free = memory - sum(self._used.values())
+            raise LinkError(f"no room for {size} bytes: {free} of the board's {memory} are free")
         self._used[address] = whole(size, WORD_BYTES)
         return LinkBuffer(self, address, np.zeros(whole(size, WORD_BYTES), np.uint8), size)
 

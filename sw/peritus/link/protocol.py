@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What host and device agree on; docs/link.md has it in words. `python -m peritus.link.emit` makes the RTL's package.
+"""What host and device agree on, in words in docs/link.md. peritus.link.emit makes the RTL's package of it.
 
 Frames are HDLC-like (RFC 1662): FLAG, body, CRC-32 of the body (its least significant byte first), FLAG;
-a byte of body or CRC that equals FLAG or ESCAPE is sent as ESCAPE, byte ^ ESCAPE_XOR. Integers are little endian.
+a byte of body or CRC that equals FLAG or ESCAPE is sent as ESCAPE, byte ^ ESCAPE_XOR.
 
 request  = sequence u8, command u8, count u16, address u32, payload
 answer   = sequence u8, status u8, count u16, payload
 
-count: words of WORD_BYTES (memory commands), 1 otherwise. Bit IRQ_BIT of status is the level of the interrupt.
+Integers are little endian. count: words of WORD_BYTES (memory commands), 1 otherwise. Bit IRQ_BIT of status
+is the level of the interrupt.
 """
 
 from __future__ import annotations

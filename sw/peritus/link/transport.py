@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Transport(Protocol):
-    """Implemented by peritus.link.serial (a serial port) and peritus.devices.uart_line (the simulated pins)."""
+    """Implemented by peritus.link.serial (a serial port) and peritus.devices.uart_line (simulated pins)."""
 
     @property
     def byte_s(self) -> float:

