@@ -49,7 +49,6 @@ WHOLE_BLOCKS = (
 # Relative to the folder that Yosys runs in; its WebAssembly build sees nothing outside.
 SOURCES, PACKAGE = Path("source"), Path("peritus_pkg.sv")
 _LANES = re.compile(r"(localparam int unsigned PN = )\d+;")
-_CELL_MODEL = "models/DSP48E2.sv"  # gives Yosys the pins, nothing else
 
 
 @dataclass(frozen=True)
@@ -178,8 +177,7 @@ class Synthesizer:
     ) -> Synthesis:
         """Synthesize module `top`, flat; `lanes` replaces PN, modules `left_out` stay empty boxes."""
         package = _LANES.sub(rf"\g<1>{lanes};", self._package) if lanes else self._package
-        model = resource("sim") / _CELL_MODEL
-        files = [*self._sources, model]
+        files = [*self._sources, resource("sim/models/DSP48E2.sv")]  # the model gives Yosys the pins
         base = Path(os.path.commonpath([path.resolve().parent for path in files]))
         names = [SOURCES / path.resolve().relative_to(base) for path in files]
         settings = dict(parameters or {})
@@ -220,13 +218,17 @@ class Synthesizer:
 
 def script(files: Sequence[Path], top: str, parameters: Mapping[str, int], left_out: Sequence[str]) -> str:
     """Yosys commands from SystemVerilog to a flat netlist of UltraScale+ cells."""
-    boxes = " ".join(f"--blackboxed-module {name}" for name in ("DSP48E2", *left_out))
+    boxes = "".join(f" --blackboxed-module {name}" for name in ("DSP48E2", *left_out))
     values = "".join(f" -G {name}={value}" for name, value in parameters.items())
     return "\n".join(
         [
-            f"read_slang --threads 1 -D SYNTHESIS {boxes} --top {top}{values} {' '.join(map(str, files))}",
-            f"hierarchy -check -top {top}",
-            f"synth_xilinx -family xcup -flatten -noiopad -noclkbuf -top {top} -run begin:check",
+            f"read_slang --threads 1 -D SYNTHESIS{boxes} --top {top}{values} {' '.join(map(str, files))}",
+            # Without the pass `hierarchy`: slang has resolved it, and gives empty boxes parameters that
+            # the pass does not expect.
+            f"setattr -mod -set top 1 {top}",
+            "read_verilog -lib -specify +/xilinx/cells_sim.v",
+            "read_verilog -lib +/xilinx/cells_xtra.v",
+            "synth_xilinx -family xcup -flatten -noiopad -noclkbuf -run prepare:check",
             "blackbox =A:whitebox",  # the cells' simulation models
             "write_json netlist.json",
         ]
