@@ -89,7 +89,3 @@ class FrameReader:
         *complete, rest = (bytes(self._text) + data).split(_FLAG)
         self._text = bytearray(rest[-LONGEST:])
         return [text for text in complete if text]
-
-    def clear(self) -> None:
-        """Forget what has come of a frame."""
-        self._text.clear()

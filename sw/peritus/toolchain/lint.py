@@ -15,11 +15,12 @@ from pathlib import Path
 from peritus.hw.config import config_names
 from peritus.resources import resource
 from peritus.toolchain.errors import ToolNotFound
-from peritus.toolchain.rtl import rtl_sources
+from peritus.toolchain.rtl import link_sources
 from peritus.toolchain.verilator import verilator_command, verilator_environment
 
 LINT_TIMEOUT_S = 600
 TOP = "peritus_top"
+LINK_TOP, LINK_HW = "link_system", "nano"  # the accelerator on a board without a processor
 
 
 def style(files: list[Path]) -> bool:
@@ -40,7 +41,7 @@ def semantics(hw: str, top: str) -> bool:
 
     Modules are found by their file's name, so a module in a file of another name is an error.
     """
-    sources = rtl_sources(hw)
+    sources = link_sources(hw)
     command = [*verilator_command(), "--lint-only", "-Wall", "--no-timing", "--quiet", "--top-module", top]
     for folder in sorted({path.parent for path in sources}):
         command += ["-y", str(folder)]
@@ -58,7 +59,7 @@ def main() -> int:
     configurations = [args.hw] if args.hw else config_names()
 
     generated = resource("rtl/generated")
-    written = {path for hw in configurations for path in rtl_sources(hw) if path.suffix == ".sv"}
+    written = {path for hw in configurations for path in link_sources(hw) if path.suffix == ".sv"}
     written = {path for path in written if generated not in path.parents}
     if args.top != TOP:
         written = {path for path in written if path.stem == args.top}
@@ -67,6 +68,8 @@ def main() -> int:
     results = {"verible-verilog-lint": style(sorted(written))}
     for hw in configurations:
         results[f"verilator -Wall {args.top} ({hw})"] = semantics(hw, args.top)
+    if args.top == TOP and LINK_HW in configurations:
+        results[f"verilator -Wall {LINK_TOP} ({LINK_HW})"] = semantics(LINK_HW, LINK_TOP)
     for name, clean in results.items():
         print(f"{'clean ' if clean else 'FAILED'} {name}")
     return 0 if all(results.values()) else 1

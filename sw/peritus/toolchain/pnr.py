@@ -12,7 +12,9 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -135,18 +137,21 @@ def place_and_route(
 
 
 def write_bitstream(config: str, target: Path, *, timeout_s: float = TIMEOUT_S) -> None:
-    """Pack a design into a bitstream; the folder of `target` also gets ecppack's input and log.
+    """Pack a design into a bitstream; if that fails, ecppack's log is beside it, as .log.
 
     Raises:
         BuildError, ToolNotFound: as place_and_route.
     """
     _version(NEXTPNR)
-    source = target.with_suffix(".config")
-    source.write_text(config)
-    arguments = ["--compress", "--input", source.name, "--bit", target.name]
-    _run(
-        "packing", ECPPACK, arguments, cwd=target.parent, log=target.with_suffix(".log"), timeout_s=timeout_s
-    )
+    log = target.with_suffix(".log")
+    log.unlink(missing_ok=True)
+    arguments = ["--compress", "--input", DESIGN.name, "--bit", target.name]
+    with tempfile.TemporaryDirectory(prefix="peritus_") as name:
+        folder = Path(name)
+        (folder / DESIGN).write_text(config)
+        _run("packing", ECPPACK, arguments, cwd=folder, log=log.resolve(), timeout_s=timeout_s)
+        shutil.move(folder / target.name, target)
+    log.unlink()
 
 
 def _version(tool: str) -> str:
