@@ -103,7 +103,7 @@ def test_info_of_models(files: dict[str, Path]) -> None:
         "inputs": ["norm2_1"],
         "type": "routing uint16[9, 2]",
     } in record["nodes"]
-    assert "untrained" in invoke("info", "m3vit_micro").stdout
+    assert "peritus train m3vit_micro" in " ".join(invoke("info", "m3vit_micro").stdout.split())
 
 
 def test_run_writes_what_it_says(files: dict[str, Path], tmp_path: Path) -> None:
@@ -181,10 +181,10 @@ def test_demo_on_the_reference(tmp_path: Path) -> None:
     result = invoke(
         "demo", "--device", "reference", "--model", "m3vit_micro", "--hw", "nano", "-o", tmp_path / "demo"
     )
-    assert "untrained" in result.stdout
+    assert "Weights: peritus train m3vit_micro" in " ".join(result.stdout.split())
     summary = json.loads((tmp_path / "demo" / "demo.json").read_text())
     assert [run["task"] for run in summary["runs"]] == ["semseg", "depth"]
-    assert summary["untrained"] is True and summary["bit_exact"] is None
+    assert summary["untrained"] is False and summary["bit_exact"] is None
     for name in ("image", "semseg", "depth"):
         picture = np.array(Image.open(tmp_path / "demo" / f"{name}.png"))
         assert picture.shape == (32, 64, 3) and picture.std() > 5

@@ -49,3 +49,8 @@ def test_hardware_sources_are_complete(repository: Path, unpacked: Path) -> None
             data = unpacked / "peritus" / "data"
             shipped = {path.relative_to(data) for path in data.rglob(f"*{suffix}")}
             assert committed <= shipped
+
+
+def test_models_travel_but_not_the_weights_of_the_study(unpacked: Path) -> None:
+    found = {path.name for path in unpacked.rglob("*.safetensors")}
+    assert found == {"m3vit_micro.safetensors", "m3vit_tiny.safetensors"}
