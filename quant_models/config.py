@@ -7,11 +7,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from peritus.errors import PeritusError
+
 TaskKind = Literal["segmentation", "depth"]
 GateKind = Literal["multi_gate", "task_conditioned"]
 
 
-class ConfigError(ValueError):
+class ConfigError(PeritusError, ValueError):
     """A model configuration that cannot exist; the message names the field, its value and the limit."""
 
 

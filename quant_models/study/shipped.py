@@ -6,9 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from peritus.api import model_path
+from peritus.ir import QuantModel
 from quant_models.config import M3VIT_TINY, VIT_TINY_DENSE, named_config
 from quant_models.data.scenes import SceneDataset
 from quant_models.study.run import Study
+from quant_models.weights import weights_config
 
 # Not in the wheel: float16 weights, and the integer model with 4-bit experts.
 FOLDER = Path(__file__).resolve().parent.parent / "trained"
@@ -36,16 +38,26 @@ def shipped_study(
     """The study of a shipped model on `count` test scenes, calibrated on the first training scenes.
 
     folder: of other weights than the shipped ones; its 8-bit model is `<name>.int8.safetensors`.
+
+    Raises:
+        WeightsError, ModelFileError: a file is missing or damaged.
     """
     config = named_config(name)
     classes = next(task.classes for task in config.tasks if task.kind == "segmentation")
     size = {"height": config.image_height, "width": config.image_width}
     int8 = model_path(name) if folder is None else folder / f"{name}.int8.safetensors"
     folder = folder or FOLDER
+    dense = float_file(DENSE, folder) if config == M3VIT_TINY else None
+    integer_models = {"W8A8 after QAT": int8, "W8A8, int4 experts, after QAT": int4_file(name, folder)}
+    # A missing file is told now, not after minutes.
+    for weights in filter(None, (float_file(name, folder), dense)):
+        weights_config(weights)
+    for model in integer_models.values():
+        QuantModel.load(model)
     return Study(
         float_file(name, folder),
-        float_file(DENSE, folder) if config == M3VIT_TINY else None,
-        {"W8A8 after QAT": int8, "W8A8, int4 experts, after QAT": int4_file(name, folder)},
+        dense,
+        integer_models,
         SceneDataset("train", max(calibration, 1024), cache, classes=classes, **size),
         SceneDataset("test", count, cache, classes=classes, **size),
         calibration,

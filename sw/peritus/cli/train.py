@@ -55,13 +55,18 @@ def train_command(
     """
     import torch
 
-    from quant_models.config import named_config
+    from quant_models.config import ConfigError, named_config
     from quant_models.data.open import open_dataset
     from quant_models.training.config import TrainingConfig
     from quant_models.training.engine import Machine
     from quant_models.training.run import train_float, train_quantized
+    from quant_models.weights import load_weights
 
     config = named_config(model)
+    if weights is not None:
+        if not qat_steps:
+            raise ConfigError("--weights without --qat-steps leaves nothing to do")
+        load_weights(weights, config)  # a wrong file is told before data are generated
     if threads:
         torch.set_num_threads(threads)
     machine = Machine(device, bf16, save_every=save_every, validate_every=validate_every)
