@@ -61,7 +61,9 @@ def script(files: Sequence[Path], top: str) -> str:
     return "\n".join(
         [
             # Threads are not available in WebAssembly.
-            f"read_slang --threads 1 -D SYNTHESIS --top {top} {' '.join(map(str, files))}",
+            # The marks of the memory banks are 20 x 64 x 64 loop steps, more than slang unrolls by itself.
+            f"read_slang --threads 1 --unroll-limit 200000 -D SYNTHESIS --top {top} "
+            + " ".join(map(str, files)),
             f"hierarchy -check -top {top}",
             "proc -latches error",
             "check -assert -nolatches",
