@@ -9,6 +9,7 @@ from typing import Literal
 
 from peritus.errors import PeritusError
 
+FLOAT_FORMAT = "peritus-float-weights"  # of weight files; here, because it is asked for without PyTorch too
 TaskKind = Literal["segmentation", "depth"]
 GateKind = Literal["multi_gate", "task_conditioned"]
 

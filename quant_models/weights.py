@@ -14,11 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from peritus.errors import PeritusError
-from quant_models.config import ConfigError, M3ViTConfig, TaskConfig
+from quant_models.config import FLOAT_FORMAT, ConfigError, M3ViTConfig, TaskConfig
 from quant_models.model import M3ViT
 from quant_models.state_diff import state_diff
 
-FORMAT = "peritus-float-weights"
 VERSION = 1
 
 
@@ -44,7 +43,7 @@ def save_weights(net: M3ViT, path: str | Path, half: bool = False, provenance: s
                 f"weights {key} hold values that are not finite {dtype}: not written to {path}"
             )
     metadata = {
-        "format": FORMAT,
+        "format": FLOAT_FORMAT,
         "version": str(VERSION),
         "config": json.dumps(asdict(net.config)),
         "provenance": provenance,
@@ -96,9 +95,9 @@ def _read(path: Path, with_tensors: bool) -> tuple[dict[str, str], dict[str, Ten
             tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in keys}
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"weight file {path} is truncated or no safetensors file: {error}") from error
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") != FLOAT_FORMAT:
         raise WeightsError(
-            f"{path} holds no float weights: format is {metadata.get('format')!r}, must be {FORMAT!r}"
+            f"{path} holds no float weights: format is {metadata.get('format')!r}, must be {FLOAT_FORMAT!r}"
         )
     if metadata.get("version") != str(VERSION):
         raise WeightsError(

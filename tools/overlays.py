@@ -17,6 +17,7 @@ from peritus.api import load_model
 from peritus.devices.device import resize_bilinear
 from peritus.ir import QuantModel, execute
 from peritus.report.pictures import overlay_classes
+from quant_models.data.open import classes_of
 from quant_models.data.scenes import MAX_DEPTH, SPLITS, generate
 
 COLUMNS = ("image", "labels", "integer model", "depth", "integer model")
@@ -43,7 +44,7 @@ def main(
     chosen = [int(index) for index in scenes.split(",")]
     figure = Figure(figsize=(2.6 * len(COLUMNS), 1.42 * len(chosen) + 0.3), layout="constrained")
     axes = figure.subplots(len(chosen), len(COLUMNS), squeeze=False)
-    classes = next(task.classes for task in integer.graph.tasks if task.kind == "segmentation")
+    classes = classes_of(integer.graph.tasks)
     for row, index in zip(axes, chosen, strict=True):
         sample = generate(SPLITS["test"] + index)
         labels = sample.targets["semseg"].astype(np.int64)

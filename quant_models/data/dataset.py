@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -32,6 +33,12 @@ class Sample:
 
     image: npt.NDArray[np.uint8]
     targets: dict[str, Target] = field(default_factory=dict)
+
+
+def stack(samples: Sequence[Sample]) -> tuple[npt.NDArray[np.uint8], dict[str, Target]]:
+    """Samples of one size as arrays: images uint8 [B, H, W, 3] and each task's targets [B, H, W]."""
+    targets = {task: np.stack([sample.targets[task] for sample in samples]) for task in samples[0].targets}
+    return np.stack([sample.image for sample in samples]), targets
 
 
 class Dataset(Protocol):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from quant_models.config import TaskConfig
-from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Sample, Target
+from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Sample, Target, stack
 
 DEPTH = TaskConfig("depth", "depth", 1)
 
@@ -84,9 +84,7 @@ class FolderDataset(ABC):
 
     def batch(self, indices: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.uint8], dict[str, Target]]:
         """Several samples at once: images uint8 [B, H, W, 3] and each task's targets [B, H, W]."""
-        samples = [self[int(index)] for index in indices]
-        targets = {t.name: np.stack([sample.targets[t.name] for sample in samples]) for t in self.tasks}
-        return np.stack([sample.image for sample in samples]), targets
+        return stack([self[int(index)] for index in indices])
 
 
 def existing_folder(root: Path, *parts: str) -> Path:

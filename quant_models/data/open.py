@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from quant_models.config import CITYSCAPES_CLASSES
 from quant_models.data.cityscapes import Cityscapes
@@ -46,6 +48,19 @@ def open_dataset(
         raise DataError(f"unknown data set {spec!r}; known: {', '.join(SPECS)}")
     root = existing_folder(Path(folder).expanduser())
     return _FOLDERS[name](root, split, (height, width), classes, count)
+
+
+class _Labelled(Protocol):
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+
+def classes_of(tasks: Iterable[_Labelled]) -> tuple[str, ...]:
+    """The class names of a model's segmentation, float or integer; empty without one."""
+    return next((task.classes for task in tasks if task.kind == "segmentation"), ())
 
 
 def _scenes(

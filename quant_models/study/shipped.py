@@ -8,6 +8,7 @@ from pathlib import Path
 from peritus.api import model_path
 from peritus.ir import QuantModel
 from quant_models.config import M3VIT_TINY, VIT_TINY_DENSE, named_config
+from quant_models.data.open import classes_of
 from quant_models.data.scenes import SceneDataset
 from quant_models.study.run import Study
 from quant_models.weights import weights_config
@@ -43,7 +44,7 @@ def shipped_study(
         WeightsError, ModelFileError: a file is missing or damaged.
     """
     config = named_config(name)
-    classes = next(task.classes for task in config.tasks if task.kind == "segmentation")
+    classes = classes_of(config.tasks)
     size = {"height": config.image_height, "width": config.image_width}
     int8 = model_path(name) if folder is None else folder / f"{name}.int8.safetensors"
     folder = folder or FOLDER

@@ -63,7 +63,6 @@ class QatStage:
         ]
 
     def loss(self, batch: Batch) -> Loss:
-        parts: dict[str, Tensor] = {}
         outputs: dict[str, Tensor] = {}
         noise, routing = [], []
         self.teacher.to(batch.images.device)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from peritus.evaluation.metrics import ConfusionMatrix, DepthError
+from peritus.evaluation import ConfusionMatrix, new_metric, scores_of
 from quant_models.config import M3ViTConfig
 from quant_models.data.dataset import Dataset
 from quant_models.training.batches import gather
@@ -29,12 +29,9 @@ def score(
     Args:
         outputs: images (B, 3, H, W), pixels k/256 -> every task's map (B, channels, h, w), upsampled here.
     Returns:
-        "<task>_miou" and "<task>_accuracy" (0..1), "<task>_rmse" in metres and "<task>_abs_rel".
+        As `peritus.evaluation.metrics.scores_of`.
     """
-    found = {
-        t.name: ConfusionMatrix(t.channels) if t.kind == "segmentation" else DepthError()
-        for t in config.tasks
-    }
+    found = {task.name: new_metric(task.kind, task.channels) for task in config.tasks}
     for first in range(0, len(data), batch):
         loaded = gather(data, np.arange(first, min(first + batch, len(data))))
         maps = outputs(loaded.images.to(device))
@@ -45,10 +42,4 @@ def score(
             )
             prediction = full.argmax(dim=1) if isinstance(metric, ConfusionMatrix) else full[:, 0]
             metric.update(prediction.numpy(), target.numpy())
-    scores: dict[str, float] = {}
-    for name, metric in found.items():
-        if isinstance(metric, ConfusionMatrix):
-            scores |= {f"{name}_miou": metric.mean_iou, f"{name}_accuracy": metric.accuracy}
-        else:
-            scores |= {f"{name}_rmse": metric.rmse, f"{name}_abs_rel": metric.abs_rel}
-    return scores
+    return scores_of(found)

@@ -11,7 +11,7 @@ from peritus.api import load_model, model_path
 from peritus.evaluation import evaluate
 from peritus.ir import QuantModel
 from quant_models.config import M3ViTConfig, named_config
-from quant_models.data.dataset import Sample
+from quant_models.data.dataset import Sample, stack
 from quant_models.data.scenes import SPLITS, generate
 from quant_models.data.scenes.classes import label_map
 from quant_models.data.scenes.resize import shrink
@@ -46,9 +46,7 @@ class Unseen:
         return self.samples[index]
 
     def batch(self, indices: npt.NDArray[np.int64]):  # type: ignore[no-untyped-def]
-        chosen = [self.samples[i] for i in indices]
-        targets = {t.name: np.stack([s.targets[t.name] for s in chosen]) for t in self.tasks}
-        return np.stack([s.image for s in chosen]), targets
+        return stack([self.samples[i] for i in indices])
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,7 +13,6 @@ from peritus import api
 from peritus.cli.common import JsonOption, counted, output_console, reports_errors, write_json
 from peritus.errors import PeritusError
 from peritus.evaluation import evaluate
-from peritus.ir import QuantModel
 
 if TYPE_CHECKING:
     from quant_models.data.dataset import Dataset
@@ -34,7 +33,10 @@ def evaluate_command(
     json_target: JsonOption = None,
 ) -> None:
     """mIoU, RMSE and relative error. Integer models run in the bit-exact executor: as the accelerator."""
-    from quant_models.data.open import open_dataset
+    from quant_models.data.open import classes_of, open_dataset
+
+    def open_images(height: int, width: int, tasks: Any) -> Dataset:
+        return open_dataset(data, split, height, width, classes_of(tasks), count=count, cache=cache)
 
     weights = _float_weights(model)
     if weights is not None:
@@ -44,17 +46,15 @@ def evaluate_command(
 
         net = load_weights(weights)
         config = net.config
-        classes = next((task.classes for task in config.tasks if task.kind == "segmentation"), ())
-        images = open_dataset(
-            data, split, config.image_height, config.image_width, classes, count=count, cache=cache
-        )
+        images = open_images(config.image_height, config.image_width, config.tasks)
         check_data(images, config)
         with counted(f"Evaluating {config.name}", len(images)) as progress:
             scores = observe(net, images, progress).scores
         name, arithmetic = config.name, "float"
     else:
         integer = api.load_model(model)
-        images = _images(integer, data, split, count, cache)
+        graph = integer.graph
+        images = open_images(graph.image_height, graph.image_width, graph.tasks)
         with counted(f"Evaluating {integer.name}", len(images)) as progress:
             scores = evaluate(
                 integer,
@@ -77,20 +77,14 @@ def _float_weights(model: str) -> Path | None:
     """The file, if it holds float weights."""
     from safetensors import SafetensorError, safe_open
 
+    from quant_models.config import FLOAT_FORMAT
+
     path = Path(model)
     if path.suffix != ".safetensors" or not path.is_file():
         return None
     try:
         with safe_open(model, framework="numpy") as file:
-            is_float = (file.metadata() or {}).get("format") == "peritus-float-weights"
+            is_float = (file.metadata() or {}).get("format") == FLOAT_FORMAT
     except (SafetensorError, OSError) as error:
         raise PeritusError(f"{path} is truncated or no safetensors file: {error}") from error
     return path if is_float else None
-
-
-def _images(model: QuantModel, data: str, split: str, count: int, cache: Path | None) -> Dataset:
-    from quant_models.data.open import open_dataset
-
-    graph = model.graph
-    classes = next((task.classes for task in graph.tasks if task.kind == "segmentation"), ())
-    return open_dataset(data, split, graph.image_height, graph.image_width, classes, count=count, cache=cache)

@@ -56,7 +56,7 @@ def train_command(
     import torch
 
     from quant_models.config import ConfigError, named_config
-    from quant_models.data.open import open_dataset
+    from quant_models.data.open import classes_of, open_dataset
     from quant_models.training.config import TrainingConfig
     from quant_models.training.engine import Machine
     from quant_models.training.run import train_float, train_quantized
@@ -71,7 +71,7 @@ def train_command(
         torch.set_num_threads(threads)
     machine = Machine(device, bf16, save_every=save_every, validate_every=validate_every)
     shape: dict[str, Any] = {"height": config.image_height, "width": config.image_width, "cache": cache}
-    classes = next((task.classes for task in config.tasks if task.name == "semseg"), ())
+    classes = classes_of(config.tasks)
     training_data = open_dataset(data, "train", classes=classes, count=images, **shape)
     validation_data = open_dataset(data, "val", classes=classes, count=validation, **shape)
     sets = (training_data, validation_data)

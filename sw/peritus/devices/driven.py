@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -24,7 +25,7 @@ from peritus.image import check_image
 from peritus.program.bundle import Bundle
 
 
-class DrivenDevice:
+class DrivenDevice(ABC):
     """peritus.devices.Device over a driver platform; a subclass makes the platform.
 
     One call at a time: another thread's call, or one during an unfinished stream, raises DeviceBusy. After
@@ -46,9 +47,9 @@ class DrivenDevice:
 
     # --- for the subclass ---
 
+    @abstractmethod
     def _power_up(self, bundle: Bundle) -> Platform:
         """A platform in its state after power-up, with room for the bundle."""
-        raise NotImplementedError
 
     def _power_down(self) -> None:
         """Forget the platform; its buffers have been freed."""

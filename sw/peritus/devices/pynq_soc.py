@@ -90,7 +90,10 @@ class AxiInterruptController:
 
 
 class Soc(pynq.Device):  # type: ignore[misc]
-    """The processor's side of a board: a subclass has registers, memory and the time that jobs take."""
+    """The processor's side of a board: a subclass has registers, memory and the time that jobs take.
+
+    PYNQ's metaclass leaves no room for abstract methods: the two at the end are meant as such.
+    """
 
     def __init__(self, **capabilities: bool) -> None:
         super().__init__(f"peritus_{type(self).__name__}_{os.getpid()}_{next(_numbers)}")

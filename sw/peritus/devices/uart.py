@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 from peritus.devices.driven import DrivenDevice
@@ -54,9 +55,9 @@ class LinkDevice(DrivenDevice):
             self._disconnect()
             raise
 
+    @abstractmethod
     def _transport(self) -> Transport:
         """A freshly opened line."""
-        raise NotImplementedError
 
     @property
     def client(self) -> LinkClient:

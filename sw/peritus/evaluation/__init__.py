@@ -2,7 +2,15 @@
 """How good a model's maps are: metrics, and the integer executor over many images."""
 
 from peritus.evaluation.evaluate import Evaluation, EvaluationError, Frame, evaluate
-from peritus.evaluation.metrics import IGNORE, NO_DEPTH, ConfusionMatrix, DepthError, MetricError
+from peritus.evaluation.metrics import (
+    IGNORE,
+    NO_DEPTH,
+    ConfusionMatrix,
+    DepthError,
+    MetricError,
+    new_metric,
+    scores_of,
+)
 from peritus.evaluation.workers import WorkerError
 
 __all__ = [
@@ -16,4 +24,6 @@ __all__ = [
     "MetricError",
     "WorkerError",
     "evaluate",
+    "new_metric",
+    "scores_of",
 ]

@@ -13,14 +13,13 @@ import numpy.typing as npt
 
 from peritus.devices.device import resize_bilinear
 from peritus.errors import PeritusError
-from peritus.evaluation.metrics import ConfusionMatrix, DepthError
+from peritus.evaluation.metrics import Metric, new_metric, scores_of
 from peritus.evaluation.workers import default_workers, in_order
 from peritus.ir import QuantModel, Router, Task, execute
 from peritus.reference import Routing
 
 Array = npt.NDArray[Any]
 Sample = tuple[npt.NDArray[np.uint8], Mapping[str, Array]]
-Metric = ConfusionMatrix | DepthError
 
 
 class EvaluationError(PeritusError):
@@ -49,14 +48,8 @@ class Evaluation:
     metrics: dict[str, Metric] = field(default_factory=dict)
 
     def record(self) -> dict[str, float]:
-        """ "<task>_miou" and "<task>_accuracy" (0..1); "<task>_rmse" in metres and "<task>_abs_rel"."""
-        found: dict[str, float] = {}
-        for task, metric in self.metrics.items():
-            if isinstance(metric, ConfusionMatrix):
-                found |= {f"{task}_miou": metric.mean_iou, f"{task}_accuracy": metric.accuracy}
-            else:
-                found |= {f"{task}_rmse": metric.rmse, f"{task}_abs_rel": metric.abs_rel}
-        return found
+        """As `peritus.evaluation.metrics.scores_of`."""
+        return scores_of(self.metrics)
 
 
 def evaluate(
@@ -116,7 +109,7 @@ def _pairs(
 
 def _metric(model: QuantModel, name: str) -> Metric:
     task = model.graph.tasks[model.graph.task_index(name)]
-    return ConfusionMatrix(task.channels) if task.kind == "segmentation" else DepthError()
+    return new_metric(task.kind, task.channels)
 
 
 _held: list[QuantModel] = []  # the model of this process

