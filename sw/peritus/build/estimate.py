@@ -25,7 +25,7 @@ def estimate_board(name: str, *, timeout_s: float, progress: Callable[[str], Non
 
 
 def estimate_table(result: Estimate) -> Group:
-    """One row per block, most LUTs first; the sum, and what the device has. Then where the deepest logic is."""
+    """One row per block, most LUTs first; the sum; what the device has; where the deepest logic is."""
     table = Table(
         title=f"{result.hw}: estimate for {xcup.DEVICE}, not Vivado's numbers", title_justify="left"
     )
