@@ -10,7 +10,7 @@
 module core
   import peritus_pkg::*;
   import core_pkg::*;
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 #(
   parameter bit Dsp48e2 = 1'b0  // see mac.sv
 ) (

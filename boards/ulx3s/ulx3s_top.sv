@@ -14,7 +14,7 @@ module ulx3s_top (
 );
 
   localparam int unsigned CLOCKS_PER_BIT = 25;  // 50 MHz / 2 Mbaud
-  localparam int unsigned BANKS = 20;           // 320 KB
+  localparam int unsigned BANKS = 5;            // 320 KB
 
   logic clk, locked;
 

@@ -7,7 +7,7 @@
 // level is not valid.
 
 module adder_tree
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 #(
   parameter  int unsigned Inputs = 8,
   parameter  int unsigned InW = 16,
@@ -36,7 +36,7 @@ module adder_tree
 
   always_ff @(posedge clk_i) begin
     for (int level = 0; level < LEVELS; level++) begin
-      if (valid[level]) begin
+      if (ALWAYS_LOAD || valid[level]) begin
         for (int n = 0; n < nodes(level); n++) begin
           if (2 * n + 1 == nodes(level - 1)) begin
             node_q[level][n] <= (level == 0) ? OutW'(value_i[2*n]) : node_q[level-1][2*n];

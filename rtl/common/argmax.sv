@@ -10,7 +10,7 @@
 // Registers hold while their level is not valid.
 
 module argmax
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 #(
   parameter  int unsigned Inputs = 8,
   parameter  int unsigned Width = 16,

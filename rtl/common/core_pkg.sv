@@ -56,12 +56,12 @@ package core_pkg;
   // Cycles from an issued token vector (streamer output) to each later stage of the one pipeline.
   localparam int unsigned AT_ADDRESS = 4;   // memory addresses: queue (2), product, sum
   localparam int unsigned AT_OPERAND = AT_ADDRESS + 3;  // slice: memory (2), bank select
-  localparam int unsigned AT_ARRAY = AT_OPERAND + latency_pkg::EXP_LOOKUP_LATENCY;
+  localparam int unsigned AT_ARRAY = AT_OPERAND + pipeline_pkg::EXP_LOOKUP_LATENCY;
   localparam int unsigned MAC_LATENCY = CASCADE + 5;  // operand (2), product, cascade, split, group sum
   localparam int unsigned AT_SUM = AT_ARRAY + MAC_LATENCY;
   localparam int unsigned AT_TOTAL = AT_SUM + 1;        // accumulated
   localparam int unsigned AT_BIASED = AT_TOTAL + 1;
   localparam int unsigned AT_STAGE2 =
-      AT_BIASED + latency_pkg::REQUANTIZE_LATENCY + latency_pkg::GELU_LATENCY + 1;
-  localparam int unsigned AT_RESULT = AT_STAGE2 + latency_pkg::REQUANTIZE_LATENCY;
+      AT_BIASED + pipeline_pkg::REQUANTIZE_LATENCY + pipeline_pkg::GELU_LATENCY + 1;
+  localparam int unsigned AT_RESULT = AT_STAGE2 + pipeline_pkg::REQUANTIZE_LATENCY;
 endpackage

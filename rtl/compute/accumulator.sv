@@ -9,6 +9,7 @@
 module accumulator
   import peritus_pkg::*;
   import core_pkg::*;
+  import pipeline_pkg::*;
 (
   input  logic                    clk_i,
   input  logic                    rst_ni,
@@ -50,7 +51,7 @@ module accumulator
   end
 
   always_ff @(posedge clk_i) begin
-    if (row_q[1].valid) begin
+    if (ALWAYS_LOAD || row_q[1].valid) begin
       for (int n = 0; n < int'(PN); n++) begin
         total_o[n] <= (row_q[1].first_k ? ACC_W'(0) : signed'(previous[n])) + ACC_W'(sum_i[n]);
       end

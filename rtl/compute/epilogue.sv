@@ -11,7 +11,7 @@
 module epilogue
   import peritus_pkg::*;
   import core_pkg::*;
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 (
   input  logic                    clk_i,
   input  logic                    rst_ni,
@@ -72,7 +72,7 @@ module epilogue
   // Bias.
   logic signed [ACC_W-1:0] biased_q [PN];
   always_ff @(posedge clk_i) begin
-    if (token_q[1].valid) begin
+    if (ALWAYS_LOAD || token_q[1].valid) begin
       for (int n = 0; n < int'(PN); n++) biased_q[n] <= total_i[n] + bias_q[n];
     end
   end
@@ -118,7 +118,7 @@ module epilogue
   assign select = token_q[STAGE2-1];
 
   always_ff @(posedge clk_i) begin
-    if (g_valid) begin
+    if (ALWAYS_LOAD || g_valid) begin
       for (int n = 0; n < int'(PN); n++) begin
         g_q[n] <= g[n];
         unique case (select.scale2)

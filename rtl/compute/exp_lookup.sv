@@ -9,7 +9,7 @@
 // (subtract; saturate; table), their sum adder_tree_latency(Lanes) later. Registers hold while not valid.
 
 module exp_lookup
-  import latency_pkg::*;
+  import pipeline_pkg::*;
   import peritus_tables_pkg::*;
 #(
   parameter  int unsigned Lanes = 8,

@@ -9,7 +9,7 @@
 // Registers hold while their stage is not valid.
 
 module gate_exp
-  import latency_pkg::*;
+  import pipeline_pkg::*;
   import peritus_tables_pkg::*;
 #(
   parameter int unsigned Lanes = 8

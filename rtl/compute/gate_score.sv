@@ -12,7 +12,7 @@
 // cycle. en_i is high while anything is inside.
 
 module gate_score
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 #(
   parameter  int unsigned Experts = 8,
   parameter  int unsigned TopK = 2,

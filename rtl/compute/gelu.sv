@@ -8,7 +8,7 @@
 // table; subtract. gelu_i belongs to the vector that enters with it. Registers hold while their stage is not valid.
 
 module gelu
-  import latency_pkg::*;
+  import pipeline_pkg::*;
   import peritus_tables_pkg::*;
 #(
   parameter int unsigned Lanes = 8,
@@ -34,13 +34,13 @@ module gelu
   logic                    gelu_q;
 
   always_ff @(posedge clk_i) begin
-    if (valid_i) begin
+    if (ALWAYS_LOAD || valid_i) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         x_q[l] <= (!gelu_i || y_i[l][Width-1:15] == {(Width - 15) {y_i[l][Width-1]}}) ? y_i[l]
                 : y_i[l][Width-1] ? Width'(~MAXIMUM) : Width'(MAXIMUM);
       end
     end
-    if (valid_q[0]) begin
+    if (ALWAYS_LOAD || valid_q[0]) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         relu_q[l]  <= (gelu_q && x_q[l][Width-1]) ? '0 : x_q[l];
         // |x| >> 1 for |x| < 1024; -x = ~x + 1 carries past bit 0 only if that is 0.
@@ -50,13 +50,13 @@ module gelu
                    && !(x_q[l][Width-1] && x_q[l][9:0] == '0);
       end
     end
-    if (valid_q[1]) begin
+    if (ALWAYS_LOAD || valid_q[1]) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         minuend_q[l] <= relu_q[l];
         delta_q[l]   <= near_q[l] ? GELU_DELTA[index_q[l]] : '0;
       end
     end
-    if (valid_q[2]) begin
+    if (ALWAYS_LOAD || valid_q[2]) begin
       for (int l = 0; l < int'(Lanes); l++) g_o[l] <= minuend_q[l] - Width'(delta_q[l]);
     end
     gelu_q <= gelu_i;

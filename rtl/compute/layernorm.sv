@@ -19,7 +19,7 @@
 
 module layernorm
   import peritus_pkg::*;
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 (
   input  logic                     clk_i,
   input  logic                     rst_ni,

@@ -8,7 +8,7 @@
 // Reference: peritus.reference.layernorm. Latency: NORM_LANES_LATENCY. Registers hold while not valid.
 
 module norm_lanes
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 #(
   parameter  int unsigned Lanes = 8,
   parameter  int unsigned MaxWidth = 1024,
@@ -44,26 +44,26 @@ module norm_lanes
   logic [3:0]                 valid_q;
 
   always_ff @(posedge clk_i) begin
-    if (valid_i) begin
+    if (ALWAYS_LOAD || valid_i) begin
       factor_q  <= FACTOR_W'(width_i) * FACTOR_W'(r_i);
       offset_q  <= NORMAL_W'(sum_i) * NORMAL_W'(signed'({1'b0, r_i}));
       x_q       <= x_i;
       half_q[0] <= half_i;
     end
-    if (valid_q[0]) begin
+    if (ALWAYS_LOAD || valid_q[0]) begin
       factor_operand_q <= factor_q;
       offset_operand_q <= offset_q;
       for (int l = 0; l < int'(Lanes); l++) x_operand_q[l] <= signed'(x_q[l]);
       half_q[1] <= half_q[0];
     end
-    if (valid_q[1]) begin
+    if (ALWAYS_LOAD || valid_q[1]) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         scaled_q[l] <= NORMAL_W'(x_operand_q[l]) * NORMAL_W'(signed'({1'b0, factor_operand_q}));
       end
       offset_product_q <= offset_operand_q;
       half_q[2] <= half_q[1];
     end
-    if (valid_q[2]) begin
+    if (ALWAYS_LOAD || valid_q[2]) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         centered_q[l]   <= scaled_q[l] - offset_product_q;
         norm_shift_q[l] <= 6'd6 + 6'(half_q[2]);
@@ -101,14 +101,14 @@ module norm_lanes
   logic [1:0]             affine_valid_q;
 
   always_ff @(posedge clk_i) begin
-    if (xhat_valid) begin
+    if (ALWAYS_LOAD || xhat_valid) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         product_q[l] <= 32'(xhat[l]) * 32'(signed'(gamma_i[l]));
         shift_q[l]   <= shift_i[l][5:0];
       end
       beta_q <= beta_i;
     end
-    if (affine_valid_q[0]) begin
+    if (ALWAYS_LOAD || affine_valid_q[0]) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         affine_q[l] <= 33'(product_q[l]) + 33'(signed'(beta_q[l]));
       end

@@ -61,7 +61,8 @@ module norm_params
   ram_1r1w #(
     .Width(WORD_W),
     .Depth(MAX_D_WORDS),
-    .Style("distributed")
+    .Style("distributed"),
+    .Hold (1'b0)
   ) u_beta_low (
     .clk_i,
     .we_i   (pop && word_q == BETA_LOW),
@@ -75,7 +76,8 @@ module norm_params
   ram_1r1w #(
     .Width(WORD_W),
     .Depth(MAX_D_WORDS),
-    .Style("distributed")
+    .Style("distributed"),
+    .Hold (1'b0)
   ) u_beta_high (
     .clk_i,
     .we_i   (pop && word_q == BETA_HIGH),
@@ -89,7 +91,8 @@ module norm_params
   ram_1r1w #(
     .Width(WORD_W),
     .Depth(MAX_D_WORDS),
-    .Style("distributed")
+    .Style("distributed"),
+    .Hold (1'b0)
   ) u_gamma (
     .clk_i,
     .we_i   (pop && word_q == GAMMA),
@@ -103,7 +106,8 @@ module norm_params
   ram_1r1w #(
     .Width(PN * 8),
     .Depth(MAX_D_WORDS),
-    .Style("distributed")
+    .Style("distributed"),
+    .Hold (1'b0)
   ) u_shift (
     .clk_i,
     .we_i   (pop && word_q == SHIFT),

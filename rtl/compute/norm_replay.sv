@@ -7,7 +7,7 @@
 // Latency: REPLAY_LATENCY from stats_valid_i to the first word. start_i empties the memory.
 
 module norm_replay
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 #(
   parameter  int unsigned WordW = 128,
   parameter  int unsigned StatsW = 48,

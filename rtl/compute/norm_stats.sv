@@ -11,7 +11,7 @@
 // accumulate; N Q and S^2 (two cycles); subtract; add epsilon; clamp; rsqrt.
 
 module norm_stats
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 #(
   parameter  int unsigned Lanes = 8,
   parameter  int unsigned MaxWidth = 1024,
@@ -48,7 +48,7 @@ module norm_stats
   logic                         word_last;
 
   always_ff @(posedge clk_i) begin
-    if (valid_i) begin
+    if (ALWAYS_LOAD || valid_i) begin
       for (int l = 0; l < int'(Lanes); l++) square_q[l] <= 32'(x_i[l]) * 32'(x_i[l]);
     end
     if (word_valid) word_sum_q <= word_sum;

@@ -9,7 +9,7 @@
 // product register (the multiplier's own), then round_shift. Registers hold while their stage is not valid.
 
 module requantize
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 #(
   parameter int unsigned Lanes = 8,
   parameter int unsigned InW = 27,
@@ -36,14 +36,14 @@ module requantize
   logic [MULTIPLY_LATENCY-1:0] valid_q;
 
   always_ff @(posedge clk_i) begin
-    if (valid_i) begin
+    if (ALWAYS_LOAD || valid_i) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         value_q[l]      <= value_i[l];
         multiplier_q[l] <= {1'b0, multiplier_i[l]};
         shift_q[l]      <= shift_i[l];
       end
     end
-    if (valid_q[0]) begin
+    if (ALWAYS_LOAD || valid_q[0]) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         product_q[l]       <= PRODUCT_W'(value_q[l]) * PRODUCT_W'(multiplier_q[l]);
         product_shift_q[l] <= shift_q[l];

@@ -10,7 +10,7 @@
 // shift by multiples of 8; shift by 0..7; round and saturate. Registers hold while their stage is not valid.
 
 module round_shift
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 #(
   parameter int unsigned Lanes = 8,
   parameter int unsigned InW = 43,
@@ -33,16 +33,16 @@ module round_shift
   logic [ROUND_SHIFT_LATENCY-1:0] valid_q;
 
   always_ff @(posedge clk_i) begin
-    if (valid_i) begin
+    if (ALWAYS_LOAD || valid_i) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         coarse_q[l] <= signed'({value_i[l], 1'b0}) >>> {shift_i[l][5:3], 3'b000};
         shift_q[l]  <= shift_i[l][2:0];
       end
     end
-    if (valid_q[0]) begin
+    if (ALWAYS_LOAD || valid_q[0]) begin
       for (int l = 0; l < int'(Lanes); l++) fine_q[l] <= coarse_q[l] >>> shift_q[l];
     end
-    if (valid_q[1]) begin
+    if (ALWAYS_LOAD || valid_q[1]) begin
       // Halve, round half up, saturate; what saturates is not incremented, so nothing overflows. No function call
       // here: the simulator guards a loop of plain assignments with one flag, one of calls with a flag per lane.
       for (int l = 0; l < int'(Lanes); l++) begin

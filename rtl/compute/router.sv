@@ -11,7 +11,7 @@
 
 module router
   import peritus_pkg::*;
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 (
   input  logic                clk_i,
   input  logic                rst_ni,

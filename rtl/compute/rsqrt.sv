@@ -10,7 +10,7 @@
 // normalize; table; T^2; u a; c; T c; round. Registers hold while their stage is not valid.
 
 module rsqrt
-  import latency_pkg::*;
+  import pipeline_pkg::*;
   import peritus_tables_pkg::*;
 (
   input  logic        clk_i,

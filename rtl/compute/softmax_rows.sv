@@ -12,7 +12,7 @@
 module softmax_rows
   import peritus_pkg::*;
   import core_pkg::*;
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 #(
   localparam int unsigned SumW = 8 + $clog2(PK),
   localparam int unsigned RowSumW = 24

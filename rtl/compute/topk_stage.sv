@@ -10,7 +10,7 @@
 // while anything is inside.
 
 module topk_stage
-  import latency_pkg::*;
+  import pipeline_pkg::*;
 #(
   parameter  int unsigned Inputs = 8,
   localparam int unsigned IndexW = $clog2(Inputs)

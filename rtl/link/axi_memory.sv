@@ -6,8 +6,8 @@
 // with SLVERR and touches nothing. Order of precedence, cycle by cycle: link, write, read; the link is slow.
 
 module axi_memory #(
-  parameter int unsigned Banks = 20,
-  localparam int unsigned Words = Banks * 2048,
+  parameter int unsigned Banks = 5,
+  localparam int unsigned Words = Banks * 8192,
   localparam int unsigned AddrW = $clog2(Words)
 ) (
   input  logic             clk_i,

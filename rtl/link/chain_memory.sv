@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// On-chip memory of Banks x 2048 words of 64 bits: one operation per cycle, reads answered after Banks + 1 cycles.
+// On-chip memory of Banks x 8192 words of 64 bits: one operation per cycle, reads answered after Banks + 1 cycles.
 // A chain of memory_bank: a shift register for operations, another for data. Meant for FPGAs whose block RAM lies in
 // rows across the whole chip, where one wide multiplexer would be slow.
 
 module chain_memory #(
-  parameter int unsigned Banks = 20,
-  localparam int unsigned BankWords = 2048,
+  parameter int unsigned Banks = 5,
+  localparam int unsigned BankWords = 8192,
   localparam int unsigned AddrW = $clog2(Banks * BankWords)
 ) (
   input  logic             clk_i,
   input  logic             rst_ni,
   input  logic             valid_i,
   input  logic             we_i,
-  input  logic [AddrW-1:0] addr_i,   // below Banks * 2048
+  input  logic [AddrW-1:0] addr_i,   // below Banks * 8192
   input  logic [63:0]      wdata_i,
   output logic             rvalid_o,
   output logic [63:0]      rdata_o

@@ -10,7 +10,7 @@ module link_system
   import peritus_pkg::*;
 #(
   parameter int unsigned ClocksPerBit = 25,
-  parameter int unsigned Banks = 20          // of memory, 16 KB each
+  parameter int unsigned Banks = 5           // of memory, 64 KB each
 ) (
   input  logic       clk_i,
   input  logic       rst_ni,
@@ -23,7 +23,7 @@ module link_system
     $error("link_system: %0d memory ports of %0d bytes, must be 1 of 8", AXI_PORTS, AXI_BYTES);
   end
 
-  localparam int unsigned WORDS = Banks * 2048;
+  localparam int unsigned WORDS = Banks * 8192;
   localparam int unsigned MemoryAw = $clog2(WORDS);
 
   // ---- line and frames ----

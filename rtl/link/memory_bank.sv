@@ -11,8 +11,8 @@
 
 module memory_bank #(
   parameter int unsigned Index = 0,
-  parameter int unsigned Words = 2048,
-  parameter int unsigned BankW = 5,
+  parameter int unsigned Words = 8192,
+  parameter int unsigned BankW = 3,
   localparam int unsigned AddrW = $clog2(Words)
 ) (
   input  logic                   clk_i,

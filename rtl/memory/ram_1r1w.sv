@@ -4,11 +4,14 @@
 //
 // A read of the address written in the same cycle returns undefined data: users keep them apart.
 // Style: "ultra" maps to URAM288 on UltraScale+, "block" to block RAM, "auto" leaves it to the tool.
+// Hold: rdata_o keeps its value until the next read; without, it is that of raddr_i two cycles ago, and no wide word
+// of registers needs an enable (worth it where the memory is of LUTs; a block RAM has its own).
 
 module ram_1r1w #(
   parameter int unsigned Width = 32,
   parameter int unsigned Depth = 256,
   parameter string       Style = "auto",
+  parameter bit          Hold = 1'b1,
   localparam int unsigned AddrW = (Depth > 1) ? $clog2(Depth) : 1
 ) (
   input  logic             clk_i,
@@ -27,9 +30,9 @@ module ram_1r1w #(
 
   always_ff @(posedge clk_i) begin
     if (we_i) mem[waddr_i] <= wdata_i;
-    if (re_i) read_q <= mem[raddr_i];
+    if (re_i || !Hold) read_q <= mem[raddr_i];
     re_q <= re_i;
-    if (re_q) rdata_o <= read_q;
+    if (re_q || !Hold) rdata_o <= read_q;
   end
 
 endmodule

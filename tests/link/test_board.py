@@ -22,7 +22,7 @@ from peritus.demo import SCENE
 from peritus.devices.device import Result
 from peritus.devices.reference import ReferenceDevice
 from peritus.devices.uart import LinkDevice, UartDevice
-from peritus.devices.uart_line import SimulatedLine, build_line
+from peritus.devices.uart_line import MEMORY_BYTES, SimulatedLine, build_line
 from peritus.devices.uart_sim import UartSimDevice
 from peritus.driver.errors import ForeignDevice
 from peritus.driver.platform import Limit
@@ -192,7 +192,7 @@ def test_memory_is_what_was_written(board: Board) -> None:
     """Odd sizes and places, all of the last bank, bytes that need stuffing."""
     generator = np.random.default_rng(1)
     client = board.client
-    for address, size in [(0, 8), (16384 - 8, 16), (board.client.memory_bytes - 2048, 2048), (4096, 2056)]:
+    for address, size in [(0, 8), (65536 - 8, 16), (board.client.memory_bytes - 2048, 2048), (4096, 2056)]:
         data = generator.choice(np.array([0x7D, 0x7E, 0x20, 0xFF], np.uint8), size).tobytes()
         client.write_memory(address, data)
         assert client.read_memory(address, size) == data
@@ -224,7 +224,7 @@ def test_through_a_serial_port(
 ) -> None:
     """pyserial on a pseudo terminal, at whose other end the simulated board runs."""
     folder = tmp_path_factory.mktemp("image")
-    write_banks(memory_image(small, 20 * 16384), folder)
+    write_banks(memory_image(small, MEMORY_BYTES), folder)
     line = SimulatedLine(build_line(NANO), 50e6, folder)
     ours, theirs = os.openpty()
     tty.setraw(theirs)

@@ -18,7 +18,7 @@ from peritus.toolchain.ecp5_image import (
     MARK,
     MARK_ROWS,
     NUMBER_ROWS,
-    RAM_BITS,
+    RAM_COLUMNS,
     WORD_BITS,
     ImageMismatch,
     memory_bytes,
@@ -35,18 +35,23 @@ def block(number: int, words: NDArray[np.uint16]) -> str:
     return f".bram_init {number}\n" + "\n".join(lines) + "\n\n"
 
 
+def words(rows: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Rows of two bits as nextpnr's words: four rows in the lower eight of nine bits, lowest first."""
+    return np.packbits(rows.reshape(-1), bitorder="little").astype(np.uint16)
+
+
 def design(banks: int, order: list[int] | None = None) -> str:
-    """A design with other block RAM and, cut into columns of nine bits in any order, marked banks."""
+    """A design with other block RAM and, cut into columns of two bits in any order, marked banks."""
     rows = np.arange(MARK_ROWS)
     numbers = np.array(order if order is not None else range(banks * WORD_BITS), np.int64)
     mark = np.array([MARK >> row & 1 for row in range(MARK_ROWS)])
     marks = np.where(rows < NUMBER_ROWS, numbers[:, None] >> np.minimum(rows, NUMBER_ROWS) & 1, mark)
-    text = ".device LFE5U-85F\n\n" + block(0, np.arange(BANK_WORDS, dtype=np.uint16) & 0x1FF)
-    for index, start in enumerate(range(0, len(numbers), RAM_BITS)):
-        words = np.zeros(BANK_WORDS, np.uint16)
-        for bit, column in enumerate(marks[start : start + RAM_BITS]):
-            words[:MARK_ROWS] |= column.astype(np.uint16) << bit
-        text += block(index + 1, words)
+    text = ".device LFE5U-85F\n\n" + block(0, np.arange(BANK_WORDS // 4, dtype=np.uint16) & 0x1FF)
+    for index, start in enumerate(range(0, len(numbers), RAM_COLUMNS)):
+        content = np.zeros((BANK_WORDS, RAM_COLUMNS), np.uint8)
+        columns = marks[start : start + RAM_COLUMNS]
+        content[:MARK_ROWS, : len(columns)] = columns.T
+        text += block(index + 1, words(content))
     return text + ".tile EBR\nenum: EBR0.MODE DP16KD\n"
 
 
@@ -65,11 +70,12 @@ def test_each_bit_goes_where_its_mark_is(shuffled: bool) -> None:
     result = preload(config, image)
     before, after = blocks(config), blocks(result)
     assert np.array_equal(before[0], after[0]), "other block RAM stays"
-    words = image.view("<u8").reshape(BANKS, BANK_WORDS)
+    content = image.view("<u8").reshape(BANKS, BANK_WORDS)
     for place, number in enumerate(order):
-        column = after[1 + place // RAM_BITS] >> (place % RAM_BITS) & 1
+        rows = np.unpackbits(after[1 + place // RAM_COLUMNS].astype(np.uint8), bitorder="little")
+        column = rows.reshape(BANK_WORDS, RAM_COLUMNS)[:, place % RAM_COLUMNS]
         assert np.array_equal(
-            column, words[number // WORD_BITS] >> np.uint64(number % WORD_BITS) & np.uint64(1)
+            column, content[number // WORD_BITS] >> np.uint64(number % WORD_BITS) & np.uint64(1)
         )
     assert re.sub(r"[0-9a-f]{3}[ \n]", "", result) == re.sub(r"[0-9a-f]{3}[ \n]", "", config)
 

@@ -15,7 +15,7 @@ from peritus.toolchain.build import FAST_FLAGS
 
 pytestmark = pytest.mark.sim
 
-PACKAGES = ["generated/peritus_tables_pkg", "compute/latency_pkg", "common/core_pkg"]
+PACKAGES = ["generated/peritus_tables_pkg", "compute/pipeline_pkg", "common/core_pkg"]
 # Latencies of the pipeline in cycles (core_pkg.sv says from where to where).
 EXP_LOOKUP, REQUANTIZE, GELU, RECIPROCAL = 3, 5, 4, 8
 AT_ARRAY = 7 + EXP_LOOKUP

@@ -11,7 +11,7 @@ from peritus.resources import resource
 
 pytestmark = pytest.mark.sim
 
-PACKAGES = ["generated/peritus_tables_pkg.sv", "compute/latency_pkg.sv"]
+PACKAGES = ["generated/peritus_tables_pkg.sv", "compute/pipeline_pkg.sv"]
 NORMALIZE = 3  # cycles of rtl/common/normalize.sv
 
 

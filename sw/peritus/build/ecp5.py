@@ -40,7 +40,7 @@ class Ecp5Settings:
     """Table [ecp5].
 
     device, package, speed, seed: peritus.toolchain.pnr.Target. top: module of the board's own .sv files.
-    constraints: the board's .lpf.
+    constraints, floorplan: the board's .lpf and .toml.
     """
 
     device: str
@@ -49,6 +49,7 @@ class Ecp5Settings:
     seed: int
     top: str
     constraints: str
+    floorplan: str
 
     @property
     def target(self) -> Target:
@@ -77,6 +78,7 @@ def place_board(
         [*sources, *sorted(folder.glob("*.sv"))],
         settings.top,
         folder / settings.constraints,
+        folder / settings.floorplan,
         settings.target,
         timeout_s=timeout_s,
         progress=progress,

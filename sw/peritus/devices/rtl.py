@@ -28,18 +28,20 @@ def build_rtl(
     *,
     waves: bool = False,
     assertions: bool = False,
-    dsp48e2: bool = False,
+    as_synthesized: bool = False,
     cache_dir: Path | None = None,
     progress: Callable[[BuildProgress], None] | None = None,
 ) -> Path:
     """The simulator of one configuration, built if it is not in the cache; options of `build_simulation`.
 
-    dsp48e2: multipliers are models of DSP48E2 slices, as on UltraScale+, not their behaviour.
+    as_synthesized: what synthesis for UltraScale+ makes of it: multipliers are models of DSP48E2 slices, not
+    their behaviour, and pipelines load always (ALWAYS_LOAD in rtl/compute/pipeline_pkg.sv).
     """
     return build_simulation(
         "peritus_top",
         [*simulation_sources(hw.name), resource("sim/trace_bind.sv")],
-        parameters={"Dsp48e2": int(dsp48e2)},
+        parameters={"Dsp48e2": int(as_synthesized)},
+        defines={"ALWAYS_LOAD": 1} if as_synthesized else {},
         waves=waves,
         assertions=assertions,
         cache_dir=cache_dir,
@@ -59,7 +61,7 @@ class RtlDevice(DrivenDevice):
         limit: for each frame, in simulated cycles and in seconds.
         waves: record every signal into this FST file (another, slower simulator).
         assertions: check the RTL's assertions (another, slower simulator).
-        dsp48e2: multipliers as models of DSP48E2 slices (another, slower simulator).
+        as_synthesized: see build_rtl (another, slower simulator).
         progress: told how far the build of the simulator is.
 
     Raises:
@@ -76,14 +78,18 @@ class RtlDevice(DrivenDevice):
         limit: Limit = DEFAULT_LIMIT,
         waves: Path | None = None,
         assertions: bool = False,
-        dsp48e2: bool = False,
+        as_synthesized: bool = False,
         progress: Callable[[BuildProgress], None] | None = None,
     ) -> None:
         super().__init__(hw, limit)
         self._ddr = ddr or DdrParameters.of(hw.ddr)
         self._waves = waves
         self._library = build_rtl(
-            hw, waves=waves is not None, assertions=assertions, dsp48e2=dsp48e2, progress=progress
+            hw,
+            waves=waves is not None,
+            assertions=assertions,
+            as_synthesized=as_synthesized,
+            progress=progress,
         )
         self._platform: RtlPlatform | None = None
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from peritus.devices.simulation import DesignStopped, SimulationError
 from peritus.hw.config import HwConfig
+from peritus.link.image import BANK_WORDS
+from peritus.link.protocol import WORD_BYTES
 from peritus.resources import resource
 from peritus.toolchain.build import CHECK_FLAGS, FAST_FLAGS, BuildProgress, verilate
 from peritus.toolchain.rtl import link_sources
 
 CLOCKS_PER_BIT = 25  # 2 Mbaud at 50 MHz
-BANKS = 20  # of memory, as boards/ulx3s/ulx3s_top.sv has
-MEMORY_BYTES = BANKS * 16384
+BANKS = 5  # of memory, as boards/ulx3s/ulx3s_top.sv has
+MEMORY_BYTES = BANKS * BANK_WORDS * WORD_BYTES
 BITS_PER_BYTE = 10
 _READ_BYTES = 4096
 

@@ -17,7 +17,7 @@ from peritus.errors import PeritusError
 from peritus.link.protocol import WORD_BYTES
 from peritus.program.bundle import ALIGNMENT, Bundle
 
-BANK_WORDS = 2048  # rtl/link/chain_memory.sv
+BANK_WORDS = 8192  # rtl/link/chain_memory.sv
 
 
 class ImageError(PeritusError):

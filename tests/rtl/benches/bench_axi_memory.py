@@ -10,10 +10,12 @@ import cocotb
 from tests.rtl.benches.cycles import Cycles, chance
 
 BANKS = int(cocotb.plusargs["Banks"])
-WORDS = BANKS * 2048
+BANK_WORDS = 8192
+WORDS = BANKS * BANK_WORDS
 OKAY, SLVERR = 0, 2
 # A few words at the seams between banks, so that reads meet what was written.
-PLACES = [0, 1, 2046, 2047, 2048, 2049, 4095, WORDS - 2, WORDS - 1]
+SEAMS = [bank * BANK_WORDS for bank in range(1, BANKS)]
+PLACES = [0, 1, *(seam + i for seam in SEAMS for i in range(-2, 2)), WORDS - 2, WORDS - 1]
 
 
 class Bench:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""UltraScale+'s core, multipliers made of DSP48E2 slices: every integer and every cycle alike."""
+"""The core as UltraScale+ gets it: DSP48E2 slices, pipelines that always load; same integers, same cycles."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.sim
 NANO = load_config("nano")
 
 
-def test_whole_models_on_slices() -> None:
-    with RtlDevice(NANO, dsp48e2=True) as slices, RtlDevice(NANO) as behaviour:
+def test_whole_models_as_synthesized() -> None:
+    with RtlDevice(NANO, as_synthesized=True) as slices, RtlDevice(NANO) as behaviour:
         for dims in (Dims(layers=2), replace(Dims(layers=2), d=72, heads=3, hidden=88, routing="skewed")):
             bundle = compile_model(random_model(dims), NANO)
             image = random_image(dims)

@@ -1,8 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Latencies of the function units in cycles, from input to output: what their users delay side information by.
-// Each unit builds its valid pipeline from its own constant, so the two cannot disagree.
+// Pipelines of the function units.
+//
+// Latencies in cycles, from input to output: what their users delay side information by. Each unit builds its valid
+// pipeline from its own constant, so the two cannot disagree.
+//
+// ALWAYS_LOAD: what stands behind a valid bit is read only when that is set, so the registers of whole words need no
+// enable. In hardware such an enable is a net to every bit of every lane, the largest there are, so there they always
+// load. A simulator saves the work; -DALWAYS_LOAD simulates what is synthesized.
 
-package latency_pkg;
+package pipeline_pkg;
+
+`ifdef SYNTHESIS
+  localparam bit ALWAYS_LOAD = 1'b1;
+`elsif ALWAYS_LOAD
+  localparam bit ALWAYS_LOAD = 1'b1;
+`else
+  localparam bit ALWAYS_LOAD = 1'b0;
+`endif
 
   localparam int unsigned ROUND_SHIFT_LATENCY = 3;
   localparam int unsigned REQUANTIZE_LATENCY = 2 + ROUND_SHIFT_LATENCY;
