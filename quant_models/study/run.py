@@ -29,6 +29,7 @@ POST_TRAINING = {
     "W8A8 PTQ, one scale per tensor": Recipe(scales="tensor"),
     "W8A8 PTQ, scales per channel": Recipe(),
     "W8A8 PTQ, per channel + GPTQ": Recipe(gptq=True),
+    "W8A8 PTQ, int4 experts + GPTQ": Recipe(gptq=True, expert_bits=4),
 }
 
 

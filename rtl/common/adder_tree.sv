@@ -4,7 +4,7 @@
 //   sum_o = value_i[0] + ... + value_i[Inputs-1]
 //
 // Latency: adder_tree_latency(Inputs) = ceil(log2(Inputs)), one vector per cycle. Registers hold while their
-// level is not valid.
+// level is not valid, unless ALWAYS_LOAD.
 
 module adder_tree
   import pipeline_pkg::*;

@@ -5,7 +5,8 @@
 //   gelu_i = 0:  g = y
 //
 // Reference: peritus.reference.gelu. Latency: GELU_LATENCY, one vector per cycle: saturate; magnitude and ReLU;
-// table; subtract. gelu_i belongs to the vector that enters with it. Registers hold while their stage is not valid.
+// table; subtract. gelu_i belongs to the vector that enters with it. Registers hold while their stage is not valid, unless
+// ALWAYS_LOAD.
 
 module gelu
   import pipeline_pkg::*;

@@ -5,7 +5,7 @@
 //
 // x, S, r and half come with valid_i; gamma, beta and shift of the same word NORM_AFFINE_LATENCY cycles later.
 //
-// Reference: peritus.reference.layernorm. Latency: NORM_LANES_LATENCY. Registers hold while not valid.
+// Reference: peritus.reference.layernorm. Latency: NORM_LANES_LATENCY. Registers hold while not valid, unless ALWAYS_LOAD.
 
 module norm_lanes
   import pipeline_pkg::*;

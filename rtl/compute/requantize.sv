@@ -6,7 +6,8 @@
 // Multiplier 1 with shift 0 passes the value (saturated).
 //
 // Reference: peritus.reference.requantize. Latency: REQUANTIZE_LATENCY, one vector per cycle: operand register,
-// product register (the multiplier's own), then round_shift. Registers hold while their stage is not valid.
+// product register (the multiplier's own), then round_shift. Registers hold while their stage is not valid, unless
+// ALWAYS_LOAD.
 
 module requantize
   import pipeline_pkg::*;

@@ -7,7 +7,8 @@
 // the increment only touches the bits that survive saturation.
 //
 // Reference: peritus.reference.arithmetic (rhu, saturate). Latency: ROUND_SHIFT_LATENCY, one vector per cycle:
-// shift by multiples of 8; shift by 0..7; round and saturate. Registers hold while their stage is not valid.
+// shift by multiples of 8; shift by 0..7; round and saturate. Registers hold while their stage is not valid, unless
+// ALWAYS_LOAD.
 
 module round_shift
   import pipeline_pkg::*;

@@ -36,9 +36,9 @@ module program_loader
   localparam int unsigned EXEC_BEATS = $bits(exec_instr_t) / 8 / AXI_BYTES;
   localparam int unsigned ENTRIES = AXI_BYTES * 8 / $bits(fetch_entry_t);
 
-  logic requesting_q, fetching_q;
+  logic requesting_q, fetching_q, no_fetch_q;
   logic start, legal, build_ready, built_valid, built_ready, last_beat;
-  logic [15:0] exec_beats_q, fetch_beats_q, beat_q, request_left_q;
+  logic [15:0] exec_beats, fetch_beats, exec_last_q, fetch_last_q, beat_q, request_left_q;
   logic [ADDR_W-1:0] built_addr;
   logic [4:0] built_beats;
 
@@ -59,21 +59,23 @@ module program_loader
   );
 
   // ---- data ----
-  assign last_beat = fetching_q ? beat_q == fetch_beats_q - 1'b1
-                                : fetch_beats_q == 0 && beat_q == exec_beats_q - 1'b1;
+  assign exec_beats = 16'(exec_i * 16'(EXEC_BEATS));
+  assign fetch_beats = (fetch_i + 16'(ENTRIES - 1)) / 16'(ENTRIES);
+  assign last_beat = fetching_q ? beat_q == fetch_last_q : no_fetch_q && beat_q == exec_last_q;
 
   always_ff @(posedge clk_i) begin
     if (start) begin
-      exec_beats_q   <= 16'(exec_i * 16'(EXEC_BEATS));
-      fetch_beats_q  <= (fetch_i + 16'(ENTRIES - 1)) / 16'(ENTRIES);
-      request_left_q <= 16'(exec_i * 16'(EXEC_BEATS)) + (fetch_i + 16'(ENTRIES - 1)) / 16'(ENTRIES);
+      exec_last_q    <= exec_beats - 1'b1;
+      fetch_last_q   <= fetch_beats - 1'b1;
+      no_fetch_q     <= fetch_i == 0;
+      request_left_q <= exec_beats + fetch_beats;
       beat_q         <= '0;
       fetching_q     <= 1'b0;
     end else begin
       if (requesting_q && build_ready) request_left_q <= request_left_q - 1'b1;
       if (beat_valid_i) begin
         beat_q <= beat_q + 1'b1;
-        if (!fetching_q && beat_q == exec_beats_q - 1'b1) begin
+        if (!fetching_q && beat_q == exec_last_q) begin
           beat_q     <= '0;
           fetching_q <= 1'b1;
         end

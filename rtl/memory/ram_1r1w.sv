@@ -3,7 +3,8 @@
 // (array read, then output register), as block RAM and UltraRAM want it for a fast clock.
 //
 // A read of the address written in the same cycle returns undefined data: users keep them apart.
-// Style: "ultra" maps to URAM288 on UltraScale+, "block" to block RAM, "auto" leaves it to the tool.
+// Style: "ultra" maps to URAM288 on UltraScale+, "block" to block RAM, "distributed" to LUTs, "auto" leaves it to
+// the tool.
 // Hold: rdata_o keeps its value until the next read; without, it is that of raddr_i two cycles ago, and no wide word
 // of registers needs an enable (worth it where the memory is of LUTs; a block RAM has its own).
 

@@ -65,7 +65,9 @@ def test_rows_are_filled_in_order_and_cells_placed_once() -> None:
 
 
 def test_what_the_device_does_not_have(tmp_path: Path) -> None:
-    with pytest.raises(FloorplanError, match=r"rows = \[11\], MULT18X18D has the rows \[10, 34, 58\]"):
+    with pytest.raises(
+        FloorplanError, match=r"rows = \[11\], MULT18X18D has the rows \[10, 34, 58\], each once"
+    ):
         Strip("MULT18X18D", (11,), 1, (Net("x"),))
     with pytest.raises(FloorplanError, match="cell = 'LUT4', must be one of"):
         Strip("LUT4", (10,), 1, (Net("x"),))
@@ -83,3 +85,21 @@ def test_the_board_has_a_floorplan() -> None:
     settings = ecp5_settings(load_board("ulx3s"))
     strips = read_floorplan(resource(f"boards/ulx3s/{settings.floorplan}"))
     assert {strip.cell for strip in strips} == {"MULT18X18D", "DP16KD"}
+
+
+def test_constants_are_no_bits_of_a_net() -> None:
+    module = netlist(bits=16, width=8)
+    module["netnames"]["x[0]"]["bits"][0] = "0"
+    module["cells"]["other"] = {
+        "type": "MULT18X18D",
+        "port_directions": {"A": "input"},
+        "connections": {"A": ["0", "x"]},
+    }
+    assert set(places(module, (Strip("MULT18X18D", (10,), 1, (Net("x"),)),))) == {"m0", "m1"}
+
+
+def test_strips_that_share_a_row_share_its_sites() -> None:
+    module = netlist(bits=32, width=8)
+    module["netnames"] = {"x": {"bits": list(range(16))}, "y": {"bits": list(range(16, 32))}}
+    strips = tuple(Strip("MULT18X18D", (10,), 1, (Net(name),)) for name in ("x", "y"))
+    assert columns(places(module, strips)) == [4, 5, 8, 9]

@@ -58,9 +58,9 @@ def bench(run_bench: Callable[..., Any], tmp_path: Path) -> Callable[..., None]:
     return launch
 
 
-@pytest.mark.parametrize(("width", "depth"), [(8, 64), (27, 33), (1, 1)])
-def test_ram_1r1w(bench: Callable[..., None], width: int, depth: int) -> None:
-    bench("ram_1r1w", ["memory/ram_1r1w"], parameters={"Width": width, "Depth": depth})
+@pytest.mark.parametrize(("width", "depth", "hold"), [(8, 64, 1), (27, 33, 1), (1, 1, 1), (16, 32, 0)])
+def test_ram_1r1w(bench: Callable[..., None], width: int, depth: int, hold: int) -> None:
+    bench("ram_1r1w", ["memory/ram_1r1w"], parameters={"Width": width, "Depth": depth, "Hold": hold})
 
 
 @pytest.mark.parametrize(

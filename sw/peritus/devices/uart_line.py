@@ -34,6 +34,7 @@ def build_line(
         "link_system",
         link_sources(hw.name),
         parameters={"ClocksPerBit": CLOCKS_PER_BIT, "Banks": BANKS},
+        defines={"ALWAYS_LOAD": 1},  # as it is synthesized
         flags=CHECK_FLAGS if assertions else FAST_FLAGS,
         cpp_sources=[resource("sim/link_harness.cpp")],
         cpp_flags=["-DVL_USER_STOP", "-DVL_USER_FINISH", "-DVL_USER_FATAL"],

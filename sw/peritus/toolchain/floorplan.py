@@ -14,7 +14,7 @@ A floorplan is a TOML file, a table for each strip of the chip:
 
 A cell with an input bit of one of the nets belongs to the lane of that bit: bits are divided evenly among the
 lanes, lowest first (`reverse`: last; `period`: bit modulo this number). A lane is filled row by row, in order
-of nets.
+of nets; strips may share rows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 
 from peritus.toolchain.errors import ToolchainError
 
-# An LFE5U-85F: x of each group of four sites; offset and name of the sites in it; y of the rows.
+# An LFE5U-85F, the only one so far: x of each group of four sites; offset and name of the sites in it; rows.
 _GROUPS = (4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114)
 _SITES = {
     "DP16KD": ({0: "EBR0", 2: "EBR1", 4: "EBR2", 6: "EBR3"}, (22, 46, 70, 82)),
@@ -64,8 +64,10 @@ class Strip:
         if self.cell not in _SITES:
             raise FloorplanError(f"cell = {self.cell!r}, must be one of {', '.join(_SITES)}")
         offsets, rows = _SITES[self.cell]
-        if not self.rows or not set(self.rows) <= set(rows):
-            raise FloorplanError(f"rows = {list(self.rows)}, {self.cell} has the rows {list(rows)}")
+        if not self.rows or not set(self.rows) <= set(rows) or len(set(self.rows)) < len(self.rows):
+            raise FloorplanError(
+                f"rows = {list(self.rows)}, {self.cell} has the rows {list(rows)}, each once"
+            )
         if not 1 <= self.lanes <= len(offsets) * len(_GROUPS):
             raise FloorplanError(f"lanes = {self.lanes}, must be 1 .. {len(offsets) * len(_GROUPS)}")
 
@@ -92,6 +94,8 @@ def read_floorplan(path: Path) -> tuple[Strip, ...]:
         )
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise FloorplanError(f"{path} is no floorplan: {error!r}") from error
+    except FloorplanError as error:
+        raise FloorplanError(f"{path}: {error}") from error
 
 
 def places(module: Mapping[str, Any], strips: tuple[Strip, ...]) -> dict[str, str]:
@@ -110,7 +114,7 @@ def places(module: Mapping[str, Any], strips: tuple[Strip, ...]) -> dict[str, st
             for cell, lane in cells:
                 lanes[lane].append(cell)
         for lane, members in lanes.items():
-            sites = list(strip.sites(lane))
+            sites = [site for site in strip.sites(lane) if site not in found.values()]
             if len(members) > len(sites):
                 raise FloorplanError(
                     f"rows {list(strip.rows)}, lane {lane}: {len(members)} {strip.cell}, at most {len(sites)}"
@@ -127,7 +131,8 @@ def _cells(
     bits = 0
     for words in sorted(_words(module["netnames"], net.name)):
         for bit in words[1]:
-            order.setdefault(bit, bits)
+            if isinstance(bit, int):  # not a constant
+                order.setdefault(bit, bits)
             bits += 1
     cells = []
     for name, cell in module["cells"].items():
@@ -145,7 +150,7 @@ def _cells(
     return [(name, strip.lanes - 1 - lane if net.reverse else lane) for name, lane in lanes]
 
 
-def _words(names: Mapping[str, Any], name: str) -> Iterator[tuple[int, list[int]]]:
+def _words(names: Mapping[str, Any], name: str) -> Iterator[tuple[int, list[int | str]]]:
     """A net, or the words of an array that Yosys took apart, as (index, bits)."""
     for found, net in names.items():
         if found == name:

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from peritus.resources import cache_dir as default_cache_dir
+from peritus.toolchain import floorplan as floorplans
 from peritus.toolchain.cache import ContentCache
 from peritus.toolchain.errors import BuildError, ToolNotFound
-from peritus.toolchain.floorplan import places, read_floorplan
 from peritus.toolchain.process import ProcessTimeout, run_logged
 from peritus.toolchain.synth import mapping
 
@@ -65,8 +65,8 @@ def script(files: Sequence[Path], top: str) -> str:
     return "\n".join(
         [
             # Threads are not available in WebAssembly.
-            # The marks of the memory banks are 20 x 64 x 64 loop steps, more than slang unrolls by itself.
-            f"read_slang --threads 1 --unroll-limit 200000 -D SYNTHESIS --top {top} "
+            # The marks of a memory bank are 64 x 64 loop steps, a few more than slang unrolls by itself.
+            f"read_slang --threads 1 --unroll-limit 10000 -D SYNTHESIS --top {top} "
             + " ".join(map(str, files)),
             f"hierarchy -check -top {top}",
             "proc -latches error",
@@ -104,12 +104,14 @@ def place_and_route(
         FloorplanError: the floorplan does not suit the design.
         ToolNotFound: Yosys or nextpnr is not installed.
     """
-    strips = read_floorplan(floorplan)
+    strips = floorplans.read_floorplan(floorplan)
     tools = {tool: _version(tool) for tool in (YOSYS, NEXTPNR)}
     base = Path(os.path.commonpath([path.resolve().parent for path in sources]))
     files = [SOURCES / path.resolve().relative_to(base) for path in sources]
     commands = script(files, top)
-    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (*sources, constraints, floorplan)]
+    own = [Path(__file__), Path(floorplans.__file__)]
+    made_with = (*sources, constraints, floorplan, *own)
+    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in made_with]
     made_from = [tools, commands, OPTIONS, contents, asdict(target)]
     key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:32]
     root = (cache_dir or default_cache_dir()) / "placed"
@@ -125,7 +127,7 @@ def place_and_route(
         run("synthesis", YOSYS, ["script.ys"])
         netlist = json.loads((draft / NETLIST).read_text())
         cells = netlist["modules"][top]["cells"]
-        for cell, site in places(netlist["modules"][top], strips).items():
+        for cell, site in floorplans.places(netlist["modules"][top], strips).items():
             cells[cell]["attributes"]["BEL"] = site
         (draft / NETLIST).write_text(json.dumps(netlist))
         run(

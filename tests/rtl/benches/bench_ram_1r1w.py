@@ -16,6 +16,7 @@ CYCLES = 4000
 async def random_traffic(dut: Any) -> None:
     c = Cycles(dut)
     width, depth = int(cocotb.plusargs["Width"]), int(cocotb.plusargs["Depth"])
+    hold = bool(int(cocotb.plusargs["Hold"]))  # without, every cycle reads
     await c.reset(we_i=0, re_i=0)
     memory: list[int | None] = [None] * depth  # None: never written
     pending: deque[int | None] = deque([None])  # content as it was in the cycle of the request
@@ -27,7 +28,8 @@ async def random_traffic(dut: Any) -> None:
         read = read and not (write and waddr == raddr)  # undefined
         data = random.getrandbits(width)
         c.set(we_i=write, waddr_i=waddr, wdata_i=data, re_i=read, raddr_i=raddr)
-        pending.append(memory[raddr] if read else None)
+        defined = read or (not hold and not (write and waddr == raddr))
+        pending.append(memory[raddr] if defined else None)
         if write:
             memory[waddr] = data
         await c.step()
@@ -37,6 +39,6 @@ async def random_traffic(dut: Any) -> None:
         if held is not None:  # a request for a word never written may change the output to anything
             assert c.get("rdata_o") == held
             compared += arrived is not None
-        if read and pending[-1] is None:
+        if (read or not hold) and pending[-1] is None:
             held = None
     assert compared > CYCLES / 4
