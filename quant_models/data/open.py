@@ -50,7 +50,9 @@ def open_dataset(
     return _FOLDERS[name](root, split, (height, width), classes, count)
 
 
-class _Labelled(Protocol):
+class Labelled(Protocol):
+    """A task, float or integer, that may have names for its classes."""
+
     @property
     def kind(self) -> str: ...
 
@@ -58,7 +60,7 @@ class _Labelled(Protocol):
     def classes(self) -> tuple[str, ...]: ...
 
 
-def classes_of(tasks: Iterable[_Labelled]) -> tuple[str, ...]:
+def classes_of(tasks: Iterable[Labelled]) -> tuple[str, ...]:
     """The class names of a model's segmentation, float or integer; empty without one."""
     return next((task.classes for task in tasks if task.kind == "segmentation"), ())
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from peritus.build.board import load_board
 from peritus.build.ecp5 import check_timing, ecp5_settings
 from peritus.build.errors import BoardFileError, TimingNotMet
+from peritus.link.image import BANK_WORDS
 from peritus.toolchain.ecp5_image import (
     BANK_BYTES,
-    BANK_WORDS,
     MARK,
     MARK_ROWS,
     NUMBER_ROWS,

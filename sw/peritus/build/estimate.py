@@ -47,10 +47,8 @@ def estimate_table(result: Estimate) -> Group:
     table.add_row(
         "used", *(f"{100 * total[kind] / xcup.CAPACITY[kind]:.0f} %" for kind in xcup.RESOURCES), ""
     )
-    if _samples(result):
-        table.caption = (
-            f"* lanes continued in a straight line from {' and '.join(map(str, _samples(result)))}"
-        )
+    if samples := _samples(result):
+        table.caption = f"* lanes continued in a straight line from {' and '.join(map(str, samples))}"
     paths = Table(
         "levels", "from", "to", title="Deepest logic between registers", title_justify="left", box=None
     )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -15,7 +15,10 @@ from peritus.errors import PeritusError
 from peritus.evaluation import evaluate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from quant_models.data.dataset import Dataset
+    from quant_models.data.open import Labelled
 
 
 @reports_errors
@@ -35,7 +38,7 @@ def evaluate_command(
     """mIoU, RMSE and relative error. Integer models run in the bit-exact executor: as the accelerator."""
     from quant_models.data.open import classes_of, open_dataset
 
-    def open_images(height: int, width: int, tasks: Any) -> Dataset:
+    def open_images(height: int, width: int, tasks: Iterable[Labelled]) -> Dataset:
         return open_dataset(data, split, height, width, classes_of(tasks), count=count, cache=cache)
 
     weights = _float_weights(model)

@@ -12,11 +12,13 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from peritus.link.image import BANK_WORDS
+from peritus.link.protocol import WORD_BYTES
 from peritus.toolchain.errors import ToolchainError
 
-BANK_WORDS, WORD_BITS = 8192, 64  # rtl/link/memory_bank.sv
-BANK_BYTES = BANK_WORDS * WORD_BITS // 8
-NUMBER_ROWS, MARK_ROWS, MARK = 11, 64, 0x9E37_79B9_7F4A_7C15
+WORD_BITS = 8 * WORD_BYTES
+BANK_BYTES = BANK_WORDS * WORD_BYTES
+NUMBER_ROWS, MARK_ROWS, MARK = 11, 64, 0x9E37_79B9_7F4A_7C15  # rtl/link/memory_bank.sv
 RAM_COLUMNS = 2  # of a DP16KD of BANK_WORDS rows
 _BLOCK = re.compile(r"^\.bram_init (\d+)\n((?:[0-9a-f]{3}[ \n]+)+)", re.MULTILINE)
 _PER_LINE = 8
@@ -51,7 +53,7 @@ def preload(config: str, image: NDArray[np.uint8]) -> str:
     """
     if (size := memory_bytes(config)) != image.size:
         raise ImageMismatch(f"an image of {image.size} bytes, the design has {size} bytes of memory")
-    bits = np.unpackbits(image.reshape(-1, BANK_WORDS, WORD_BITS // 8), axis=2, bitorder="little")
+    bits = np.unpackbits(image.reshape(-1, BANK_WORDS, WORD_BYTES), axis=2, bitorder="little")
     columns = bits.transpose(0, 2, 1).reshape(-1, BANK_WORDS)  # [64 * bank + bit, row]
 
     def replace(block: re.Match[str]) -> str:
