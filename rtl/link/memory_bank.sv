@@ -6,7 +6,7 @@
 // with respect to op_o. So all wires are short, however many banks there are.
 //
 // For synthesis the content is a mark by which the build finds, in the finished design, the block RAM of every single bit
-// and puts a bundle in its place (peritus.toolchain.ecp5_image): column j of rows 0..10 is the number 64 * Index + j,
+// and puts a bundle in its place (peritus.build.ecp5_image): column j of rows 0..10 is the number 64 * Index + j,
 // rows 11..63 are those bits of MARK. For simulation +image=FOLDER gives the content (FOLDER/bank<Index>.hex).
 
 module memory_bank #(

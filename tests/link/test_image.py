@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from peritus.build.board import load_board
 from peritus.build.ecp5 import check_timing, ecp5_settings
-from peritus.build.errors import BoardFileError, TimingNotMet
-from peritus.link.image import BANK_WORDS
-from peritus.toolchain.ecp5_image import (
+from peritus.build.ecp5_image import (
     BANK_BYTES,
     MARK,
     MARK_ROWS,
@@ -24,6 +22,8 @@ from peritus.toolchain.ecp5_image import (
     memory_bytes,
     preload,
 )
+from peritus.build.errors import BoardFileError, TimingNotMet
+from peritus.link.image import BANK_WORDS
 from peritus.toolchain.pnr_report import read_report
 
 BANKS = 2

@@ -10,13 +10,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from peritus.build.board import Board
+from peritus.build.ecp5_image import memory_bytes, preload
 from peritus.build.errors import BoardFileError, TimingNotMet
 from peritus.demo import SCENE
 from peritus.hw.config import load_config
 from peritus.link.image import memory_image
 from peritus.program.bundle import Bundle
 from peritus.resources import resource
-from peritus.toolchain.ecp5_image import memory_bytes, preload
 from peritus.toolchain.pnr import PlacedDesign, Target, place_and_route, write_bitstream
 from peritus.toolchain.pnr_report import PnrReport, read_report
 from peritus.toolchain.rtl import link_sources

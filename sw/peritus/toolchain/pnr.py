@@ -2,7 +2,7 @@
 """Yosys, nextpnr and ecppack: from SystemVerilog to a bitstream for an ECP5.
 
 Placing and routing takes minutes and is cached by content: sources, constraints, floorplan, target, versions.
-What is in the block RAM is exchanged afterwards (ecp5_image), so another bundle costs seconds.
+What is in the block RAM is exchanged afterwards (peritus.build.ecp5_image), so another bundle costs seconds.
 """
 
 from __future__ import annotations
