@@ -82,10 +82,18 @@ module sequencer
   logic [COUNT_W-1:0] queued;
   assign queued = expert_count_i[EXPERT_W'(instr_q.expert)];
 
-  logic bad_gemm;
-  assign bad_gemm = instr_q.k_tiles == '0 || instr_q.n_tiles == '0
-                 || (!instr_q.expert_valid && (instr_q.tokens == '0 || 32'(instr_q.tokens) > ACC_DEPTH))
-                 || (instr_q.expert_valid && 32'(instr_q.expert) >= MAX_EXPERTS);
+  // A count of zero would keep a unit waiting for ever; others exceed what there is. END has no counts.
+  logic gathers, blocks, bad_count;
+  assign gathers = is_gemm && instr_q.expert_valid;
+  assign blocks = instr_q.opcode inside {OP_LOAD_IMAGE, OP_STORE};
+  assign bad_count = instr_q.n_tiles == '0 || (instr_q.tokens == '0 && !gathers)
+                  || (instr_q.k_tiles == '0 && (is_gemm || blocks))
+                  || (instr_q.keys == '0 && blocks)
+                  || (is_gemm && !gathers && 32'(instr_q.tokens) > ACC_DEPTH)
+                  || (gathers && 32'(instr_q.expert) >= MAX_EXPERTS)
+                  || (instr_q.opcode == OP_LAYERNORM
+                      && (instr_q.width == '0 || 32'(instr_q.n_tiles) > MAX_D_WORDS
+                          || 32'(instr_q.width) > PN * 32'(instr_q.n_tiles)));
 
   assign job_ready_o = state_q == IDLE && !err_i;
   assign prog_re_o = state_q == READ;
@@ -147,16 +155,15 @@ module sequencer
         if (!wait_drain || all_idle_i) begin
           if (all_idle_i) router_pending_q <= 1'b0;
           unique case (instr_q.opcode)
-            OP_GEMM: state_q <= GEMM;
-            OP_END: state_q <= DONE;
+            OP_GEMM: state_q <= (gathers && queued == '0) ? DROP : GEMM;
             OP_LOAD_IMAGE, OP_RES_INIT, OP_LAYERNORM, OP_STORE: state_q <= START;
+            OP_END: state_q <= DONE;
             default: begin
               err_o <= 4'd1;
               state_q <= STOPPED;
             end
           endcase
-          if (is_gemm && instr_q.expert_valid && queued == '0) state_q <= DROP;
-          if (is_gemm && bad_gemm) begin
+          if (bad_count && (is_gemm || blocks || uses_stream)) begin
             err_o <= 4'd2;
             state_q <= STOPPED;
           end
@@ -191,6 +198,5 @@ module sequencer
       pc_q <= '0;
     end
   end
-
 
 endmodule

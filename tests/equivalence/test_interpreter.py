@@ -12,10 +12,14 @@ from peritus import ir
 from peritus.compiler import compile_model
 from peritus.devices import open_device
 from peritus.devices.interpreter import MemoryName, Trace
+from peritus.devices.interpreter.counts import check_counts
+from peritus.devices.interpreter.memories import ProgramError
 from peritus.devices.reference import ReferenceDevice
 from peritus.hw.config import HwConfig, load_config
 from peritus.ir.random_model import Dims, RoutingPattern, random_image, random_model
 from peritus.program.bundle import Bundle
+from peritus.program.isa import Opcode
+from tests.common.bad_counts import SMALLEST, bad_counts, limits
 
 MICRO = Dims()
 TINY = Dims(
@@ -194,3 +198,25 @@ def test_trace_rebuilds_the_memories() -> None:
     assert (first.data[0] == image.reshape(-1)[:8].astype(int) - 128).all()
     scores = trace.of(MemoryName.SCORE)[0]
     assert sorted(set(scores.lanes.tolist())) == [1, 8]  # nine keys: one full word, one lane
+
+
+@pytest.mark.parametrize("name", ["nano", "edge", "zcu104"])
+def test_counts_that_no_configuration_allows(name: str) -> None:
+    """The same instructions as in tests/rtl/benches/bench_sequencer.py."""
+    hw = load_config(name)
+    for good in (*SMALLEST.values(), *limits(hw)):
+        check_counts(good, hw)
+    for bad in bad_counts(hw):
+        with pytest.raises(ProgramError, match=rf"{bad.opcode.name}: \w+ \d+, must be \d+\.\.\d+"):
+            check_counts(bad, hw)
+
+
+def test_a_bad_count_names_its_instruction() -> None:
+    bundle = compile_model(random_model(MICRO), load_config("nano"))
+    index = next(i for i, x in enumerate(bundle.instructions) if x.opcode is Opcode.LAYERNORM)
+    instructions = list(bundle.instructions)
+    instructions[index] = replace(instructions[index], tokens=0)
+    with ReferenceDevice(load_config("nano")) as device:
+        device.load(replace(bundle, instructions=tuple(instructions)))
+        with pytest.raises(ProgramError, match=rf"instruction {index}.*LAYERNORM: tokens 0, must be 1"):
+            device.run(random_image(MICRO), task="task0")

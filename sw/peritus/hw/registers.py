@@ -147,6 +147,6 @@ class CoreError(IntEnum):
 CORE_ERROR_TEXT = {
     CoreError.NONE: "no error",
     CoreError.OPCODE: "unknown opcode",
-    CoreError.COUNT: "a count that the configuration's memories do not allow",
+    CoreError.COUNT: "a count of zero, or one beyond the configuration",
     CoreError.NO_END: "ran past the end of the program memory",
 }

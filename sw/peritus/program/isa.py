@@ -121,6 +121,16 @@ EXEC_FIELDS: tuple[Field, ...] = (
     Field("imm", 32, "LAYERNORM: epsilon; GEMM: segment length in stripes; STORE: byte offset"),
 )
 
+# What an opcode counts over; none may be 0. `tokens` does not count where expert_valid says whose queue does.
+COUNTS: dict[Opcode, tuple[str, ...]] = {
+    Opcode.END: (),
+    Opcode.LOAD_IMAGE: ("keys", "k_tiles", "tokens", "n_tiles"),
+    Opcode.RES_INIT: ("tokens", "n_tiles"),
+    Opcode.LAYERNORM: ("tokens", "n_tiles"),
+    Opcode.GEMM: ("tokens", "k_tiles", "n_tiles"),
+    Opcode.STORE: ("keys", "k_tiles", "tokens", "n_tiles"),
+}
+
 FETCH_FIELDS: tuple[Field, ...] = (
     Field("offset", 24, "first stripe, counted from the weight base"),
     Field("stripes", 16, "length in stripes"),

@@ -6,13 +6,14 @@ The bench is what the sequencer commands: GEMM pipeline, router counts, units, w
 
 import random
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import cocotb
 
 from peritus.program.isa import Dest, Instruction, Opcode
+from tests.common.bad_counts import SMALLEST, bad_counts, limits
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.records import Record, bench_config
 
@@ -158,7 +159,8 @@ class Bench:
         common = {"task_mask": mask, "features_only": chance(0.15), "imm": random.getrandbits(32)}
         opcode = random.choice([*UNITS, *[Opcode.GEMM] * 6])
         if opcode is not Opcode.GEMM:
-            return Instruction(opcode, **common)
+            largest = [x for x in limits(self.hw) if x.opcode is opcode]
+            return replace(random.choice([SMALLEST[opcode], *largest]), **common)
         expert = {"expert_valid": 1, "expert": random.randrange(self.hw.max_experts)} if chance(0.4) else {}
         return Instruction(
             opcode,
@@ -232,16 +234,7 @@ async def errors(dut: Any) -> None:
     busy, idle = [1] * hw.max_experts, [0] * hw.max_experts
     await bench.cycles.reset()
     await bench.expect_stop(None, 3, busy)
-    for fields in (
-        {"k_tiles": 0},
-        {"n_tiles": 0},
-        {"tokens": 0},
-        {"tokens": hw.acc_depth + 1},
-        {"expert_valid": 1, "expert": hw.max_experts},
-        {"expert_valid": 1, "expert": 63},
-        {"expert_valid": 1, "k_tiles": 0},
-    ):
-        instruction = Instruction(Opcode.GEMM, **{"tokens": 1, "k_tiles": 1, "n_tiles": 1, **fields})
+    for instruction in bad_counts(hw):
         for counts in (busy, idle):
             await bench.expect_stop(instruction.encode(), 2, counts)
     for opcode in (max(Opcode) + 1, 15):

@@ -145,7 +145,7 @@ class Builder:
         words = self.rng.integers(-128, 128, (self.source_words, self.hw.pn))
         words[::5] = self.rng.choice([-128, 127], words[::5].shape)
         self.state.act.write(np.arange(self.source_words), words)
-        self.add(Instruction(Opcode.LOAD_IMAGE))
+        self.add(Instruction(Opcode.LOAD_IMAGE, keys=1, k_tiles=1, tokens=1, n_tiles=1))
 
     def init_residual(self, words: int = 0) -> None:
         """Fill residual words (default: all) from the weight stream."""

@@ -57,8 +57,6 @@ def _rows(instruction: Instruction, state: State, hw: HwConfig) -> _Rows:
             tokens, scores = tokens[: instruction.tokens], scores[: instruction.tokens]
         order = np.arange(len(tokens), dtype=np.int64)
         rows = _Rows(tokens if gather else order, tokens if instruction.scatter else order, scores)
-    if rows.count > hw.acc_depth:
-        raise ProgramError(f"{rows.count} rows, the accumulators hold {hw.acc_depth}")
     return rows
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from peritus.devices.interpreter import units
+from peritus.devices.interpreter.counts import check_counts
 from peritus.devices.interpreter.gemm import run_gemm
 from peritus.devices.interpreter.memories import Bytes, ProgramError, State, WeightStream
 from peritus.devices.interpreter.trace import Trace, WriteRecord
@@ -54,6 +55,7 @@ class Machine:
                 stream.finish()
                 return JobOutput(buffers[False], buffers[True] if features else None, stream.bytes_read)
             try:
+                check_counts(instruction, self._hw)
                 if instruction.opcode is Opcode.STORE:
                     self._store(instruction, buffers[bool(instruction.features_only)])
                     continue
