@@ -5,9 +5,11 @@
 // or none. One burst of each direction at a time, the next one without a gap. A burst that leaves the memory is answered
 // with SLVERR and touches nothing. Order of precedence, cycle by cycle: link, write, read; the link is slow.
 
-module axi_memory #(
+module axi_memory
+  import link_pkg::BANK_WORDS;
+#(
   parameter int unsigned Banks = 5,
-  localparam int unsigned Words = Banks * 8192,
+  localparam int unsigned Words = Banks * BANK_WORDS,
   localparam int unsigned AddrW = $clog2(Words)
 ) (
   input  logic             clk_i,

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// On-chip memory of Banks x 8192 words of 64 bits: one operation per cycle, reads answered after Banks + 1 cycles.
+// On-chip memory of Banks x BANK_WORDS words of 64 bits: one operation per cycle, reads answered after Banks + 1 cycles.
 // A chain of memory_bank: a shift register for operations, another for data. Meant for FPGAs whose block RAM lies in
 // rows across the whole chip, where one wide multiplexer would be slow.
 
-module chain_memory #(
+module chain_memory
+  import link_pkg::BANK_WORDS;
+#(
   parameter int unsigned Banks = 5,
-  localparam int unsigned BankWords = 8192,
-  localparam int unsigned AddrW = $clog2(Banks * BankWords)
+  localparam int unsigned AddrW = $clog2(Banks * BANK_WORDS)
 ) (
   input  logic             clk_i,
   input  logic             rst_ni,
   input  logic             valid_i,
   input  logic             we_i,
-  input  logic [AddrW-1:0] addr_i,   // below Banks * 8192
+  input  logic [AddrW-1:0] addr_i,   // below Banks * BANK_WORDS
   input  logic [63:0]      wdata_i,
   output logic             rvalid_o,
   output logic [63:0]      rdata_o
 );
 
-  localparam int unsigned BankW = AddrW - $clog2(BankWords);
+  localparam int unsigned BankW = AddrW - $clog2(BANK_WORDS);
 
   logic [Banks:0]            valid, we;
   logic [Banks:0][AddrW-1:0] addr;
@@ -31,7 +32,7 @@ module chain_memory #(
   assign data[0]  = '0;
 
   for (genvar i = 0; i < int'(Banks); i++) begin : gen_bank
-    memory_bank #(.Index(i), .Words(BankWords), .BankW(BankW)) u_bank (
+    memory_bank #(.Index(i), .BankW(BankW)) u_bank (
       .clk_i, .rst_ni,
       .valid_i(valid[i]), .we_i(we[i]), .addr_i(addr[i]), .wdata_i(wdata[i]), .data_i(data[i]),
       .valid_o(valid[i+1]), .we_o(we[i+1]), .addr_o(addr[i+1]), .wdata_o(wdata[i+1]), .data_o(data[i+1])

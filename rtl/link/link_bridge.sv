@@ -8,7 +8,7 @@
 module link_bridge
   import link_pkg::*;
 #(
-  parameter int unsigned MemoryWords = 8192,
+  parameter int unsigned MemoryWords = BANK_WORDS,
   localparam int unsigned AddrW = $clog2(MemoryWords)
 ) (
   input  logic              clk_i,

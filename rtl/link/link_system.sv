@@ -23,7 +23,7 @@ module link_system
     $error("link_system: %0d memory ports of %0d bytes, must be 1 of 8", AXI_PORTS, AXI_BYTES);
   end
 
-  localparam int unsigned WORDS = Banks * 8192;
+  localparam int unsigned WORDS = Banks * link_pkg::BANK_WORDS;
   localparam int unsigned MemoryAw = $clog2(WORDS);
 
   // ---- line and frames ----

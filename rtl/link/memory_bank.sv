@@ -9,11 +9,12 @@
 // and puts a bundle in its place (peritus.build.ecp5_image): column j of rows 0..10 is the number 64 * Index + j,
 // rows 11..63 are those bits of MARK. For simulation +image=FOLDER gives the content (FOLDER/bank<Index>.hex).
 
-module memory_bank #(
+module memory_bank
+  import link_pkg::BANK_WORDS;
+#(
   parameter int unsigned Index = 0,
-  parameter int unsigned Words = 8192,
   parameter int unsigned BankW = 3,
-  localparam int unsigned AddrW = $clog2(Words)
+  localparam int unsigned AddrW = $clog2(BANK_WORDS)
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
@@ -32,7 +33,7 @@ module memory_bank #(
   logic        mine, mine_q;
   logic [63:0] read_q;
 
-  (* ram_style = "block", no_rw_check *) logic [63:0] mem [Words];
+  (* ram_style = "block", no_rw_check *) logic [63:0] mem [BANK_WORDS];
 
   assign mine = valid_i && 32'(addr_i[AddrW+:BankW]) == Index;
 

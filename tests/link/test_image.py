@@ -23,7 +23,7 @@ from peritus.build.ecp5_image import (
     preload,
 )
 from peritus.build.errors import BoardFileError, TimingNotMet
-from peritus.link.image import BANK_WORDS
+from peritus.link.protocol import BANK_WORDS
 from peritus.toolchain.pnr_report import read_report
 
 BANKS = 2

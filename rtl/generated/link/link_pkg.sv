@@ -12,6 +12,7 @@ package link_pkg;
   localparam logic [31:0] CRC_RESIDUE = 32'hdebb20e3;
   localparam int unsigned CRC_BYTES = 4;
   localparam int unsigned WORD_BYTES = 8;
+  localparam int unsigned BANK_WORDS = 8192;
   localparam int unsigned REGISTER_BYTES = 4;
   localparam int unsigned MAX_WORDS = 256;
   localparam int unsigned REQUEST_BYTES = 8;

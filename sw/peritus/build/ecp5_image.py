@@ -12,8 +12,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from peritus.link.image import BANK_WORDS
-from peritus.link.protocol import WORD_BYTES
+from peritus.link.protocol import BANK_WORDS, WORD_BYTES
 from peritus.toolchain.errors import ToolchainError
 
 WORD_BITS = 8 * WORD_BYTES

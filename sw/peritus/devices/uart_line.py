@@ -9,8 +9,7 @@ from pathlib import Path
 
 from peritus.devices.simulation import DesignStopped, SimulationError
 from peritus.hw.config import HwConfig
-from peritus.link.image import BANK_WORDS
-from peritus.link.protocol import WORD_BYTES
+from peritus.link.protocol import BANK_WORDS, WORD_BYTES
 from peritus.resources import resource
 from peritus.toolchain.build import CHECK_FLAGS, FAST_FLAGS, BuildProgress, verilate
 from peritus.toolchain.rtl import link_sources

@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from peritus.driver.platform import BUFFER_ALIGNMENT
 from peritus.driver.runner import FRAME_BUFFERS, IN_FLIGHT
 from peritus.errors import PeritusError
-from peritus.link.protocol import WORD_BYTES
+from peritus.link.protocol import BANK_WORDS, WORD_BYTES
 from peritus.program.bundle import ALIGNMENT, Bundle
-
-BANK_WORDS = 8192  # rtl/link/chain_memory.sv
 
 
 class ImageError(PeritusError):

@@ -24,6 +24,7 @@ CRC_RESIDUE = 0xDEBB_20E3  # register after body and CRC of an undamaged frame
 CRC_BYTES = 4
 
 WORD_BYTES = 8
+BANK_WORDS = 8192  # the board's memory is a number of banks
 REGISTER_BYTES = 4
 MAX_WORDS = 256  # in the payload of one frame
 REQUEST_BYTES, ANSWER_BYTES = 8, 4  # before the payload

@@ -7,10 +7,10 @@ from typing import Any
 
 import cocotb
 
+from peritus.link.protocol import BANK_WORDS
 from tests.rtl.benches.cycles import Cycles, chance
 
 BANKS = int(cocotb.plusargs["Banks"])
-BANK_WORDS = 8192
 WORDS = BANKS * BANK_WORDS
 OKAY, SLVERR = 0, 2
 # A few words at the seams between banks, so that reads meet what was written.

@@ -6,7 +6,7 @@ The bench is the memory side: program memory, weight stream (stalls, drops), ima
 
 import random
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cocotb
@@ -15,6 +15,7 @@ import numpy as np
 from peritus.devices.interpreter import MemoryName, WriteRecord
 from peritus.hw.config import RESIDUAL_BITS, HwConfig
 from peritus.program.isa import Dest, Instruction, Opcode
+from tests.common.bad_counts import SMALLEST
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.program import Builder, Program, Segment
 from tests.rtl.benches.records import Record, bench_config, lanes, unlanes
@@ -264,7 +265,7 @@ async def chained(dut: Any) -> None:
                 build.normalize(random.randint(1, 12), random.randint(1, min(4, bench.hw.max_d_words)))
             if chance(0.3):
                 build.init_residual(words=8)
-        build.add(Instruction(Opcode.STORE))
+        build.add(SMALLEST[Opcode.STORE])
         await bench.run(build.finish(), valid)
 
 
@@ -313,7 +314,7 @@ async def predication(dut: Any) -> None:
                 skipped = Instruction(Opcode.GEMM, task_mask=0xFFFF & ~(1 << task), k_tiles=1, n_tiles=1)
                 build.add(skipped, skipped=True)
                 build.gemm(Dest.RES_SET, (random.randint(1, 20), 2, 1), features_only=int(features))
-            build.add(Instruction(Opcode.STORE, features_only=1), skipped=not features)
+            build.add(replace(SMALLEST[Opcode.STORE], features_only=1), skipped=not features)
             await bench.run(build.finish(), 1.0, task, features)
 
 

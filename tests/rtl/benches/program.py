@@ -25,6 +25,7 @@ from peritus.program.isa import (
     StatSource,
     StreamSource,
 )
+from tests.common.bad_counts import SMALLEST
 from tests.rtl.benches.pipeline import Ints
 
 ACCUMULATIONS = 14  # of 16 bits each, on a 16-bit value, fit the 20 bits of the residual memory
@@ -145,7 +146,7 @@ class Builder:
         words = self.rng.integers(-128, 128, (self.source_words, self.hw.pn))
         words[::5] = self.rng.choice([-128, 127], words[::5].shape)
         self.state.act.write(np.arange(self.source_words), words)
-        self.add(Instruction(Opcode.LOAD_IMAGE, keys=1, k_tiles=1, tokens=1, n_tiles=1))
+        self.add(SMALLEST[Opcode.LOAD_IMAGE])
 
     def init_residual(self, words: int = 0) -> None:
         """Fill residual words (default: all) from the weight stream."""
