@@ -116,7 +116,6 @@ const char *sim_fault_text(std::uint32_t fault) {
 int sim_open_waves(Handle *handle, const char *path) {
   return guarded(handle, [&](auto &sim) { return sim.open_waves(path); });
 }
-void sim_close_waves(Handle *handle) { handle->simulation.close_waves(); }
 
 // Start (after forgetting earlier records) or stop recording memory writes.
 void sim_trace_writes(Handle *handle, int enable) {

@@ -25,7 +25,7 @@ from peritus.devices.rtl import build_rtl
 from peritus.hw import load_config
 from peritus.report import run_record, same_result
 
-PAIRS = (("zcu104", "m3vit_tiny"), ("nano", "m3vit_micro"))
+PAIRS = (("zcu104", "m3vit_tiny"), ("edge", "m3vit_tiny"), ("nano", "m3vit_micro"))
 COLUMNS = (
     "hw",
     "model",

@@ -172,6 +172,15 @@ def test_m3vit_tiny_on_unseen_scenes(zcu104: RtlDevice) -> None:
     assert max(cycles) <= 900_000
 
 
+def test_m3vit_tiny_on_edge() -> None:
+    """Another shape of array and another number of ports, as on the KV260."""
+    hw = load_config("edge")
+    with RtlDevice(hw) as device:
+        assert_equal(
+            device, peritus.compile(peritus.load_model("m3vit_tiny"), hw=hw), unseen_scenes(128, 256)[:1]
+        )
+
+
 def test_without_features_nothing_but_results_is_written(nano: RtlDevice) -> None:
     """By the device's own counter and by the memory model's."""
     bundle = compile_model(random_model(MICRO), NANO)

@@ -68,7 +68,6 @@ def load_library(library: Path) -> ctypes.CDLL:
         "sim_clear_violations": (None, [handle]),
         "sim_fault_text": (text, [u32]),
         "sim_open_waves": (ctypes.c_int, [handle, text]),
-        "sim_close_waves": (None, [handle]),
         "sim_trace_writes": (None, [handle, ctypes.c_int]),
         "sim_written": (pointer(u32), [handle, u32, pointer(u64), pointer(u32)]),
     }

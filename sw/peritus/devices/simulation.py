@@ -333,10 +333,6 @@ class Simulation:
         if status is not Status.OK:
             raise SimulationError(f"cannot write waves to {path}")
 
-    def close_waves(self) -> None:
-        """Finish the waveform file."""
-        self._lib.sim_close_waves(self._open())
-
     def record_writes(self, enable: bool = True) -> None:
         """Start (forgetting earlier records) or end the recording of on-chip memory writes."""
         self._lib.sim_trace_writes(self._open(), enable)
