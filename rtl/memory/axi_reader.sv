@@ -42,7 +42,7 @@ module axi_reader
 );
 
   logic [NumClients-1:0] grant, client, turn_q;  // one-hot; turn_q: who was served last
-  logic                  take, room, in_flight;
+  logic                  take, start, room, in_flight;
   logic [ADDR_W-1:0]     addr, burst_addr;
   logic [4:0]            beats;
 
@@ -61,13 +61,15 @@ module axi_reader
     end
   end
 
+  // Somebody is granted whenever somebody asks: the start of a burst need not wait for who it is.
   assign take        = !arvalid_o && room && !flush_i;
+  assign start       = take && |req_valid_i;
   assign req_ready_o = take ? grant : '0;
 
   // Who gets the data of the bursts in flight, oldest first.
   fifo #(.Width(NumClients + ADDR_W), .Depth(MaxBursts)) u_order (
     .clk_i, .rst_ni, .clear_i(1'b0),
-    .valid_i(|req_ready_o), .ready_o(room),                .data_i({grant, addr}),
+    .valid_i(start),     .ready_o(room),                .data_i({grant, addr}),
     .valid_o(in_flight),    .ready_i(rvalid_i && rlast_i), .data_o({client, burst_addr})
   );
 
@@ -75,7 +77,7 @@ module axi_reader
   assign rready_o = 1'b1;
 
   always_ff @(posedge clk_i) begin
-    if (|req_ready_o) begin
+    if (start) begin
       araddr_o <= addr;
       arlen_o  <= 8'(beats - 1'b1);
     end
@@ -90,7 +92,7 @@ module axi_reader
       beat_valid_o <= '0;
       err_o        <= 1'b0;
     end else begin
-      if (|req_ready_o) begin
+      if (start) begin
         arvalid_o <= 1'b1;
         turn_q    <= grant;
       end else if (arready_i) begin

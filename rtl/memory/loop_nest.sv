@@ -18,24 +18,27 @@ module loop_nest (
   output logic        last_o
 );
 
-  logic [11:0] n0_q, n2_q, left0_q, left2_q;
-  logic [7:0]  n1_q, n3_q, left1_q, left3_q;
+  // Innermost loop first. That a loop is at its end, or has one step only, is known a step ahead: no comparison
+  // lies between the registers and wrap_o.
+  logic [3:0][11:0] counts, count_q, left_q;
+  logic [3:0]       turns, end_q, single_q;
 
-  logic [3:0] ends;  // each loop for itself is at its end, innermost first
-
-  assign ends   = {left0_q == 1, left1_q == 1, left2_q == 1, left3_q == 1};
-  assign wrap_o = {&ends[2:0], &ends[1:0], ends[0]};
-  assign last_o = &ends;
+  assign counts = {n0_i, 12'(n1_i), n2_i, 12'(n3_i)};
+  assign turns  = {wrap_o, 1'b1};
+  assign wrap_o = {&end_q[2:0], &end_q[1:0], end_q[0]};
+  assign last_o = &end_q;
 
   always_ff @(posedge clk_i) begin
-    if (start_i) begin
-      {n0_q, n1_q, n2_q, n3_q} <= {n0_i, n1_i, n2_i, n3_i};
-      {left0_q, left1_q, left2_q, left3_q} <= {n0_i, n1_i, n2_i, n3_i};
-    end else if (step_i) begin
-      left3_q <= wrap_o[0] ? n3_q : left3_q - 1'b1;
-      if (wrap_o[0]) left2_q <= wrap_o[1] ? n2_q : left2_q - 1'b1;
-      if (wrap_o[1]) left1_q <= wrap_o[2] ? n1_q : left1_q - 1'b1;
-      if (wrap_o[2]) left0_q <= last_o ? n0_q : left0_q - 1'b1;
+    for (int l = 0; l < 4; l++) begin
+      if (start_i) begin
+        count_q[l]  <= counts[l];
+        left_q[l]   <= counts[l];
+        single_q[l] <= counts[l] == 1;
+        end_q[l]    <= counts[l] == 1;
+      end else if (step_i && turns[l]) begin
+        left_q[l] <= end_q[l] ? count_q[l] : left_q[l] - 1'b1;
+        end_q[l]  <= end_q[l] ? single_q[l] : left_q[l] == 2;
+      end
     end
   end
 
