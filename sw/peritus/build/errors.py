@@ -22,3 +22,7 @@ class ReportError(PeritusError):
 
 class TimingNotMet(PeritusError):
     """The design does not run at its clock; names the slack."""
+
+
+class DoesNotFit(PeritusError):
+    """By the estimate, a configuration needs more than the device has; names what, and how much."""

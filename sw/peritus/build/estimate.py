@@ -9,19 +9,32 @@ from rich.console import Group
 from rich.table import Table
 
 from peritus.build.board import board_names, load_board
+from peritus.build.errors import DoesNotFit
 from peritus.hw.config import load_config
 from peritus.toolchain import xcup
 from peritus.toolchain.estimate import Estimate, estimate
 
 
-def estimate_board(name: str, *, timeout_s: float, progress: Callable[[str], None]) -> Estimate:
+def estimate_board(name: str, *, timeout_s: float, jobs: int, progress: Callable[[str], None]) -> Estimate:
     """`peritus.toolchain.estimate.estimate` for a board's configuration, or for one by its own name.
 
     Raises:
         ConfigError: neither a board nor a configuration is called `name`.
     """
     hw = load_config(load_board(name).hw if name in board_names() else name)
-    return estimate(hw, timeout_s=timeout_s, progress=progress)
+    return estimate(hw, timeout_s=timeout_s, jobs=jobs, progress=progress)
+
+
+def check_fits(result: Estimate) -> None:
+    """DoesNotFit if there is more of anything than the device has."""
+    total = result.total
+    over = [
+        f"{_number(total[kind])} {kind} of {xcup.CAPACITY[kind]:,}"
+        for kind in xcup.RESOURCES
+        if total[kind] > xcup.CAPACITY[kind]
+    ]
+    if over:
+        raise DoesNotFit(f"{result.hw} does not fit an {xcup.DEVICE}: {', '.join(over)}")
 
 
 def estimate_table(result: Estimate) -> Group:

@@ -14,7 +14,7 @@ from rich.table import Table
 from peritus import api
 from peritus.build.board import Board, board_names, load_board
 from peritus.build.errors import VivadoNotFound
-from peritus.build.estimate import estimate_board, estimate_table
+from peritus.build.estimate import check_fits, estimate_board, estimate_table
 from peritus.build.package import package
 from peritus.build.project import Project, write_project
 from peritus.build.reports import BuildReport, check_timing, read_reports
@@ -61,7 +61,7 @@ def build_command(
         typer.Option(help="Bundle in the bitstream (ECP5 boards); default: the board's model, compiled."),
     ] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds until a tool counts as hung.")] = 6 * 3600,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that Vivado may start.")] = 4,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that Vivado, or an estimate, may start.")] = 4,
     json_target: JsonOption = None,
 ) -> None:
     """Build for a board: write its project, run the tools, collect what the board needs.
@@ -70,9 +70,10 @@ def build_command(
     """
     if estimate:
         with busy(f"Estimating {board}") as progress:
-            result = estimate_board(board, timeout_s=timeout, progress=progress)
+            result = estimate_board(board, timeout_s=timeout, jobs=jobs, progress=progress)
         output_console(json_target).print(estimate_table(result))
         write_json(result.record(), json_target)
+        check_fits(result)
         return
     description = load_board(board)
     folder = output or Path("build") / board

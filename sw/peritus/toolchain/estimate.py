@@ -21,6 +21,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -77,6 +78,11 @@ class BlockEstimate:
     start: str
     end: str
 
+    def times(self, count: int) -> BlockEstimate:
+        """`count` times one block."""
+        resources = {kind: count * value for kind, value in self.resources.items()}
+        return replace(self, count=count, resources=resources)
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -108,13 +114,15 @@ def estimate(
     *,
     cache_dir: Path | None = None,
     timeout_s: float = TIMEOUT_S,
+    jobs: int = 2,
     progress: Callable[[str], None] | None = None,
 ) -> Estimate:
     """Resources and logic depth of configuration `hw` with DSP48E2 multipliers.
 
     Args:
         timeout_s: limit for each block.
-        progress: told which block is being synthesized.
+        jobs: blocks synthesized at the same time.
+        progress: told which block is being synthesized; called from several threads.
 
     Raises:
         BuildError: Yosys refuses a block or takes too long.
@@ -123,9 +131,16 @@ def estimate(
     """
     work = Synthesizer(hw.name, cache_dir=cache_dir, timeout_s=timeout_s, progress=progress)
     blocks = (*LANE_BLOCKS, *WHOLE_BLOCKS)
-    top = work.run(TOP, left_out=blocks)
-    found = [BlockEstimate("(top)", 1, (), top.resources, top.levels, top.start, top.end)]
-    found += [work.block(name, top.left_out[name], hw.pn) for name in blocks]
+    with ThreadPoolExecutor(jobs) as pool:
+        running = pool.submit(work.run, TOP, left_out=blocks)
+        each = [pool.submit(work.block, name, hw.pn) for name in blocks]
+        try:
+            top = running.result()
+            found = [block.result().times(top.left_out[block.result().name]) for block in each]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    found.append(BlockEstimate("(top)", 1, (), top.resources, top.levels, top.start, top.end))
     found.sort(key=lambda block: -block.resources["LUT"])
     return Estimate(hw.name, work.tool, tuple(found))
 
@@ -155,17 +170,15 @@ class Synthesizer:
         self._cache = ContentCache((cache_dir or default_cache_dir()) / "estimated")
         self._timeout_s, self._progress = timeout_s, progress
 
-    def block(self, name: str, count: int, lanes: int) -> BlockEstimate:
-        """A block of the design, `count` times, with `lanes` lanes if it is one of LANE_BLOCKS."""
+    def block(self, name: str, lanes: int) -> BlockEstimate:
+        """One block of the design, with `lanes` lanes if it is one of LANE_BLOCKS."""
         if name not in LANE_BLOCKS or lanes <= max(SAMPLES):
             run = self.run(name)
-            return BlockEstimate(name, count, (), _times(count, run), run.levels, run.start, run.end)
+            return BlockEstimate(name, 1, (), run.resources, run.levels, run.start, run.end)
         runs = [self.run(name, lanes=sample) for sample in SAMPLES]
         deepest = max(runs, key=lambda run: run.levels)
-        total = replace(deepest, resources=continued([run.resources for run in runs], SAMPLES, lanes))
-        return BlockEstimate(
-            name, count, SAMPLES, _times(count, total), deepest.levels, deepest.start, deepest.end
-        )
+        total = continued([run.resources for run in runs], SAMPLES, lanes)
+        return BlockEstimate(name, 1, SAMPLES, total, deepest.levels, deepest.start, deepest.end)
 
     def run(
         self,
@@ -257,7 +270,3 @@ def continued(counts: Sequence[Mapping[str, float]], samples: Sequence[int], lan
     """Each count on the straight line through those of two numbers of lanes, at `lanes`."""
     (first, second), (low, high) = counts, samples
     return {kind: first[kind] + (second[kind] - first[kind]) * (lanes - low) / (high - low) for kind in first}
-
-
-def _times(count: int, run: Synthesis) -> dict[str, float]:
-    return {kind: count * value for kind, value in run.resources.items()}
