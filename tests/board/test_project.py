@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,18 @@ def test_a_wrong_description_is_refused(tmp_path: Path, old: str, new: str, mess
         vivado_settings(board_from(GOOD.replace(old, new), tmp_path))
 
 
+def test_a_clock_that_the_processor_cannot_make_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Vivado spends hours on a design that is constrained to another clock."""
+    slow = replace(load_config("edge"), clock_mhz=200)
+    monkeypatch.setattr("peritus.build.board.load_config", lambda _: slow)
+    with pytest.raises(
+        BoardFileError, match=r"kv260: clock_mhz of hw edge: 200 MHz .*187\.5 and 214\.286 MHz"
+    ):
+        write_project(load_board("kv260"), tmp_path, timeout_s=90, jobs=1)
+
+
 def test_unknown_board() -> None:
     with pytest.raises(BoardFileError, match=r"unknown board 'zcu105'; known: .*zcu104"):
         load_board("zcu105")
@@ -82,7 +95,7 @@ def test_the_clock_is_the_configuration_s(project: Project) -> None:
     period = re.search(r"create_clock -name aclk -period (\S+) \[get_ports aclk\]", text)
     assert period is not None
     assert float(period[1]) == pytest.approx(1000 / project.hw.clock_mhz, abs=1e-3)
-    assert f"clock_mhz {{{project.hw.clock_mhz}}}" in (project.folder / "settings.tcl").read_text()
+    assert f"clock_mhz {{{project.hw.clock_mhz:g}}}" in (project.folder / "settings.tcl").read_text()
 
 
 def test_the_wrapper_has_the_ports_that_are_used(project: Project) -> None:

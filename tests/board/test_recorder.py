@@ -11,6 +11,7 @@ from peritus.build.board import vivado_settings
 from peritus.build.project import Project
 from peritus.build.vivado import check_project
 from peritus.hw import ip
+from peritus.hw.pl_clock import TOLERANCE
 from peritus.toolchain.vivado_recorder import Recording, ScriptError, record
 from peritus.toolchain.vivado_recorder.recorder import HERE
 from peritus.toolchain.vivado_recorder.table import load_table
@@ -62,7 +63,14 @@ MUTATIONS = {
     "IP not packaged under its name": (SETTINGS, "version {1.0}", "version {1.1}", "not in the IP catalog"),
     "catalog not updated": (DESIGN, "update_ip_catalog", "", "not in the IP catalog"),
     "unknown parameter": (DESIGN, "PSU__USE__IRQ0", "PSU__USE__IRQ", "no parameter config.psu__use__irq"),
-    "parameter out of range": (SETTINGS, "clock_mhz {300}", "clock_mhz {900}", "must be 1..400"),
+    "parameter out of range": (SETTINGS, "clock_mhz {300}", "clock_mhz {900}", "must be 1.0..400.0"),
+    "clock that the PLL does not make": (
+        SETTINGS,
+        "clock_mhz {300}",
+        "clock_mhz {280}",
+        "clock of zynq: 280 MHz is not what",
+    ),
+    "clock from another PLL": (DESIGN, "SRCSEL IOPLL", "SRCSEL RPLL", "must be IOPLL"),
     "name without a value": (
         DESIGN,
         "-dict $config $zynq",
@@ -214,7 +222,8 @@ def test_the_design_is_what_the_driver_expects(project: Project, recording: Reco
     assert design is not None and design.validated and design.generated
     ports = ip.memory_ports(project.hw)
     zynq = recording.model.get("bd_cell:zynq").properties
-    assert zynq["config.psu__crl_apb__pl0_ref_ctrl__freqmhz"] == str(project.hw.clock_mhz)
+    actual = float(zynq["config.psu__crl_apb__pl0_ref_ctrl__act_freqmhz"])
+    assert project.hw.clock_mhz * (1 - TOLERANCE) < actual <= project.hw.clock_mhz
     for index, port in enumerate(ports):
         assert zynq[f"config.psu__saxigp{index + 2}__data_width"] == str(port.data_bits)
         link = design.links[f"bd_intf_pin:{ip.INSTANCE}/{port.name}"]

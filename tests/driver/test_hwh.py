@@ -10,6 +10,7 @@ from peritus.hw import ip
 from peritus.hw import registers as reg
 from peritus.hw.config import config_names, load_config
 from peritus.hw.emit_hwh import hardware_handoff, main
+from peritus.hw.pl_clock import TOLERANCE
 
 CELL = {
     "phys_addr": ip.REGISTER_BASE,
@@ -62,5 +63,5 @@ def test_pynq_finds_cell_registers_interrupt_and_clock(name: str, tmp_path: Path
         clock = parser.clock_dict[0]
         assert clock["enable"] == 1
         frequency = 1500 / clock["divisor0"] / clock["divisor1"]
-        assert 0.9 * hw.clock_mhz < frequency <= hw.clock_mhz
+        assert hw.clock_mhz * (1 - TOLERANCE) < frequency <= hw.clock_mhz
         assert clock.get("frequency", frequency) == frequency

@@ -11,7 +11,6 @@ PYNQ looks at: the processor with its clocks, the accelerator, and the interrupt
 from __future__ import annotations
 
 import sys
-from math import ceil
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -19,12 +18,12 @@ from xml.etree.ElementTree import Element, SubElement
 from peritus.hw import ip
 from peritus.hw import registers as reg
 from peritus.hw.config import HwConfig, load_config
+from peritus.hw.pl_clock import IO_PLL_MHZ, divisor_for
 from peritus.hw.register_field import Field
 
 PROCESSOR = "zynq_ultra_ps_e_0"
 _PROCESSOR_VLNV = "xilinx.com:ip:zynq_ultra_ps_e:3.4"
 _AXI = "xilinx.com:interface:aximm:1.0"
-_PLL_MHZ = 1500  # of the IO PLL, which clocks the programmable logic
 
 
 def hardware_handoff(hw: HwConfig, *, vlnv: str = ip.VLNV) -> str:
@@ -82,7 +81,7 @@ def _interrupt_port(module: Element, name: str, direction: str, peer: str, peer_
 
 
 def _processor(modules: Element, hw: HwConfig) -> None:
-    divisor = ceil(_PLL_MHZ / hw.clock_mhz)  # never faster than the configuration
+    divisor = divisor_for(hw.clock_mhz)
     parameters = {"C_MAXIGP0_DATA_WIDTH": "32"}
     for clock in range(4):
         used = clock == 0
@@ -91,7 +90,7 @@ def _processor(modules: Element, hw: HwConfig) -> None:
         parameters[prefix + "SRCSEL"] = "IOPLL"
         parameters[prefix + "DIVISOR0"] = str(divisor if used else 15)
         parameters[prefix + "DIVISOR1"] = "1"
-        parameters[prefix + "ACT_FREQMHZ"] = f"{_PLL_MHZ / divisor if used else 100:.6f}"
+        parameters[prefix + "ACT_FREQMHZ"] = f"{IO_PLL_MHZ / divisor if used else 100:.6f}"
     for index, port in enumerate(ip.memory_ports(hw)):
         parameters[f"C_SAXIGP{index + 2}_DATA_WIDTH"] = str(port.data_bits)  # S_AXI_HP0_FPD is GP2
     module = _module(modules, PROCESSOR, _PROCESSOR_VLNV, parameters)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from peritus.hw.pl_clock import ClockError, divisor_for
 from peritus.toolchain.vivado_recorder.errors import ScriptError
 from peritus.toolchain.vivado_recorder.model import Model, Thing
 
@@ -15,10 +16,10 @@ _CORE_FIELDS = ("vendor", "library", "name", "version", "display_name", "descrip
 def board_part(model: Model, name: str) -> None:
     """The board exists, and carries the project's part."""
     assert model.project is not None
-    part = model.catalog["board_parts"].get(name)
-    if part is None:
+    board = model.catalog["board_parts"].get(name)
+    if board is None:
         raise ScriptError(f"set_property: no board part {name!r}")
-    if part != model.project.properties["part"]:
+    if (part := board["part"]) != model.project.properties["part"]:
         raise ScriptError(f"set_property: {name} carries {part}, not {model.project.properties['part']}")
 
 
@@ -114,7 +115,7 @@ def place(model: Model, space: Thing, segment: Thing, offset: int, size: int) ->
 
 def design(model: Model) -> None:
     """The block design is whole; ScriptError lists everything that is not."""
-    problems = [*_pins(model), *_interfaces(model), *_addresses(model)]
+    problems = [*_pins(model), *_clocks(model), *_interfaces(model), *_addresses(model)]
     if problems:
         raise ScriptError("validate_bd_design: " + "; ".join(problems))
 
@@ -128,6 +129,28 @@ def _pins(model: Model) -> list[str]:
             problems.append(f"{kind} pin {pin.name} is not connected")
         if direction == "O" and pin.spec.get("used") and not model.design.nets.get(pin.handle):
             problems.append(f"{kind} pin {pin.name} leads nowhere")
+    return problems
+
+
+def _clocks(model: Model) -> list[str]:
+    """The processor's PLL makes the clock that is asked for; the actual one is kept as Vivado does."""
+    assert model.project is not None
+    problems = []
+    for cell in model.of("bd_cell"):
+        if "pl_clock" not in cell.spec:
+            continue
+        parameter = f"config.{cell.spec['pl_clock']['parameter'].lower()}"
+        board = model.catalog["board_parts"].get(model.project.properties.get("board_part"))
+        if board is None:
+            problems.append(f"clock of {cell.name}: the project has no board_part to take the reference of")
+            continue
+        pll_mhz = board["reference_mhz"] * cell.spec["pl_clock"]["multiplier"]
+        try:
+            actual = pll_mhz / divisor_for(float(cell.properties[parameter]), pll_mhz)
+        except ClockError as error:
+            problems.append(f"clock of {cell.name}: {error}")
+            continue
+        cell.properties[parameter.replace("freqmhz", "act_freqmhz")] = f"{actual:.6f}"
     return problems
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -135,7 +136,8 @@ def _set(model: Model, thing: Thing, name: str, value: str) -> None:
 def _allowed(value: str, rule: str) -> bool:
     if ".." in rule:
         low, high = rule.split("..")
-        return value.isdigit() and int(low) <= int(value) <= int(high)
+        form = r"\d+(\.\d+)?" if "." in low else r"\d+"
+        return bool(re.fullmatch(form, value)) and float(low) <= float(value) <= float(high)
     return value in rule.split("|")
 
 
