@@ -106,7 +106,7 @@ def write_reports() -> Callable[..., None]:
     def write(project: Project, *, wns: str = "0.123", mhz: str | None = None) -> None:
         texts = {
             "utilization.rpt": UTILIZATION,
-            "timing_summary.rpt": TIMING.format(wns=wns, mhz=mhz or f"{project.hw.clock_mhz}.000"),
+            "timing_summary.rpt": TIMING.format(wns=wns, mhz=mhz or f"{project.hw.clock_mhz:.3f}"),
             "power.rpt": POWER,
         }
         (project.folder / "reports").mkdir(exist_ok=True)

@@ -11,10 +11,13 @@ from peritus.build.board import vivado_settings
 from peritus.build.project import Project
 from peritus.build.vivado import check_project
 from peritus.hw import ip
+from peritus.hw.pl_clock import TOLERANCE
+from peritus.toolchain.errors import ToolNotFound
 from peritus.toolchain.vivado_recorder import Recording, ScriptError, record
 from peritus.toolchain.vivado_recorder.recorder import HERE
 from peritus.toolchain.vivado_recorder.table import load_table
 
+XDC, OOC, WRAPPER = "peritus.xdc", "ip/src/peritus_ooc.xdc", "ip/src/peritus_ip.v"
 DESIGN, SETTINGS, PACKAGE, RUNS = "block_design.tcl", "settings.tcl", "package_ip.tcl", "implement.tcl"
 
 MUTATIONS = {
@@ -62,12 +65,104 @@ MUTATIONS = {
     "IP not packaged under its name": (SETTINGS, "version {1.0}", "version {1.1}", "not in the IP catalog"),
     "catalog not updated": (DESIGN, "update_ip_catalog", "", "not in the IP catalog"),
     "unknown parameter": (DESIGN, "PSU__USE__IRQ0", "PSU__USE__IRQ", "no parameter config.psu__use__irq"),
-    "parameter out of range": (SETTINGS, "clock_mhz {300}", "clock_mhz {900}", "must be 1..400"),
+    "parameter out of range": (SETTINGS, "clock_mhz {300}", "clock_mhz {900}", "must be 1.0..400.0"),
+    "clock that the PLL does not make": (
+        SETTINGS,
+        "clock_mhz {300}",
+        "clock_mhz {280}",
+        "clock of zynq: 280 MHz is not what",
+    ),
+    "clock from another PLL": (DESIGN, "SRCSEL IOPLL", "SRCSEL RPLL", "must be IOPLL"),
     "name without a value": (
         DESIGN,
         "-dict $config $zynq",
         "-dict CONFIG.PSU__USE__IRQ0 $zynq",
         "without a value",
+    ),
+    "no preset": (DESIGN, "apply_bd_automation -rule", "list -rule", "zynq has no board preset yet"),
+    "preset not applied": (
+        DESIGN,
+        "apply_board_preset 1",
+        "apply_board_preset 0",
+        "must say apply_board_preset 1",
+    ),
+    "preset after the parameters": (
+        DESIGN,
+        "$config $zynq\n",
+        "$config $zynq\napply_bd_automation -rule xilinx.com:bd_rule:zynq_ultra_ps_e "
+        "-config {apply_board_preset 1} $zynq\n",
+        "overwrites what was set on zynq",
+    ),
+    "memory ports narrower than the IP's": (
+        SETTINGS,
+        "data_bits {128}",
+        "data_bits {64}",
+        "width of peritus_0/m00_axi is 128, of zynq/S_AXI_HP0_FPD 64",
+    ),
+    "interrupt on an edge": (
+        *(WRAPPER, "SENSITIVITY LEVEL_HIGH", "SENSITIVITY EDGE_RISING"),
+        "sensitivity of peritus_0/irq_o is EDGE_RISING",
+    ),
+    "interrupt of unknown sensitivity": (
+        *(WRAPPER, '  (* X_INTERFACE_PARAMETER = "SENSITIVITY LEVEL_HIGH" *)\n', ""),
+        "sensitivity of peritus_0/irq_o is not declared",
+    ),
+    "no constraints": (
+        *(RUNS, "add_files -fileset constrs_1 -norecurse [file join $here $settings(constraints)]\n", ""),
+        "no constraint file",
+    ),
+    "constraint misspelt": (
+        XDC,
+        "set_property",
+        "set_propertyy",
+        'peritus.xdc: invalid command name "set_prop',
+    ),
+    "constraint with an unknown property": (
+        XDC,
+        "COMPRESS TRUE",
+        "COMPRES TRUE",
+        "bitstream.general.compres ",
+    ),
+    "constraint with an unknown value": (XDC, "COMPRESS TRUE", "COMPRESS YES", "must be TRUE|FALSE"),
+    "constraint with control flow": (
+        *(XDC, "set_property", "if {1} {exec ls}\nset_property"),
+        'peritus.xdc: invalid command name "if"',
+    ),
+    "clock misspelt": (OOC, "create_clock", "create_clok", 'invalid command name "create_clok"'),
+    "clock on no port": (OOC, "get_ports aclk", "get_ports aclkk", "no port 'aclkk'"),
+    "clock on another port": (OOC, "get_ports aclk", "get_ports aresetn", "creates a clock on aclk"),
+    "clock without a period": (OOC, "-period 3.333", "-period fast", "wants a period"),
+    "clock of the IP in the whole design": (
+        PACKAGE,
+        "implementation out_of_context",
+        "implementation",
+        "peritus_ooc.xdc is not USED_IN out_of_context",
+    ),
+    "clock in the whole design": (
+        *(XDC, "set_property", "create_clock -period 3 [get_ports aclk]\nset_property"),
+        "no port 'aclk'",
+    ),
+    "unknown strategy": (RUNS, "ExplorePostRoutePhysOpt", "Nonsense", "strategy = 'Performance_Nonsense'"),
+    "unknown delay type": (
+        RUNS,
+        "_summary -file",
+        "_summary -delay_type foo -file",
+        "one of max, min, min_max",
+    ),
+    "unknown use of a file": (PACKAGE, "{synthesis impl", "{synthesys impl", "used_in = 'synthesys"),
+    "unknown family": (SETTINGS, "{zynquplus} {P", "{zynqplus} {P", "supported_families = '{zynqplus}"),
+    "unknown life cycle": (
+        SETTINGS,
+        "{Production}",
+        "{Ready}",
+        "Pre-Production, Production, zynquplus among",
+    ),
+    "IP not checked": (PACKAGE, "ipx::check_integrity $core\n", "", "the core is not checked"),
+    "IP changed after its check": (
+        PACKAGE,
+        "ipx::save_core",
+        "set_property version 1.0 $core\nipx::save_core",
+        "the core is not checked",
     ),
     "property of nothing": (
         DESIGN,
@@ -214,7 +309,8 @@ def test_the_design_is_what_the_driver_expects(project: Project, recording: Reco
     assert design is not None and design.validated and design.generated
     ports = ip.memory_ports(project.hw)
     zynq = recording.model.get("bd_cell:zynq").properties
-    assert zynq["config.psu__crl_apb__pl0_ref_ctrl__freqmhz"] == str(project.hw.clock_mhz)
+    actual = float(zynq["config.psu__crl_apb__pl0_ref_ctrl__act_freqmhz"])
+    assert project.hw.clock_mhz * (1 - TOLERANCE) < actual <= project.hw.clock_mhz
     for index, port in enumerate(ports):
         assert zynq[f"config.psu__saxigp{index + 2}__data_width"] == str(port.data_bits)
         link = design.links[f"bd_intf_pin:{ip.INSTANCE}/{port.name}"]
@@ -257,6 +353,49 @@ def test_a_mutation_fails(scratch: Project, name: str) -> None:
     with pytest.raises(ScriptError) as error:
         record(scratch.script)
     assert message in str(error.value)
+
+
+# HDL: only Verilator sees it.
+HDL_MUTATIONS = {
+    "wrapper broken": (WRAPPER, "endmodule", "endmodul", "peritus_ip.v:"),
+    "source broken": ("ip/src/fifo.sv", "endmodule", "endmodul", "fifo.sv:"),
+    "module missing": (SETTINGS, "{fifo.sv} ", "", "module: 'fifo'"),
+    "port too narrow": (
+        WRAPPER,
+        "output wire [39:0] m00_axi_awaddr",
+        "output wire [31:0] m00_axi_awaddr",
+        "m00_axi_awaddr",
+    ),
+    "port not connected": (WRAPPER, "    .irq_o(irq_o)", "    .irq_o()", "irq_o"),
+}
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("name", HDL_MUTATIONS)
+def test_a_mutation_of_the_hdl_fails(scratch: Project, name: str) -> None:
+    file, old, new, message = HDL_MUTATIONS[name]
+    path = scratch.folder / file
+    assert old in path.read_text(), f"{file} has no {old!r}"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ScriptError) as error:
+        record(scratch.script)
+    assert "Verilator does not elaborate peritus_ip" in str(error.value)
+    assert message in str(error.value)
+
+
+@pytest.mark.sim
+def test_the_hdl_is_elaborated(recording: Recording) -> None:
+    assert recording.model.elaborated
+
+
+def test_without_verilator_the_hdl_is_not_elaborated(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> str:
+        raise ToolNotFound("Verilator")
+
+    monkeypatch.setattr("peritus.toolchain.vivado_recorder.hdl._messages", missing)
+    assert not check_project(project).model.elaborated
 
 
 def test_a_missing_source_fails(scratch: Project) -> None:

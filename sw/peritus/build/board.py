@@ -11,6 +11,7 @@ from typing import Any
 
 from peritus.build.errors import BoardFileError
 from peritus.hw.config import config_names, load_config
+from peritus.hw.pl_clock import ClockError, divisor_for
 from peritus.resources import resource
 
 HP_PORTS = 4  # S_AXI_HP0..3 of a Zynq UltraScale+
@@ -90,9 +91,13 @@ def vivado_settings(board: Board) -> VivadoSettings:
         raise BoardFileError(
             f"board {board.name}: board_part = {found.board_part!r}, must be vendor:name:part"
         )
-    ports = load_config(board.hw).axi_ports
-    if ports > HP_PORTS:
+    hw = load_config(board.hw)
+    if hw.axi_ports > HP_PORTS:
         raise BoardFileError(
-            f"board {board.name}: hw {board.hw} has {ports} memory ports, must be <= {HP_PORTS}"
+            f"board {board.name}: hw {board.hw} has {hw.axi_ports} memory ports, must be <= {HP_PORTS}"
         )
+    try:
+        divisor_for(hw.clock_mhz)
+    except ClockError as error:
+        raise BoardFileError(f"board {board.name}: clock_mhz of hw {board.hw}: {error}") from error
     return found

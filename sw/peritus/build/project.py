@@ -145,7 +145,7 @@ def _settings(
         "masters": [port.name for port in ports],
         "data_bits": ports[0].data_bits,
         "address_bits": ADDRESS_BITS,
-        "clock_mhz": hw.clock_mhz,
+        "clock_mhz": f"{hw.clock_mhz:g}",
         "jobs": jobs,
         "timeout_minutes": max(1, -int(-timeout_s // 60)),
     }

@@ -16,6 +16,7 @@ from typing import Any
 from peritus.build.errors import ReportError, TimingNotMet
 from peritus.build.project import REPORTS, Project
 from peritus.hw.config import HwConfig
+from peritus.hw.pl_clock import TOLERANCE
 
 # Site types of UltraScale+ and what we call them.
 SITES = {
@@ -25,8 +26,6 @@ SITES = {
     "URAM": "uram",
     "DSPs": "dsp",
 }
-# Of a clock: Vivado rounds periods to picoseconds, the processor's PLL does not hit every frequency exactly.
-CLOCK_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -84,10 +83,12 @@ def check_timing(timing: Timing, hw: HwConfig) -> None:
     """TimingNotMet unless every slack is positive and the design is constrained to its clock."""
     for what, slack in (("setup", timing.wns_ns), ("hold", timing.whs_ns), ("pulse width", timing.wpws_ns)):
         if slack < 0:
-            raise TimingNotMet(f"worst {what} slack is {slack} ns at {hw.clock_mhz} MHz, must be at least 0")
+            raise TimingNotMet(
+                f"worst {what} slack is {slack} ns at {hw.clock_mhz:g} MHz, must be at least 0"
+            )
     fastest = max(timing.clocks_mhz.values(), default=0.0)
-    if fastest < hw.clock_mhz * (1 - CLOCK_TOLERANCE):
-        raise TimingNotMet(f"the fastest clock is constrained to {fastest} MHz, must be {hw.clock_mhz} MHz")
+    if fastest < hw.clock_mhz * (1 - TOLERANCE):
+        raise TimingNotMet(f"the fastest clock is constrained to {fastest} MHz, must be {hw.clock_mhz:g} MHz")
 
 
 def parse_utilization(path: Path) -> dict[str, Utilization]:

@@ -87,9 +87,20 @@ def vivado_flow(board: Board, options: Options) -> None:
     console.print(f"Project for the {board.title}: {project.folder}", highlight=False, soft_wrap=True)
     record: dict[str, Any] = {"board": board.name, "hw": board.hw, "project": str(project.folder)}
     if options.check:
-        calls = len(check_project(project).calls)
-        console.print(f"{calls} Vivado commands recorded, the block design is whole. Vivado was not run.")
-        write_json({**record, "checked": True, "commands": calls, "built": False}, options.json_target)
+        recording = check_project(project)
+        calls, elaborated = len(recording.calls), recording.model.elaborated
+        console.print(
+            f"{calls} Vivado commands recorded, the block design is whole. "
+            + (
+                "Verilator elaborates the HDL. "
+                if elaborated
+                else "The HDL is not elaborated: no Verilator. "
+            )
+            + "Vivado was not run.",
+            soft_wrap=True,
+        )
+        checked = {"checked": True, "commands": calls, "elaborated": elaborated, "built": False}
+        write_json(record | checked, options.json_target)
         return
     try:
         program = find_vivado(options.vivado)

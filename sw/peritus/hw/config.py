@@ -65,7 +65,8 @@ class HwConfig:
     weight_store_words: weight ring, words of 2*pn bytes.
     program_depth, fetch_depth: instructions held on chip. max_experts, max_top_k: router.
     max_d_words: largest model width d in words of pn channels (LayerNorm parameter store).
-    clock_mhz: the clock assumed when cycles are turned into time.
+    clock_mhz: the clock assumed when cycles are turned into time, and built for (peritus.hw.pl_clock:
+        a Zynq cannot make every clock).
     """
 
     name: str
@@ -85,7 +86,7 @@ class HwConfig:
     max_experts: int
     max_top_k: int
     max_d_words: int
-    clock_mhz: int
+    clock_mhz: float
     ddr: DdrConfig
 
     def __post_init__(self) -> None:

@@ -1,88 +1,96 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hardware handoff (.hwh) of a design around the accelerator: where PYNQ finds registers and interrupts.
+"""Hardware handoff (.hwh) of the block design around the accelerator: what PYNQ reads beside a bitstream.
 
     python -m peritus.hw.emit_hwh HW FILE
 
-Vivado writes such a file beside every bitstream. This one is generated from the same names (peritus.hw.ip),
-so that PYNQ's own parser binds the driver where there is no Vivado: for simulation and tests. It has what
-PYNQ looks at: the processor with its clocks, the accelerator, and the interrupt controller between them.
+Vivado writes such a file with every bitstream. This one is generated, so that PYNQ's own parser binds the
+driver where there is no Vivado: for simulation and tests. It has the cells, nets, buses and addresses of
+build/tcl/block_design.tcl (tests/board compares them), without what PYNQ has no use for: most parameters, and
+the registers of other IP.
 """
 
 from __future__ import annotations
 
 import sys
-from math import ceil
 from pathlib import Path
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from peritus.hw import ip
 from peritus.hw import registers as reg
 from peritus.hw.config import HwConfig, load_config
+from peritus.hw.hwh_design import CONTROL, READ, WRITE, HwhDesign
+from peritus.hw.pl_clock import IO_PLL_MHZ, divisor_for
 from peritus.hw.register_field import Field
 
-PROCESSOR = "zynq_ultra_ps_e_0"
+PROCESSOR = "zynq"
 _PROCESSOR_VLNV = "xilinx.com:ip:zynq_ultra_ps_e:3.4"
-_AXI = "xilinx.com:interface:aximm:1.0"
-_PLL_MHZ = 1500  # of the IO PLL, which clocks the programmable logic
+_SMARTCONNECT = "xilinx.com:ip:smartconnect:1.0"
+_RESET = "xilinx.com:ip:proc_sys_reset:5.0"
 
 
 def hardware_handoff(hw: HwConfig, *, vlnv: str = ip.VLNV) -> str:
-    """The .hwh, XML text, of a Zynq UltraScale+ design with the accelerator of configuration `hw`.
+    """The .hwh, XML text, of the Zynq UltraScale+ design with the accelerator of configuration `hw`.
 
-    vlnv: of the accelerator's cell.
+    vlnv: of the accelerator's cell. Of the processor's memory only DDR_LOW is there, which every board has.
     """
-    root = Element("EDKSYSTEM", EDWVERSION="1.2", VIVADOVERSION="")
-    SubElement(root, "SYSTEMINFO", ARCH="zynquplus", NAME=f"peritus_{hw.name}")
-    SubElement(root, "EXTERNALPORTS")
-    SubElement(root, "EXTERNALINTERFACES")
-    modules = SubElement(root, "MODULES")
-    _processor(modules, hw)
-    _accelerator(modules, hw, vlnv)
-    _interrupt_controller(modules)
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    design = HwhDesign()
+    ports = ip.memory_ports(hw)
+    hp_ports = [f"S_AXI_HP{index}_FPD" for index in range(len(ports))]
+    design.cell(PROCESSOR, _PROCESSOR_VLNV, _processor_parameters(hw), IS_PL="FALSE")
+    design.cell("reset", _RESET, {})
+    design.cell(ip.INSTANCE, vlnv, {"CONFIGURATION": hw.name})
+    design.cell(ip.CONTROLLER, ip.CONTROLLER_VLNV, {"C_IRQ_CONNECTION": "1"})
+    design.cell("control", _SMARTCONNECT, {"NUM_SI": "1", "NUM_MI": "2"})
+    for index in range(len(ports)):
+        design.cell(f"memory_{index}", _SMARTCONNECT, {"NUM_SI": "1", "NUM_MI": "1"})
+    connects = ["control", *(f"memory_{index}" for index in range(len(ports)))]
 
-
-def _module(parent: Element, instance: str, vlnv: str, parameters: dict[str, str]) -> Element:
-    _, _, name, version = vlnv.split(":")
-    module = SubElement(
-        parent,
-        "MODULE",
-        FULLNAME=f"/{instance}",
-        INSTANCE=instance,
-        MODTYPE=name,
-        HWVERSION=version,
-        IS_ENABLE="1",
-        VLNV=vlnv,
+    both = READ | WRITE
+    design.bus((PROCESSOR, CONTROL), ("control", "S00_AXI"), 32, both)
+    registers = (
+        (ip.INSTANCE, ip.REGISTERS, ip.REGISTER_BYTES),
+        (ip.CONTROLLER, "s_axi", ip.CONTROLLER_BYTES),
     )
-    values = SubElement(module, "PARAMETERS")
-    for key, value in parameters.items():
-        SubElement(values, "PARAMETER", NAME=key, VALUE=value)
-    return module
+    for index, (cell, interface, size) in enumerate(registers):
+        bits = (size - 1).bit_length()
+        design.bus(
+            ("control", f"M{index:02d}_AXI"), (cell, interface), 32, both, address_bits=bits, lite=True
+        )
+    for index, (port, hp) in enumerate(zip(ports, hp_ports, strict=True)):
+        channels = both if port.writes else READ
+        design.bus((ip.INSTANCE, port.name), (f"memory_{index}", "S00_AXI"), port.data_bits, channels)
+        design.bus((f"memory_{index}", "M00_AXI"), (PROCESSOR, hp), port.data_bits, channels)
+
+    clocked = [(ip.INSTANCE, ip.CLOCK), (ip.CONTROLLER, "s_axi_aclk"), ("reset", "slowest_sync_clk")]
+    clocked += [(PROCESSOR, "maxihpm0_fpd_aclk")]
+    clocked += [(PROCESSOR, f"saxihp{index}_fpd_aclk") for index in range(len(ports))]
+    clocked += [(cell, "aclk") for cell in connects]
+    frequency = f"{IO_PLL_MHZ * 1e6 / divisor_for(hw.clock_mhz):.0f}"
+    design.net((PROCESSOR, "pl_clk0"), clocked, SIGIS="clk", CLKFREQUENCY=frequency)
+    design.net((PROCESSOR, "pl_resetn0"), [("reset", "ext_reset_in")], SIGIS="rst", POLARITY="ACTIVE_LOW")
+    resets = [
+        (ip.INSTANCE, ip.RESET),
+        (ip.CONTROLLER, "s_axi_aresetn"),
+        *((cell, "aresetn") for cell in connects),
+    ]
+    design.net(("reset", "peripheral_aresetn"), resets, SIGIS="rst", POLARITY="ACTIVE_LOW")
+    for driver, load in (
+        ((ip.INSTANCE, ip.INTERRUPT), (ip.CONTROLLER, "intr")),
+        ((ip.CONTROLLER, "irq"), (PROCESSOR, "pl_ps_irq0")),
+    ):
+        design.net(driver, [load], SIGIS="INTERRUPT", SENSITIVITY="LEVEL_HIGH")
+
+    _address_block(design.cells[ip.INSTANCE])
+    master = (PROCESSOR, CONTROL)
+    design.memory(master, (ip.INSTANCE, ip.REGISTERS), "reg0", ip.REGISTER_BASE, ip.REGISTER_BYTES)
+    design.memory(master, (ip.CONTROLLER, "s_axi"), "Reg", ip.CONTROLLER_BASE, ip.CONTROLLER_BYTES)
+    for index, (port, hp) in enumerate(zip(ports, hp_ports, strict=True)):
+        design.memory((ip.INSTANCE, port.name), (PROCESSOR, hp), f"HP{index}_DDR_LOW", 0, 1 << 31, "MEMORY")
+    return design.text()
 
 
-def _interface(module: Element, name: str, kind: str, data_bits: int) -> None:
-    interfaces = module.find("BUSINTERFACES")
-    if interfaces is None:
-        interfaces = SubElement(module, "BUSINTERFACES")
-    interface = SubElement(interfaces, "BUSINTERFACE", NAME=name, TYPE=kind, VLNV=_AXI)
-    SubElement(interface, "PARAMETER", NAME="DATA_WIDTH", VALUE=str(data_bits))
-
-
-def _interrupt_port(module: Element, name: str, direction: str, peer: str, peer_port: str) -> None:
-    """A one-bit interrupt pin, connected to `peer_port` of instance `peer`."""
-    ports = module.find("PORTS")
-    if ports is None:
-        ports = SubElement(module, "PORTS")
-    net = f"{module.get('INSTANCE')}_{name}" if direction == "O" else f"{peer}_{peer_port}"
-    port = SubElement(ports, "PORT", DIR=direction, NAME=name, SIGIS="INTERRUPT", SIGNAME=net)
-    connections = SubElement(port, "CONNECTIONS")
-    SubElement(connections, "CONNECTION", INSTANCE=peer, PORT=peer_port)
-
-
-def _processor(modules: Element, hw: HwConfig) -> None:
-    divisor = ceil(_PLL_MHZ / hw.clock_mhz)  # never faster than the configuration
+def _processor_parameters(hw: HwConfig) -> dict[str, str]:
+    divisor = divisor_for(hw.clock_mhz)
     parameters = {"C_MAXIGP0_DATA_WIDTH": "32"}
     for clock in range(4):
         used = clock == 0
@@ -91,38 +99,16 @@ def _processor(modules: Element, hw: HwConfig) -> None:
         parameters[prefix + "SRCSEL"] = "IOPLL"
         parameters[prefix + "DIVISOR0"] = str(divisor if used else 15)
         parameters[prefix + "DIVISOR1"] = "1"
-        parameters[prefix + "ACT_FREQMHZ"] = f"{_PLL_MHZ / divisor if used else 100:.6f}"
+        parameters[prefix + "ACT_FREQMHZ"] = f"{IO_PLL_MHZ / divisor if used else 100:.6f}"
     for index, port in enumerate(ip.memory_ports(hw)):
-        parameters[f"C_SAXIGP{index + 2}_DATA_WIDTH"] = str(port.data_bits)  # S_AXI_HP0_FPD is GP2
-    module = _module(modules, PROCESSOR, _PROCESSOR_VLNV, parameters)
-    _interrupt_port(module, "pl_ps_irq0", "I", ip.CONTROLLER, "irq")
-    _interface(module, "M_AXI_HPM0_FPD", "MASTER", 32)
-    for index, port in enumerate(ip.memory_ports(hw)):
-        _interface(module, f"S_AXI_HP{index}_FPD", "SLAVE", port.data_bits)
-    memory_map = SubElement(module, "MEMORYMAP")
-    for instance, interface, base, size in (
-        (ip.INSTANCE, ip.REGISTERS, ip.REGISTER_BASE, ip.REGISTER_BYTES),
-        (ip.CONTROLLER, "s_axi", ip.CONTROLLER_BASE, ip.CONTROLLER_BYTES),
-    ):
-        SubElement(
-            memory_map,
-            "MEMRANGE",
-            ADDRESSBLOCK="reg0",
-            BASEVALUE=f"0x{base:08X}",
-            HIGHVALUE=f"0x{base + size - 1:08X}",
-            INSTANCE=instance,
-            IS_DATA="TRUE",
-            MASTERBUSINTERFACE="M_AXI_HPM0_FPD",
-            MEMTYPE="REGISTER",
-            SLAVEBUSINTERFACE=interface,
-        )
+        parameters[f"C_SAXIGP{index + 2}_DATA_WIDTH"] = str(port.data_bits)
+    return parameters
 
 
-def _accelerator(modules: Element, hw: HwConfig, vlnv: str) -> None:
-    module = _module(modules, ip.INSTANCE, vlnv, {"CONFIGURATION": hw.name})
-    blocks = SubElement(module, "ADDRESSBLOCKS")
+def _address_block(module: Element) -> None:
+    """The accelerator's registers, from its IP-XACT description."""
     block = SubElement(
-        blocks,
+        SubElement(module, "ADDRESSBLOCKS"),
         "ADDRESSBLOCK",
         ACCESS="",
         INTERFACE=ip.REGISTERS,
@@ -133,10 +119,6 @@ def _accelerator(modules: Element, hw: HwConfig, vlnv: str) -> None:
     table = SubElement(block, "REGISTERS")
     for offset in reg.Offset:
         _register(table, offset)
-    _interrupt_port(module, ip.INTERRUPT, "O", ip.CONTROLLER, "intr")
-    _interface(module, ip.REGISTERS, "SLAVE", 32)
-    for port in ip.memory_ports(hw):
-        _interface(module, port.name, "MASTER", port.data_bits)
 
 
 def _register(table: Element, offset: reg.Offset) -> None:
@@ -159,13 +141,6 @@ def _register(table: Element, offset: reg.Offset) -> None:
 def _properties(element: Element, **values: str) -> None:
     for name, value in {"DESCRIPTION": element.get("NAME", ""), **values}.items():
         SubElement(element, "PROPERTY", NAME=name, VALUE=value)
-
-
-def _interrupt_controller(modules: Element) -> None:
-    module = _module(modules, ip.CONTROLLER, ip.CONTROLLER_VLNV, {"C_IRQ_CONNECTION": "1"})
-    _interrupt_port(module, "intr", "I", ip.INSTANCE, ip.INTERRUPT)
-    _interrupt_port(module, "irq", "O", PROCESSOR, "pl_ps_irq0")
-    _interface(module, "s_axi", "SLAVE", 32)
 
 
 def main(arguments: list[str]) -> int:

@@ -6,19 +6,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from peritus.hw.pl_clock import ClockError, divisor_for
 from peritus.toolchain.vivado_recorder.errors import ScriptError
 from peritus.toolchain.vivado_recorder.model import Model, Thing
 
 _CORE_FIELDS = ("vendor", "library", "name", "version", "display_name", "description")
+_LIFE_CYCLES = {"Production", "Pre-Production", "Beta", "Discontinued"}
 
 
 def board_part(model: Model, name: str) -> None:
     """The board exists, and carries the project's part."""
     assert model.project is not None
-    part = model.catalog["board_parts"].get(name)
-    if part is None:
+    board = model.catalog["board_parts"].get(name)
+    if board is None:
         raise ScriptError(f"set_property: no board part {name!r}")
-    if part != model.project.properties["part"]:
+    if (part := board["part"]) != model.project.properties["part"]:
         raise ScriptError(f"set_property: {name} carries {part}, not {model.project.properties['part']}")
 
 
@@ -34,8 +36,11 @@ def core(model: Model) -> dict[str, dict[str, Any]]:
     lacking = [field for field in _CORE_FIELDS if not model.core.properties.get(field)]
     if lacking:
         raise ScriptError(f"ipx::check_integrity: the core has no {', '.join(lacking)}")
+    _families(model, model.core.properties.get("supported_families", ""))
     found: dict[str, dict[str, Any]] = {}
     for name, entry in model.core.spec["interfaces"].items():
+        if "clock" in entry.vlnv and "period" not in model.get(f"port:{name}").properties:
+            raise ScriptError(f"ipx::check_integrity: no constraint file creates a clock on {name}")
         if "aximm" not in entry.vlnv:
             continue
         bus = model.get(f"bus_interface:{name}").properties
@@ -64,6 +69,18 @@ def core(model: Model) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _families(model: Model, text: str) -> None:
+    """Pairs of family and life cycle, among them the family of the project's part (UG1118, Compatibility)."""
+    assert model.project is not None
+    words = model.split(text)
+    family = model.catalog["parts"][model.project.properties["part"]]
+    if family not in words[::2] or len(words) % 2 or not set(words[1::2]) <= _LIFE_CYCLES:
+        raise ScriptError(
+            f"ipx::check_integrity: supported_families = {text!r}, must be pairs of a family and one of "
+            f"{', '.join(sorted(_LIFE_CYCLES))}, {family} among them"
+        )
+
+
 def _registers(model: Model, block: Thing, size: int) -> None:
     """Registers lie in their block and fields in their register, none over another."""
     taken: set[int] = set()
@@ -82,8 +99,8 @@ def _registers(model: Model, block: Thing, size: int) -> None:
 
 
 def same_signal(driver: Thing, pin: Thing) -> None:
-    """Both ends of a net are of one kind, resets of one polarity."""
-    for key in ("type", "polarity"):
+    """Both ends of a net are of one kind, resets of one polarity, interrupts of one sensitivity."""
+    for key in ("type", "polarity", "sensitivity"):
         here, there = driver.spec.get(key), pin.spec.get(key)
         if here != there:
             raise ScriptError(f"connect_bd_net: {key} of {driver.name} is {here}, of {pin.name} {there}")
@@ -114,7 +131,7 @@ def place(model: Model, space: Thing, segment: Thing, offset: int, size: int) ->
 
 def design(model: Model) -> None:
     """The block design is whole; ScriptError lists everything that is not."""
-    problems = [*_pins(model), *_interfaces(model), *_addresses(model)]
+    problems = [*_pins(model), *_clocks(model), *_interfaces(model), *_addresses(model)]
     if problems:
         raise ScriptError("validate_bd_design: " + "; ".join(problems))
 
@@ -131,6 +148,28 @@ def _pins(model: Model) -> list[str]:
     return problems
 
 
+def _clocks(model: Model) -> list[str]:
+    """The processor's PLL makes the clock that is asked for; the actual one is kept as Vivado does."""
+    assert model.project is not None
+    problems = []
+    for cell in model.of("bd_cell"):
+        if "pl_clock" not in cell.spec:
+            continue
+        parameter = f"config.{cell.spec['pl_clock']['parameter'].lower()}"
+        board = model.catalog["board_parts"].get(model.project.properties.get("board_part"))
+        if board is None:
+            problems.append(f"clock of {cell.name}: the project has no board_part to take the reference of")
+            continue
+        pll_mhz = board["reference_mhz"] * cell.spec["pl_clock"]["multiplier"]
+        try:
+            actual = pll_mhz / divisor_for(float(cell.properties[parameter]), pll_mhz)
+        except ClockError as error:
+            problems.append(f"clock of {cell.name}: {error}")
+            continue
+        cell.properties[parameter.replace("freqmhz", "act_freqmhz")] = f"{actual:.6f}"
+    return problems
+
+
 def _interfaces(model: Model) -> list[str]:
     assert model.design is not None
     links = model.design.links
@@ -141,12 +180,15 @@ def _interfaces(model: Model) -> list[str]:
     ]
     for ends in links.items():
         master, slave = (model.get(handle) for handle in ends)
-        for what, here, there in (
-            ("protocol", master.spec.get("protocol"), slave.spec.get("protocol")),
-            ("width", model.width(master), model.width(slave)),
-        ):
-            if here is not None and there is not None and here != there:
-                problems.append(f"{what} of {master.name} is {here}, of {slave.name} {there}")
+        here, there = master.spec.get("protocol"), slave.spec.get("protocol")
+        if here is not None and there is not None and here != there:
+            problems.append(f"protocol of {master.name} is {here}, of {slave.name} {there}")
+        # Through an interconnect too: it would convert, and the narrower side decides the bandwidth.
+        for end in model.ends(master) if model.width(master) else []:
+            if model.width(end) != model.width(master):
+                problems.append(
+                    f"width of {master.name} is {model.width(master)}, of {end.name} {model.width(end)}"
+                )
         if model.clock(master) != model.clock(slave):
             problems.append(f"{master.name} and {slave.name} have different clocks")
     return problems

@@ -40,12 +40,22 @@ def create_cell(model: Model, call: Call) -> Result:
 
 
 def preset(model: Model, call: Call) -> Result:
+    """The board's preset: memory, pins and clocks of the processor, without which it does not boot."""
     assert model.project is not None
-    for handle in call.arguments.get("objects", []):
-        if not model.get(handle).spec.get("preset"):
-            raise ScriptError(f"apply_bd_automation: {call.values.get('rule')} is not for {handle}")
     if not model.project.properties.get("board_part"):
         raise ScriptError("apply_bd_automation: the project has no board_part to take the preset of")
+    config = call.lists.get("config", [])
+    if dict(zip(config[::2], config[1::2], strict=False)).get("apply_board_preset") != "1":
+        raise ScriptError("apply_bd_automation: -config must say apply_board_preset 1")
+    for handle in call.arguments.get("objects", []):
+        cell = model.get(handle)
+        if not cell.spec.get("preset"):
+            raise ScriptError(f"apply_bd_automation: {call.values.get('rule')} is not for {handle}")
+        if "preset" in cell.properties:
+            raise ScriptError(
+                f"apply_bd_automation: overwrites what was set on {cell.name} after the first one"
+            )
+        cell.properties["preset"] = model.project.properties["board_part"]
     return None
 
 

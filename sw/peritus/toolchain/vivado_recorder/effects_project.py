@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from peritus.toolchain.vivado_recorder import checks, packager
+from peritus.toolchain.vivado_recorder import checks, hdl, packager
 from peritus.toolchain.vivado_recorder.errors import ScriptError
 from peritus.toolchain.vivado_recorder.model import Model, Thing
 from peritus.toolchain.vivado_recorder.table import Call
@@ -112,6 +113,10 @@ def _set(model: Model, thing: Thing, name: str, value: str) -> None:
         parameters = {f"config.{key.lower()}": rule for key, rule in thing.spec["config"].items()}
         if name not in parameters:
             raise ScriptError(f"set_property: {thing.name} has no parameter {name}")
+        if thing.spec.get("preset") and "preset" not in thing.properties:
+            raise ScriptError(
+                f"set_property: {thing.name} has no board preset yet, which would overwrite {name}"
+            )
         if not _allowed(value, parameters[name]):
             raise ScriptError(f"set_property: {name} = {value!r} of {thing.name}, must be {parameters[name]}")
         thing.properties[name] = value
@@ -120,6 +125,9 @@ def _set(model: Model, thing: Thing, name: str, value: str) -> None:
         return
     if name not in model.catalog["properties"].get(thing.kind, {}).get("set", []):
         raise ScriptError(f"set_property: {name} of a {thing.kind} cannot be set")
+    rule = model.catalog["values"].get(thing.kind, {}).get(name)
+    if rule and not all(_allowed(word, rule) for word in model.split(value)):
+        raise ScriptError(f"set_property: {name} = {value!r} of a {thing.kind}, must be {rule}")
     if name == "board_part":
         checks.board_part(model, value)
     if name == "ip_repo_paths" and not Path(value).is_dir():
@@ -130,12 +138,14 @@ def _set(model: Model, thing: Thing, name: str, value: str) -> None:
     if name == "top":
         checks.top(model, value)
     thing.properties[name] = value
+    model.core_checked = False
 
 
 def _allowed(value: str, rule: str) -> bool:
     if ".." in rule:
         low, high = rule.split("..")
-        return value.isdigit() and int(low) <= int(value) <= int(high)
+        form = r"\d+(\.\d+)?" if "." in low else r"\d+"
+        return bool(re.fullmatch(form, value)) and float(low) <= float(value) <= float(high)
     return value in rule.split("|")
 
 
@@ -173,8 +183,12 @@ def package_project(model: Model, call: Call) -> Result:
     model.core = model.add(Thing("core", top, (), {"root": str(root)}, {"interfaces": interfaces}))
     for key in ("vendor", "library"):
         model.core.properties[key] = call.values.get(key, "")
-    for name in interfaces:
+    for name, entry in interfaces.items():
         model.add(Thing("bus_interface", name, (model.core.handle,), {"name": name}))
+        for port, _, _ in entry.signals.values():
+            model.add(Thing("port", port, (model.core.handle,), {"name": port}))
+    sources = [Path(thing.name) for thing in model.of("file", parent="fileset:sources_1")]
+    model.elaborated = hdl.elaborate(top, sources)
     return None
 
 
@@ -185,16 +199,20 @@ def add(model: Model, call: Call) -> Result:
         raise ScriptError(f"{call.command}: name the object that it belongs to")
     parent, name = model.get(parents[0]), call.argument("name")
     full = name if parent.kind == "core" else f"{parent.name}/{name}"
+    model.core_checked = False
     return model.add(Thing(call.kind, full, (parent.handle,), {"name": name})).handle
 
 
 def check_core(model: Model, call: Call) -> Result:
     checks.core(model)
+    model.core_checked = True
     return "1"
 
 
 def save_core(model: Model, call: Call) -> Result:
     assert model.core is not None
+    if not model.core_checked:
+        raise ScriptError("ipx::save_core: the core is not checked (ipx::check_integrity)")
     core = model.core.properties
     spec = packager.ip_spec(model.core.spec["interfaces"], checks.core(model))
     vlnv = ":".join(core.get(key, "") for key in ("vendor", "library", "name", "version"))

@@ -24,6 +24,8 @@ def launch_runs(model: Model, call: Call) -> Result:
             raise ScriptError("launch_runs: the block design is not validated and generated")
         if not model.get("fileset:sources_1").properties.get("top"):
             raise ScriptError("launch_runs: the project has no top")
+        if not model.of("file", parent="fileset:constrs_1"):
+            raise ScriptError("launch_runs: the project has no constraint file")
         run.properties["status"] = "Running"
         run.properties["to_step"] = call.values.get("to_step", "")
     return None
@@ -50,6 +52,28 @@ def open_run(model: Model, call: Call) -> Result:
     if run.properties["progress"] != "100%":
         raise ScriptError(f"open_run: {run.name} has not finished")
     model.implemented = run.name == "impl_1"
+    return None
+
+
+def current_design(model: Model, call: Call) -> Result:
+    if call.arguments:
+        raise ScriptError("current_design: only asking for the present one is recorded")
+    return model.things.setdefault("design:top", Thing("design", "top")).handle
+
+
+def create_clock(model: Model, call: Call) -> Result:
+    """On a port of the IP that is being packaged: in the whole design its clock comes from the processor."""
+    assert model.constraint_file is not None
+    try:
+        period = float(call.values["period"])
+    except ValueError:
+        period = 0.0
+    if period <= 0 or not call.arguments.get("objects"):
+        raise ScriptError(f"create_clock: wants a period in ns and ports, has {call}")
+    if "out_of_context" not in model.constraint_file.properties.get("used_in", "").split():
+        raise ScriptError(f"create_clock: {model.constraint_file.name} is not USED_IN out_of_context")
+    for handle in call.arguments["objects"]:
+        model.get(handle).properties["period"] = call.values["period"]
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,8 @@ class Design:
 class Model:
     """All state, and how objects are found."""
 
-    def __init__(self, catalog: Path) -> None:
+    def __init__(self, catalog: Path, split: Callable[[str], Sequence[str]]) -> None:
+        self.split = split  # a Tcl list into its words
         self.catalog: dict[str, Any] = tomllib.loads(catalog.read_text())
         self.ips: dict[str, Mapping[str, Any]] = dict(self.catalog["ip"])
         self.things: dict[str, Thing] = {}
@@ -66,14 +67,18 @@ class Model:
         self.core: Thing | None = None
         self.design: Design | None = None
         self.implemented = False
+        self.core_checked = False
+        self.elaborated = False  # the HDL of the packaged IP, by Verilator
+        self.constraint_file: Thing | None = None  # the one that is being run
 
     def need(self, what: str) -> None:
-        """ScriptError unless `what` (project, core, bd_design, implemented) is there."""
+        """ScriptError unless `what` (`needs` in the table of commands) is there."""
         there = {
             "project": self.project,
             "core": self.core,
             "bd_design": self.design,
             "implemented": self.implemented,
+            "constraint_file": self.constraint_file,
         }
         if not there[what]:
             raise ScriptError(f"no {what.replace('_', ' ')} is open")
@@ -169,17 +174,21 @@ class Model:
         cell = self.get(pin.parents[0])
         return self.design.driver(f"bd_pin:{cell.name}/{pin.spec['clock']}")
 
-    def reachable(self, master: Thing) -> list[Thing]:
-        """Segments that a master interface leads to, through cells that pass addresses on."""
+    def ends(self, master: Thing) -> list[Thing]:
+        """Slave interfaces that a master interface leads to, through cells that pass transfers on."""
         assert self.design is not None
         slave = self.design.links.get(master.handle)
         if slave is None:
             return []
         cell = self.get(self.get(slave).parents[0])
         if not cell.spec.get("through"):
-            return self.of("bd_addr_seg", parent=slave)
+            return [self.get(slave)]
         onward = [pin for pin in self.of("bd_intf_pin", parent=cell.handle) if pin.spec["mode"] == "master"]
-        return [segment for pin in onward for segment in self.reachable(pin)]
+        return [end for pin in onward for end in self.ends(pin)]
+
+    def reachable(self, master: Thing) -> list[Thing]:
+        """Address segments behind a master interface."""
+        return [segment for end in self.ends(master) for segment in self.of("bd_addr_seg", parent=end.handle)]
 
 
 def _expand(specs: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

@@ -137,6 +137,8 @@ def ip_spec(
                 pin["polarity"] = (
                     entry.parameters.get("POLARITY", "ACTIVE_LOW").removeprefix("ACTIVE_").lower()
                 )
+            if kind == "intr":
+                pin["sensitivity"] = entry.parameters.get("SENSITIVITY", "not declared")
             pins.append(pin)
             continue
         mode = "master" if entry.signals["ARVALID"][1] == "output" else "slave"

@@ -16,9 +16,10 @@ from peritus.toolchain.vivado_recorder.model import Design, Model
 from peritus.toolchain.vivado_recorder.table import Call, load_table, parse
 
 HERE = Path(__file__).parent
-TIMEOUT_S = 60
+TIMEOUT_S = 600  # nearly all of it for Verilator
 # What a script of ours has no business with.
 _HIDDEN = ("exec", "socket", "load", "exit", "open", "cd")
+_XDC_TCL = {"set", "expr", "list"}  # all of Tcl that a constraint file may use (UG903)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class _Recorder:
     def __init__(self, interpreter: Any) -> None:
         self.interpreter = interpreter
         self.table = load_table(HERE / "commands.toml")
-        self.model = Model(HERE / "catalog.toml")
+        self.model = Model(HERE / "catalog.toml", interpreter.splitlist)
         self.calls: list[Call] = []
         self.failures: list[str] = []
 
@@ -53,7 +54,26 @@ class _Recorder:
             self.failures.append(text)
             return "1", text
         self.calls.append(call)
+        if entry.get("constrains"):
+            try:
+                self._run_constraints()
+            except ScriptError as error:
+                self.failures.append(str(error))
+                return "1", str(error)
         return "0", () if result is None else result if isinstance(result, str) else tuple(result)
+
+    def _run_constraints(self) -> None:
+        """Vivado does so when it synthesizes: too late for a word that is misspelt."""
+        import tkinter
+
+        for file in self.model.of("file", parent="fileset:constrs_1"):
+            self.model.constraint_file = file
+            try:
+                self.interpreter.call("interp", "invokehidden", "constraints", "source", file.name)
+            except tkinter.TclError as error:
+                raise ScriptError(f"{Path(file.name).name}: {error}") from error
+            finally:
+                self.model.constraint_file = None
 
     def _check_objects(self, call: Call, entry: Mapping[str, Any]) -> None:
         for option, kinds in entry.get("objects", {}).items():
@@ -102,9 +122,15 @@ def record(script: Path, *, timeout_s: int = TIMEOUT_S) -> Recording:
         }
         interp create vivado
         interp eval vivado {namespace eval ipx {}}
+        interp create constraints
     """)
-    for name in recorder.table:
+    for name in interpreter.splitlist(interpreter.eval("interp eval constraints {info commands}")):
+        if name not in _XDC_TCL:
+            interpreter.call("interp", "hide", "constraints", name)
+    for name, entry in recorder.table.items():
         interpreter.call("interp", "alias", "vivado", name, "", "recorder_proxy", name)
+        if entry.get("xdc"):
+            interpreter.call("interp", "alias", "constraints", name, "", "recorder_proxy", name)
     for name in _HIDDEN:
         interpreter.call("interp", "hide", "vivado", name)
     deadline = int(time.time()) + timeout_s

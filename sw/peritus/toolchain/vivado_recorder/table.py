@@ -26,7 +26,7 @@ _KEYS = {
         "writes",
         "needs",
     ),
-    *("effect", "kind"),
+    *("effect", "kind", "xdc", "constrains"),
 }
 
 
