@@ -8,6 +8,7 @@ is simulated as something else.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import itertools
 import json
@@ -26,7 +27,7 @@ from peritus.toolchain.verilator import CXX
 TIMEOUT_S = 600.0
 FLAGS = ("-std=gnu++20", "-O3", "-march=native", "-shared", "-fPIC")
 INITVALS = [f"INITVAL_{i:02X}" for i in range(64)]  # of 16 times 18 bits, in 20 each
-TABLES, TABLE_INPUTS = ("LUT4", "PFUMX", "L6MUX21", "CCU2C"), 5  # cells that become gates::Table
+TABLES = ("LUT4", "PFUMX", "L6MUX21", "CCU2C")  # cells that become gates::Table
 WIDEST = 36  # of a block RAM, with one port to write and one to read
 CONSTANTS = {"0", "1", "x"}
 OFF = {"0", "x"}
@@ -231,52 +232,48 @@ def _pins(name: str, count: int) -> list[str]:
     return [f"{name}{i}" for i in range(count)]
 
 
-def _table(function: Callable[[Sequence[int]], int], inputs: Sequence[int], out: int) -> list[int]:
-    """A row of gates::Table; `function` of the inputs' values."""
-    values = [function([index >> i & 1 for i in range(len(inputs))]) for index in range(1 << len(inputs))]
-    packed = sum(value << index for index, value in enumerate(values))
-    return [packed, out, *inputs, *[0] * (TABLE_INPUTS - len(inputs))]
+def _values(function: Callable[[Sequence[int]], int], inputs: int) -> int:
+    """The table of a function of 0 and 1: bit i is its value where the inputs are the bits of i."""
+    values = [function([index >> i & 1 for i in range(inputs)]) for index in range(1 << inputs)]
+    return sum(value << index for index, value in enumerate(values))
 
 
-def _look_up(init: int, inputs: Sequence[int]) -> int:
-    return init >> sum(value << i for i, value in enumerate(inputs)) & 1
+def _look_up(values: int, inputs: Sequence[int]) -> int:
+    return values >> sum(value << i for i, value in enumerate(inputs)) & 1
 
 
-def _select(inputs: Sequence[int]) -> int:
-    return inputs[1] if inputs[2] else inputs[0]
+SELECT = _values(lambda v: v[1] if v[2] else v[0], 3)
+
+
+@functools.cache
+def _carry(init: int, cut: bool) -> tuple[int, int]:
+    """Tables of half a CCU2C, of A, B, C, D and the carry: its sum, the next carry.
+
+    A LUT's output is inverted by the carry; where it is 1 the carry passes, where it is 0 the next carry is
+    what the lowest four bits of the LUT are for A and B. `cut` (INJECT1): from the carry, and from these.
+    """
+    total = _values(lambda v: _look_up(init, v[:4]) ^ (v[4] & (not cut)), 5)
+    carried = _values(lambda v: v[4] if _look_up(init, v[:4]) else _look_up(init, v[:2]) & (not cut), 5)
+    return total, carried
 
 
 def _tables(cell: _Cell, fresh: Iterator[int]) -> Iterable[list[int]]:
     """Rows of gates::Table. fresh: nets that the netlist does not have."""
     if cell.kind == "LUT4":
-        init = cell.number("INIT")
-        yield _table(lambda v: _look_up(init, v), cell.nets("A", "B", "C", "D"), *cell.nets("Z"))
+        yield [cell.number("INIT"), *cell.nets("Z", "A", "B", "C", "D"), 0]
     elif cell.kind == "PFUMX":
-        yield _table(_select, cell.nets("BLUT", "ALUT", "C0"), *cell.nets("Z"))
+        yield [SELECT, *cell.nets("Z", "BLUT", "ALUT", "C0"), 0, 0]
     elif cell.kind == "L6MUX21":
-        yield _table(_select, cell.nets("D0", "D1", "SD"), *cell.nets("Z"))
+        yield [SELECT, *cell.nets("Z", "D0", "D1", "SD"), 0, 0]
     else:
-        yield from _carry_chain(cell, fresh)
-
-
-def _carry_chain(cell: _Cell, fresh: Iterator[int]) -> Iterable[list[int]]:
-    """Two bits. A LUT's output is inverted by the carry; where it is 1 the carry passes, where it is 0 the
-    next carry is what the lowest four bits of the LUT are for A and B. INJECT1 cuts the carry off from both.
-    """
-    (carry,) = cell.nets("CIN")
-    for half, out in ("0", [next(fresh)]), ("1", cell.nets("COUT")):
-        init, cut = cell.number(f"INIT{half}"), cell.parameter(f"INJECT1_{half}", "YES") == "YES"
-        inputs = [*cell.nets(*(f"{pin}{half}" for pin in "ABCD")), carry]
-
-        def total(v: Sequence[int], init: int = init, cut: bool = cut) -> int:
-            return _look_up(init, v[:4]) ^ (v[4] & (not cut))
-
-        def carried(v: Sequence[int], init: int = init, cut: bool = cut) -> int:
-            return v[4] if _look_up(init, v[:4]) else _look_up(init, v[:2]) & (not cut)
-
-        (carry,) = out
-        yield _table(total, inputs, *cell.nets(f"S{half}"))
-        yield _table(carried, inputs, carry)
+        carry = cell.nets("CIN")
+        for half, carry_out in ("0", [next(fresh)]), ("1", cell.nets("COUT")):
+            cut = cell.parameter(f"INJECT1_{half}", "YES") == "YES"
+            total, carried = _carry(cell.number(f"INIT{half}"), cut)
+            inputs = [*cell.nets(*(f"{pin}{half}" for pin in "ABCD")), *carry]
+            yield [total, *cell.nets(f"S{half}"), *inputs]
+            yield [carried, *carry_out, *inputs]
+            carry = carry_out
 
 
 def _flip_flop(cell: _Cell) -> list[int]:
@@ -295,12 +292,9 @@ def _multiplier(cell: _Cell) -> list[int]:
 
 
 def _block_ram(cell: _Cell, numbers: Mapping[bytes, int]) -> list[int]:
+    rows = [cell.number(name) for name in INITVALS]
     words = np.array(
-        [
-            [cell.number(name) >> 20 * i + 9 * j & 0x1FF for i in range(16) for j in range(2)]
-            for name in INITVALS
-        ],
-        np.uint16,
+        [row >> at & 0x1FF for row in rows for i in range(16) for at in (20 * i, 20 * i + 9)], np.uint16
     )
     try:
         number = numbers[words.tobytes()]
