@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 def placed(reached_mhz: float = 50.0) -> PlacedDesign:
     """Block RAM and nothing else, which ecppack takes."""
-    return PlacedDesign(design(BANKS).split(".tile")[0], report(reached_mhz))
+    return PlacedDesign(design(BANKS).split(".tile")[0], report(reached_mhz), Path("no netlist"))
 
 
 def test_the_folder_for_the_board(small: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,9 +68,13 @@ def ecp5_settings(board: Board) -> Ecp5Settings:
 
 
 def place_board(
-    board: Board, *, timeout_s: float, progress: Callable[[str], None] | None = None
+    board: Board,
+    *,
+    cached_only: bool = False,
+    timeout_s: float,
+    progress: Callable[[str], None] | None = None,
 ) -> PlacedDesign:
-    """The board's design, placed and routed, or from the cache. Raises as place_and_route."""
+    """The board's design, placed and routed, or from the cache. The rest as place_and_route."""
     settings = ecp5_settings(board)
     folder = resource(f"boards/{board.name}")
     sources = [path for path in link_sources(board.hw) if path.suffix == ".sv"]
@@ -80,6 +84,7 @@ def place_board(
         folder / settings.constraints,
         folder / settings.floorplan,
         settings.target,
+        cached_only=cached_only,
         timeout_s=timeout_s,
         progress=progress,
     )

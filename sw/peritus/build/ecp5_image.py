@@ -65,10 +65,18 @@ def preload(config: str, image: NDArray[np.uint8]) -> str:
     return _BLOCK.sub(replace, config)
 
 
+def contents(config: str) -> dict[int, NDArray[np.uint16]]:
+    """Number of each block RAM in a design -> its content, nine bits a word."""
+    return {int(block[1]): _words(block) for block in _BLOCK.finditer(config)}
+
+
+def _words(block: re.Match[str]) -> NDArray[np.uint16]:
+    return np.array([int(word, 16) for word in block[2].split()], np.uint16)
+
+
 def _rows(block: re.Match[str]) -> _Rows:
     """A block RAM's content, row by row. This form has no parity: a word of nine bits holds eight."""
-    words = np.array([int(word, 16) for word in block[2].split()], np.uint16)
-    return np.unpackbits(words.astype(np.uint8), bitorder="little").reshape(-1, RAM_COLUMNS)
+    return np.unpackbits(_words(block).astype(np.uint8), bitorder="little").reshape(-1, RAM_COLUMNS)
 
 
 def _marks(rows: _Rows) -> dict[int, int]:

@@ -8,6 +8,7 @@ What is in the block RAM is exchanged afterwards (peritus.build.ecp5_image), so 
 from __future__ import annotations
 
 import functools
+import gzip
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ from typing import Any
 from peritus.resources import cache_dir as default_cache_dir
 from peritus.toolchain import floorplan as floorplans
 from peritus.toolchain.cache import ContentCache
-from peritus.toolchain.errors import BuildError, ToolNotFound
+from peritus.toolchain.errors import BuildError, ToolchainError, ToolNotFound
 from peritus.toolchain.process import ProcessTimeout, run_logged
 from peritus.toolchain.synth import mapping
 
@@ -33,10 +34,15 @@ TIMEOUT_S = 3600.0  # of each tool
 # Relative to the folder that the tools run in; their WebAssembly builds see nothing outside.
 SOURCES, CONSTRAINTS, NETLIST = Path("source"), Path("constraints.lpf"), Path("netlist.json")
 DESIGN, REPORT = Path("design.config"), Path("report.json")
+KEPT = Path("netlist.json.gz")  # 60 MB without compression
 # Around fixed blocks this placer needs half the time of the default one, and this router a third.
 # Whether the clock is met is in the report, and by how much not.
 OPTIONS = ("--placer", "static", "--router", "router2", "--timing-allow-fail")
 _STEP = re.compile(r"^[\d.]+ Executing (\S+) pass|^Info: ((?:Packing|Placing|Routing|Running)\b[^.]*)")
+
+
+class NotPlaced(ToolchainError):
+    """The design is not in the cache."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,13 @@ class Target:
 class PlacedDesign:
     """A placed and routed design.
 
-    config: text for ecppack. report: nextpnr's own, of critical paths, clocks and utilization.
+    config: text for ecppack. report: nextpnr's own, of critical paths, clocks and utilization. netlist: what
+    it was made from, Yosys's JSON, gzip.
     """
 
     config: str
     report: dict[str, Any]
+    netlist: Path
 
 
 def script(files: Sequence[Path], top: str) -> str:
@@ -87,6 +95,7 @@ def place_and_route(
     target: Target,
     *,
     cache_dir: Path | None = None,
+    cached_only: bool = False,
     timeout_s: float = TIMEOUT_S,
     progress: Callable[[str], None] | None = None,
 ) -> PlacedDesign:
@@ -96,6 +105,7 @@ def place_and_route(
         sources: SystemVerilog files in compilation order, packages first.
         constraints: pins and clocks (.lpf).
         floorplan: where multipliers and block RAMs go (.toml), see peritus.toolchain.floorplan.
+        cached_only: raise NotPlaced where it would have to be built.
         timeout_s: limit for each tool, and for waiting on another process that builds the same.
         progress: called with what the tools are doing.
 
@@ -116,6 +126,9 @@ def place_and_route(
     key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:32]
     root = (cache_dir or default_cache_dir()) / "placed"
     log = root / f"{top}-{key[:12]}.log"
+
+    if cached_only and not (root / key).is_dir():
+        raise NotPlaced(f"{top} has not been placed and routed since it was changed")
 
     def build(draft: Path) -> None:
         for path, file in zip((*sources, constraints), (*files, CONSTRAINTS), strict=True):
@@ -139,10 +152,12 @@ def place_and_route(
                 *("--textcfg", str(DESIGN), "--report", str(REPORT), *OPTIONS),
             ],
         )
-        (draft / NETLIST).unlink()  # 100 MB
+        (draft / KEPT).write_bytes(gzip.compress((draft / NETLIST).read_bytes(), mtime=0))
+        (draft / NETLIST).unlink()
 
     entry = ContentCache(root).get(key, build, lock_timeout_s=2 * timeout_s)
-    return PlacedDesign((entry / DESIGN).read_text(), json.loads((entry / REPORT).read_text()))
+    config, report = (entry / DESIGN).read_text(), json.loads((entry / REPORT).read_text())
+    return PlacedDesign(config, report, entry / KEPT)
 
 
 def write_bitstream(config: str, target: Path, *, timeout_s: float = TIMEOUT_S) -> None:
