@@ -173,7 +173,7 @@ module weight_fetch
       assert (32'(used_q) <= RING_STRIPES) else $error("more stripes consumed or skipped than requested");
       assert (!(seg_done_i && drop_valid_i)) else $error("drop in the cycle of seg_done");
       assert (current_q == (ahead_q == 0)) else $error("current_q is not ahead_q == 0");
-      assert (!(seg_done_i && current_q && !requested)) else $error("a segment consumed before it was requested");
+      assert (!(seg_done_i && current_q && !requested)) else $error("a segment consumed before requested");
     end
   end
 `endif
