@@ -55,7 +55,10 @@ def _allocate(platform: Platform, size: int) -> Buffer:
 
 
 class _Slots:
-    """Equal parts of one buffer, so that one guard window covers exactly what is allocated."""
+    """Equal parts of one buffer, so that one guard window covers exactly what is allocated.
+
+    Whole cache lines (ALIGNMENT bytes): what is done to the caches for one part leaves the others alone.
+    """
 
     def __init__(self, platform: Platform, count: int, size: int) -> None:
         pitch = -(-size // ALIGNMENT) * ALIGNMENT
