@@ -4,7 +4,8 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import bench_driver
@@ -23,6 +24,7 @@ from peritus.driver.runner import FRAME_BUFFERS, IN_FLIGHT, FrameRunner
 from peritus.hw import registers as reg
 from peritus.hw.registers import Offset
 from peritus.image import ImageError
+from peritus.program.bundle import BundleTaskError
 
 SERVICE_S = 1.6e-3
 
@@ -79,6 +81,39 @@ class TestFrameBuffers:
             seen.add((buffer.ctypes.data, device.registers[low]))
         # Always the same address for the same memory: what was filled is what the device was given.
         assert len(seen) == len({address for address, _ in seen}) == FRAME_BUFFERS
+
+    @pytest.mark.parametrize(
+        "view",
+        [
+            lambda buffer: buffer[:, :, :],
+            lambda buffer: buffer.reshape(-1).reshape(buffer.shape),
+            lambda buffer: np.frombuffer(buffer.data, np.uint8).reshape(buffer.shape),
+        ],
+    )
+    def test_a_view_of_all_of_one_is_the_buffer(
+        self, device: NullDevice, view: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    ) -> None:
+        for _ in range(2 * FRAME_BUFFERS):
+            buffer = device.buffer()
+            device.run(view(buffer), task="first")
+        device.release(view(device.buffer()))
+
+    def test_a_view_that_is_another_image_is_copied(self, device: NullDevice) -> None:
+        buffer = device.buffer()
+        strange = np.lib.stride_tricks.as_strided(buffer, strides=(0, 3, 1))  # the first row, again and again
+        for image in (buffer[::-1], strange):
+            device.run(image, task="first")
+        device.release(buffer)  # still the caller's
+
+    @pytest.mark.parametrize("tasks", [["first"], ["first", "unknown"]])
+    def test_a_stream_takes_none_that_it_does_not_run(self, device: NullDevice, tasks: list[str]) -> None:
+        def camera() -> Iterator[NDArray[np.uint8]]:
+            while True:
+                yield device.buffer()
+
+        for _ in range(2 * FRAME_BUFFERS):
+            with suppress(BundleTaskError):
+                list(device.stream(camera(), tasks))
 
     def test_each_belongs_to_one_at_a_time(self, device: NullDevice) -> None:
         held = [device.buffer() for _ in range(FRAME_BUFFERS)]

@@ -110,7 +110,8 @@ class DrivenDevice(ABC):
         """Run one job per image and task for as long as there are both; results in order, as they come.
 
         images is asked for the next one as soon as the device has room for it, so that its queue is full: up
-        to IN_FLIGHT images ahead of the result. An image that is a frame buffer of this device is not copied.
+        to IN_FLIGHT images ahead of the result. An image that is a frame buffer of this device, or a view of
+        all of one, is not copied.
         The device is in use until the iterator ends or is closed. Raises as run.
         """
         _, bundle = self._loaded()
@@ -205,10 +206,13 @@ class DrivenDevice(ABC):
 def _requests(
     bundle: Bundle, images: Iterable[NDArray[np.uint8]], tasks: Iterable[str], features: bool, *, strict: bool
 ) -> Iterator[Request]:
-    """Checked as they are taken; strict: ValueError if there are not as many images as tasks."""
+    """Checked as they are taken; strict: ValueError if there are not as many images as tasks.
+
+    An image is asked for once there is a task for it: a camera gives a frame buffer away with it.
+    """
     height, width = bundle.image_height, bundle.image_width
-    for image, task in zip(images, tasks, strict=strict):
-        yield Request(check_image(image, height, width), bundle.task_index(task), features)
+    for task, image in zip(map(bundle.task_index, tasks), images, strict=strict):
+        yield Request(check_image(image, height, width), task, features)
 
 
 def _perf(counters: Counters | None, seconds: float) -> Perf:
