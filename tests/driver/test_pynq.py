@@ -21,7 +21,7 @@ from copy_program import FETCHES, HOSTILE, HW, IMAGE, INIT, PROGRAM, bundle, tab
 from numpy.typing import NDArray
 
 import peritus
-from peritus.devices import Result
+from peritus.devices import Result, pynq_device
 from peritus.devices.pynq_device import PynqDevice
 from peritus.devices.pynq_sim import PynqSimDevice
 from peritus.devices.reference import ReferenceDevice
@@ -210,6 +210,23 @@ class TestBitstream:
             PynqDevice(HW, bitstream=nano, board=board)
         write_bitstream(tmp_path, HW)
         with PynqDevice(HW, bitstream=nano, board=board) as device:  # the board is as good as before
+            device.load(bundle())
+            check_works(device)
+
+    def test_one_that_never_ends_loading(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from peritus.devices.pynq_board import SimulatedBoard
+        from peritus.devices.pynq_soc import write_bitstream
+
+        board, go_on = SimulatedBoard(), threading.Event()
+        configure = board.configure
+        monkeypatch.setattr(board, "configure", lambda hw: (go_on.wait(60), configure(hw)))
+        bitstream = write_bitstream(tmp_path, HW)
+        with monkeypatch.context() as patch:
+            patch.setattr(pynq_device, "PYNQ_TIMEOUT_S", 0.2)
+            with pytest.raises(BoardError, match=r"loading .*peritus_nano.bit: not done within 0\.2 s"):
+                PynqDevice(HW, bitstream=bitstream, board=board)
+        go_on.set()
+        with PynqDevice(HW, bitstream=bitstream, board=board) as device:
             device.load(bundle())
             check_works(device)
 

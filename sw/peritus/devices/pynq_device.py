@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from peritus.driver.pynq_ip import PynqPlatform
 
 DEFAULT_LIMIT = Limit(seconds=10)  # for each frame
+PYNQ_TIMEOUT_S = 120.0  # for what PYNQ does without a limit: finding a board, loading a bitstream
 T = TypeVar("T")
 
 
@@ -163,7 +164,9 @@ def _lock(board: Any) -> IO[str]:
 def _in_loop(function: Callable[[], T], what: str) -> T:
     """Call PYNQ where its interrupts will be waited for; its many kinds of errors as BoardError."""
     try:
-        return private_loop().call(function)
+        return private_loop().call(function, PYNQ_TIMEOUT_S)
+    except BoardError as error:
+        raise BoardError(f"{what}: {error}") from error
     except Exception as error:
         raise BoardError(f"{what}: {type(error).__name__}: {error}") from error
 
