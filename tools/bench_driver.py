@@ -84,7 +84,8 @@ def open_null(device: str, hw: HwConfig, service_s: float, folder: Path) -> tupl
     from peritus.devices.pynq_soc import write_bitstream
 
     board = NullBoard(service_s)
-    return PynqDevice(hw, bitstream=write_bitstream(folder, hw), board=board), board.registers.clock
+    opened = PynqDevice(hw, bitstream=write_bitstream(folder, hw), board=board, lock_folder=folder)
+    return opened, board.registers.clock
 
 
 def images(device: DrivenDevice, bundle: Bundle, in_place: bool) -> Iterator[NDArray[np.uint8]]:

@@ -6,6 +6,7 @@ PYNQ's Overlay, MMIO, allocate and Interrupt are unmodified; the board has cache
 
 import asyncio
 import functools
+import os
 import sys
 import threading
 import time
@@ -182,6 +183,26 @@ class TestBitstream:
         with pytest.raises(BoardError, match="PYNQ finds no board"):
             PynqDevice(HW, bitstream=tmp_path / "peritus_nano.bit")
 
+    def test_only_root_drives_a_board(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        import pynq
+
+        for name in ("peritus_nano.bit", "peritus_nano.hwh"):
+            (tmp_path / name).touch()
+        monkeypatch.setattr(type(pynq.Device), "devices", property(lambda _: ["a board"]))
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        with pytest.raises(BoardError, match=r"only root .* user 1000"):
+            PynqDevice(HW, bitstream=tmp_path / "peritus_nano.bit", lock_folder=tmp_path)
+
+    def test_no_place_for_the_lock(self, tmp_path: Path) -> None:
+        from peritus.devices.pynq_board import SimulatedBoard
+        from peritus.devices.pynq_soc import write_bitstream
+
+        board, bitstream = SimulatedBoard(), write_bitstream(tmp_path, HW)
+        with pytest.raises(
+            BoardError, match=r"lock file .*/absent/peritus_.*\.lock cannot be opened: No such"
+        ):
+            PynqDevice(HW, bitstream=bitstream, board=board, lock_folder=tmp_path / "absent")
+
     def test_no_pynq(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pynq", None)
         with pytest.raises(BoardError, match=r"not installed.*peritus\[board\]"):
@@ -195,21 +216,23 @@ class TestBitstream:
         nano = write_bitstream(tmp_path, HW)
         edge = load_config("edge")
         with pytest.raises(ForeignDevice, match=rf"{HW.hash64:#018x}, edge is {edge.hash64:#018x}"):
-            PynqDevice(edge, bitstream=nano, board=board)
+            PynqDevice(edge, bitstream=nano, board=board, lock_folder=tmp_path)
         old = ip.VLNV.replace(ip.VERSION, "0.9")
         for vlnv, hint in ((old, old), ("xilinx.com:ip:axi_dma:7.1", "axi_dma")):
             write_bitstream(tmp_path, HW, vlnv=vlnv)
             with pytest.raises(ForeignDevice, match=rf"has no {ip.VLNV}; it has .*{hint}"):
-                PynqDevice(HW, bitstream=nano, board=board)
+                PynqDevice(HW, bitstream=nano, board=board, lock_folder=tmp_path)
         write_bitstream(tmp_path, HW)
         nano.write_bytes(bytes(100))
         with pytest.raises(BoardError, match="no bitstream of a simulated board"):
-            PynqDevice(HW, bitstream=nano, board=board)
+            PynqDevice(HW, bitstream=nano, board=board, lock_folder=tmp_path)
         nano.with_suffix(".hwh").write_text("<x/>")
         with pytest.raises(BoardError, match="loading"):
-            PynqDevice(HW, bitstream=nano, board=board)
+            PynqDevice(HW, bitstream=nano, board=board, lock_folder=tmp_path)
         write_bitstream(tmp_path, HW)
-        with PynqDevice(HW, bitstream=nano, board=board) as device:  # the board is as good as before
+        with PynqDevice(
+            HW, bitstream=nano, board=board, lock_folder=tmp_path
+        ) as device:  # the board is as good as before
             device.load(bundle())
             check_works(device)
 
@@ -224,9 +247,9 @@ class TestBitstream:
         with monkeypatch.context() as patch:
             patch.setattr(pynq_device, "PYNQ_TIMEOUT_S", 0.2)
             with pytest.raises(BoardError, match=r"loading .*peritus_nano.bit: not done within 0\.2 s"):
-                PynqDevice(HW, bitstream=bitstream, board=board)
+                PynqDevice(HW, bitstream=bitstream, board=board, lock_folder=tmp_path)
         go_on.set()
-        with PynqDevice(HW, bitstream=bitstream, board=board) as device:
+        with PynqDevice(HW, bitstream=bitstream, board=board, lock_folder=tmp_path) as device:
             device.load(bundle())
             check_works(device)
 
@@ -348,12 +371,12 @@ class TestConcurrentUse:
         from peritus.devices.pynq_soc import write_bitstream
 
         board, bitstream = SimulatedBoard(), write_bitstream(tmp_path, HW)
-        with PynqDevice(HW, bitstream=bitstream, board=board) as device:
+        with PynqDevice(HW, bitstream=bitstream, board=board, lock_folder=tmp_path) as device:
             device.load(bundle())
             with pytest.raises(DeviceBusy, match="open already"):
-                PynqDevice(HW, bitstream=bitstream, board=board)
+                PynqDevice(HW, bitstream=bitstream, board=board, lock_folder=tmp_path)
             check_works(device)
-        with PynqDevice(HW, bitstream=bitstream, board=board) as device:
+        with PynqDevice(HW, bitstream=bitstream, board=board, lock_folder=tmp_path) as device:
             device.load(bundle())
             check_works(device)
 
