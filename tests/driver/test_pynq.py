@@ -32,6 +32,7 @@ from peritus.driver.errors import (
     BoardError,
     DeviceBusError,
     DeviceBusy,
+    DeviceClosed,
     DeviceError,
     DeviceTimeout,
     ForeignDevice,
@@ -406,6 +407,27 @@ class TestConcurrentUse:
         assert refused
         assert not wrong
         check_works(device)
+
+    def test_closing_under_another_thread(self, device: PynqSimDevice) -> None:
+        seen, running = [], threading.Event()
+
+        def camera() -> Iterator[NDArray[np.uint8]]:
+            while True:
+                yield IMAGE
+
+        def work() -> None:
+            try:
+                for _ in device.stream(camera(), cycle(["first"])):
+                    running.set()
+            except BaseException as error:
+                seen.append(type(error))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert running.wait(60)
+        device.close()
+        thread.join(60)
+        assert seen == [DeviceClosed]
 
     def test_another_overlay_in_its_place(self, device: PynqSimDevice, tmp_path: Path) -> None:
         import pynq
