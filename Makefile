@@ -83,6 +83,18 @@ bench: $(STAMPS)/sim ## Measure cycles, utilization, traffic and simulation time
 test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board $(STAMPS)/link ## Run all tests
 	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
+# The python3.12 on PATH, if it runs (a version manager's stub may not); another: BOARD_PYTHON=/path/to/python3.12.
+BOARD_PYTHON ?= $(shell python3.12 -c 'import sys; print(sys.executable)' 2>/dev/null)
+BOARD_VENV := build/venv_board
+
+.PHONY: board-python
+board-python: ## Run the driver's tests, but those on the simulator, on Python 3.12 as boards have it
+	@if test -z "$(BOARD_PYTHON)"; then echo "skipped: no python3.12 on PATH; name one with BOARD_PYTHON=..."; else \
+	  $(MAKE) --no-print-directory VENV=$(BOARD_VENV) PYTHON=$(BOARD_PYTHON) $(BOARD_VENV)/.stamps/board && \
+	  $(BOARD_VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+	    -c requirements/dev.txt pytest pytest-timeout && \
+	  $(BOARD_VENV)/bin/python -m pytest tests/driver $(PYTEST_ARGS); fi
+
 .PHONY: lint
 lint: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev ## ruff, mypy --strict, verible and Verilator -Wall
 	$(BIN)/ruff check .

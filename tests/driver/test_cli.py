@@ -3,13 +3,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 import peritus
-from peritus.cli import app
+from peritus.cli import app, common
+from peritus.devices import pynq_device, rtl, uart
+from peritus.driver.platform import Limit
+from peritus.errors import PeritusError
 
 RUN = ["run", "micro.bundle", "--image", "image.png", "--task", "depth"]
 
@@ -39,3 +43,21 @@ def test_without_a_bitstream_the_message_says_where_it_belongs() -> None:
     result = CliRunner().invoke(app, [*RUN, "--device", "pynq"])
     assert result.exit_code == 1
     assert "peritus_nano.bit does not exist" in result.output
+
+
+@pytest.mark.usefixtures("bundle_here")
+@pytest.mark.parametrize("device", ["pynq", "ulx3s", "rtl", "pynq-sim", "ulx3s-sim"])
+def test_without_a_timeout_the_device_has_its_own(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten seconds on a board, not the minutes of a simulation."""
+    limits = []
+
+    def record(*_: Any, **options: Any) -> None:
+        limits.append(options.get("limit"))
+        raise PeritusError("recorded")
+
+    monkeypatch.setattr(common, "open_device", record)
+    for options in ([], ["--timeout", "7"]):
+        assert CliRunner().invoke(app, [*RUN, "--device", device, *options]).exit_code == 1
+    assert limits == [None, Limit(seconds=7)]
+    assert pynq_device.DEFAULT_LIMIT == uart.DEFAULT_LIMIT == Limit(seconds=10)
+    assert rtl.DEFAULT_LIMIT.seconds == 600

@@ -55,7 +55,12 @@ OPTIONS = {
     "ulx3s": ("port",),
     "ulx3s-sim": ("preloaded",),
 }
-TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds until a silent device counts as hung.")]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        min=1, help="Seconds until a silent device counts as hung; default: 10 on a board, else 600."
+    ),
+]
 
 
 def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
@@ -155,15 +160,17 @@ def counting(text: str) -> Iterator[Callable[[str, int, int], None]]:
         )
 
 
-def open_with_progress(name: str, hw: HwConfig, timeout: float, **options: Any) -> Device:
+def open_with_progress(name: str, hw: HwConfig, timeout: float | None, **options: Any) -> Device:
     """Open a device; while a simulator is built for it, a bar shows how far that is.
 
-    options: of any device; each takes its own of OPTIONS.
+    timeout: seconds for each frame; None: the device's own limit. options: of any device; each takes its own
+    of OPTIONS.
     """
-    limit = Limit(seconds=timeout)
     options = {option: options[option] for option in OPTIONS.get(name, ()) if option in options}
+    if timeout is not None:
+        options["limit"] = Limit(seconds=timeout)
     if name in ("pynq", "ulx3s"):
-        return open_device(name, hw, limit=limit, **options)
+        return open_device(name, hw, **options)
     if name not in ("rtl", "pynq-sim", "ulx3s-sim"):
         return open_device(name, hw)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -173,4 +180,4 @@ def open_with_progress(name: str, hw: HwConfig, timeout: float, **options: Any) 
         def show(build: Any) -> None:
             progress.update(task, completed=build.done, total=build.total or None)
 
-        return open_device(name, hw, limit=limit, progress=show, **options)
+        return open_device(name, hw, progress=show, **options)

@@ -42,7 +42,7 @@ def demo_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures and JSON.")] = Path(
         "build/demo"
     ),
-    timeout: TimeoutOption = 600.0,
+    timeout: TimeoutOption = None,
     json_target: JsonOption = None,
 ) -> None:
     """Turn a street scene into segmentation and depth maps, and compare every integer with the reference."""

@@ -53,7 +53,7 @@ def run_command(
     port: Annotated[
         str | None, typer.Option(help="ulx3s: serial port; default: the one with the board's USB ID.")
     ] = None,
-    timeout: TimeoutOption = 600.0,
+    timeout: TimeoutOption = None,
     json_target: JsonOption = None,
 ) -> None:
     """Run one image through a bundle on a device."""

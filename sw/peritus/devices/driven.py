@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peritus.devices.device import NotLoaded, Perf, Result, unpack_result
-from peritus.driver.accelerator import Accelerator, Counters
-from peritus.driver.errors import DeviceBusy
+from peritus.driver.accelerator import RESET_TIMEOUT_S, Accelerator, Counters
+from peritus.driver.errors import DeviceBusy, DeviceClosed
 from peritus.driver.platform import Limit, Platform
 from peritus.driver.runner import FrameRunner, Request
 from peritus.errors import PeritusError
@@ -29,7 +29,8 @@ class DrivenDevice(ABC):
     """peritus.devices.Device over a driver platform; a subclass makes the platform.
 
     One call at a time: another thread's call, or one during an unfinished stream, raises DeviceBusy. After
-    any error the next call resets the device and loads the program again; the bundle stays loaded.
+    any error the next call resets the device and loads the program again; the bundle stays loaded. After
+    close() all calls raise DeviceClosed.
 
     Args:
         hw: the configuration expected. limit: for loading the program and for each frame.
@@ -43,7 +44,9 @@ class DrivenDevice(ABC):
         self._bundle: Bundle | None = None
         self._runner: FrameRunner | None = None
         self._failed = False
-        self._in_use = threading.Lock()
+        self._in_use = threading.Lock()  # one caller's, from the first frame to the last
+        self._at_work = threading.Lock()  # held while the device is touched, not while others' code runs
+        self._closed = False
 
     # --- for the subclass ---
 
@@ -76,7 +79,8 @@ class DrivenDevice(ABC):
             ForeignDevice: the device is not of the configuration expected.
         """
         bundle.check_hardware(self.hw)
-        with self._used():
+        with self._used(), self._at_work:
+            self._check_open()
             self._load(bundle)
 
     def _load(self, bundle: Bundle) -> None:
@@ -110,7 +114,8 @@ class DrivenDevice(ABC):
         """Run one job per image and task for as long as there are both; results in order, as they come.
 
         images is asked for the next one as soon as the device has room for it, so that its queue is full: up
-        to IN_FLIGHT images ahead of the result. An image that is a frame buffer of this device is not copied.
+        to IN_FLIGHT images ahead of the result. An image that is a frame buffer of this device, or a view of
+        all of one, is not copied.
         The device is in use until the iterator ends or is closed. Raises as run.
         """
         _, bundle = self._loaded()
@@ -135,7 +140,7 @@ class DrivenDevice(ABC):
         Abandons what is running; the bundle stays loaded. If a soft reset is of no help the device is powered
         up afresh.
         """
-        with self._used():
+        with self._used(), self._at_work:
             self._reset()
 
     def _reset(self) -> None:
@@ -150,6 +155,7 @@ class DrivenDevice(ABC):
             self._load(bundle)
 
     def _loaded(self) -> tuple[FrameRunner, Bundle]:
+        self._check_open()
         if self._runner is None or self._bundle is None:
             raise NotLoaded(f"the {self.name} device has no bundle: call load() first")
         return self._runner, self._bundle
@@ -164,21 +170,48 @@ class DrivenDevice(ABC):
         finally:
             self._in_use.release()
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise DeviceClosed(f"the {self.name} device has been closed")
+
+    def _taken(self, requests: Iterable[Request]) -> Iterator[Request]:
+        """The requests, for who is _at_work: a camera may take its time, and close() come meanwhile."""
+        pending = iter(requests)
+        while True:
+            self._at_work.release()
+            try:
+                request = next(pending, None)
+            finally:
+                self._at_work.acquire()
+            self._check_open()
+            if request is None:
+                return
+            yield request
+
     def _results(self, requests: Iterable[Request]) -> Iterator[Result]:
         """Results of the requests; a device that failed before is reset first."""
-        self._check_present()
-        if self._failed:
-            self._reset()
-        runner, bundle = self._loaded()
-        self._failed = True  # unless everything below succeeds
+        with self._at_work:
+            self._check_open()
+            self._check_present()
+            if self._failed:
+                self._reset()
+            runner, bundle = self._loaded()
+            self._failed = True  # unless everything below succeeds
+            frames = runner.frames(self._taken(requests))
         started = time.perf_counter()
-        for frame in runner.frames(requests):
-            now = time.perf_counter()
-            perf = _perf(frame.counters, now - started)
+        while True:
+            with self._at_work:
+                self._check_open()
+                frame = next(frames, None)
+                if frame is None:
+                    self._check()
+                    self._failed = False
+                    return
+                now = time.perf_counter()
+                perf = _perf(frame.counters, now - started)
+                result = unpack_result(bundle, frame.request.task, frame.output, frame.features, perf)
             started = now
-            yield unpack_result(bundle, frame.request.task, frame.output, frame.features, perf)
-        self._check()
-        self._failed = False
+            yield result
 
     def _unload(self) -> None:
         runner, self._runner = self._runner, None
@@ -190,8 +223,20 @@ class DrivenDevice(ABC):
             self._power_down()
 
     def close(self) -> None:
-        """Give the device back."""
-        self._unload()
+        """Give the device back. Another thread's call, or an unfinished stream, ends as DeviceClosed.
+
+        Raises:
+            DeviceBusy: another thread is still at the frame it was at, after the limit of a frame. It will
+                end as above, and close() can be called again.
+        """
+        self._closed = True
+        seconds = self._limit.seconds + 2 * RESET_TIMEOUT_S
+        if not self._at_work.acquire(timeout=seconds):
+            raise DeviceBusy(f"the {self.name} device is still in use by another thread after {seconds:g} s")
+        try:
+            self._unload()
+        finally:
+            self._at_work.release()
 
     def __enter__(self) -> Self:
         return self
@@ -205,10 +250,13 @@ class DrivenDevice(ABC):
 def _requests(
     bundle: Bundle, images: Iterable[NDArray[np.uint8]], tasks: Iterable[str], features: bool, *, strict: bool
 ) -> Iterator[Request]:
-    """Checked as they are taken; strict: ValueError if there are not as many images as tasks."""
+    """Checked as they are taken; strict: ValueError if there are not as many images as tasks.
+
+    An image is asked for once there is a task for it: a camera gives a frame buffer away with it.
+    """
     height, width = bundle.image_height, bundle.image_width
-    for image, task in zip(images, tasks, strict=strict):
-        yield Request(check_image(image, height, width), bundle.task_index(task), features)
+    for task, image in zip(map(bundle.task_index, tasks), images, strict=strict):
+        yield Request(check_image(image, height, width), task, features)
 
 
 def _perf(counters: Counters | None, seconds: float) -> Perf:

@@ -2,8 +2,8 @@
 """A Zynq UltraScale+ board for PYNQ whose programmable logic is the simulated RTL.
 
 PYNQ runs on it unmodified, and on PYNQ the driver. It has registers (of the accelerator, the interrupt
-controller and the clock generators), contiguous memory behind caches that are not coherent, and a UIO device
-for the interrupt. Needs PYNQ.
+controller and the clock generators), contiguous memory behind caches that are not coherent and evict lines
+whenever the processor touches a register, and a UIO device for the interrupt. Needs PYNQ.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import asyncio
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pynq.buffer import PynqBuffer
 
+from peritus.devices.caches import LINE, SETS, CachedMemory
 from peritus.devices.pynq_soc import CLOCK_GENERATORS, IO_PLL, Event, Soc
 from peritus.devices.rtl import build_rtl
-from peritus.devices.rtl_platform import MEMORY_BASE, BufferPool, SimulatedBuffer
+from peritus.devices.rtl_platform import MEMORY_BASE, BufferPool
 from peritus.devices.simulation import DdrParameters, Simulation, SimulationError
 from peritus.hw import ip
 from peritus.hw.config import HwConfig
@@ -30,14 +29,6 @@ from peritus.toolchain.build import BuildProgress
 MEMORY_BYTES = 128 << 20
 ACCESS_CYCLES = 256  # that pass for each register access of the processor
 STEP_CYCLES = 20_000  # simulated at once while an interrupt is waited for
-
-
-@dataclass(frozen=True, eq=False)
-class _Storage:
-    """Memory of one buffer: as the device sees it, and as the processor sees it through its caches."""
-
-    ddr: SimulatedBuffer
-    cached: NDArray[np.uint8]
 
 
 class SimulatedBoard(Soc):
@@ -64,6 +55,8 @@ class SimulatedBoard(Soc):
         self.memory = np.zeros(memory_bytes, np.uint8)
         self.memory_base = MEMORY_BASE
         self._pool = BufferPool(self.memory, MEMORY_BASE)
+        self._cached: dict[int, CachedMemory] = {}  # by bus address
+        self._rng = np.random.default_rng(0)
         self._simulation: Simulation | None = None
         self._clocks = {base + n: 0 for base, size in CLOCK_GENERATORS.items() for n in range(0, size, 4)}
         self._clocks[IO_PLL[0]] = IO_PLL[1]
@@ -137,9 +130,12 @@ class SimulatedBoard(Soc):
             else:
                 raise SimulationError(f"write of {address:#x}: nothing is there")
 
-    def _pass_time(self) -> None:
-        self.simulation.run(ACCESS_CYCLES)
+    def _pass_time(self, cycles: int = ACCESS_CYCLES) -> None:
+        self.simulation.run(cycles)
         self.controller.drive(self.simulation.irq)
+        number = int(self._rng.integers(SETS))
+        for memory in list(self._cached.values()):  # a buffer may be given back meanwhile
+            memory.evict(number)
 
     # --- memory ---
 
@@ -147,31 +143,36 @@ class SimulatedBoard(Soc):
         """PYNQ's buffer in the simulated memory; RuntimeError, as PYNQ's, if it is full."""
         count = int(np.prod(shape)) * np.dtype(dtype).itemsize
         try:
-            ddr = self._pool.allocate(count)
+            ddr = self._pool.allocate(-(-count // LINE) * LINE)
         except SimulationError as error:
             raise RuntimeError(f"BO allocation failed: {error}") from error
-        storage = _Storage(ddr, np.zeros(count, np.uint8))
+        cached = self._cached[ddr.address] = CachedMemory(ddr.array, self._rng)
         buffer = PynqBuffer(
             shape,
             dtype,
             device=self,
             device_address=ddr.address,
-            bo=storage,
-            buffer=storage.cached,
+            bo=cached,
+            buffer=cached.array,
             coherent=False,
         )
-        weakref.finalize(buffer, self._pool.free, ddr)
+
+        def give_back() -> None:
+            del self._cached[ddr.address]
+            self._pool.free(ddr)
+
+        weakref.finalize(buffer, give_back)
         return buffer
 
-    def flush(self, bo: _Storage, offset: int, ptr: int, size: int) -> None:
+    def flush(self, bo: CachedMemory, offset: int, ptr: int, size: int) -> None:
         """Caches to memory."""
         with self._access:
-            bo.ddr.array[offset : offset + size] = bo.cached[offset : offset + size]
+            bo.flush(offset, size)
 
-    def invalidate(self, bo: _Storage, offset: int, ptr: int, size: int) -> None:
+    def invalidate(self, bo: CachedMemory, offset: int, ptr: int, size: int) -> None:
         """The processor sees what is in memory."""
         with self._access:
-            bo.cached[offset : offset + size] = bo.ddr.array[offset : offset + size]
+            bo.invalidate(offset, size)
 
     # --- interrupt: what PYNQ expects of a UIO device ---
 
@@ -189,8 +190,7 @@ class SimulatedBoard(Soc):
         with self._access:
             if self._simulation is None or not self._waiting:
                 return
-            self._simulation.run(STEP_CYCLES)
-            self.controller.drive(self._simulation.irq)
+            self._pass_time(STEP_CYCLES)
             interrupted = self.controller.output
         if interrupted:
             events, self._waiting = self._waiting, []

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from peritus.driver.pynq_ip import PynqPlatform
 
 DEFAULT_LIMIT = Limit(seconds=10)  # for each frame
+LOCK_FOLDER = Path("/run")  # root's alone, as PYNQ's registers and memory are
+PYNQ_TIMEOUT_S = 120.0  # for what PYNQ does without a limit: finding a board, loading a bitstream
 T = TypeVar("T")
 
 
@@ -37,12 +39,14 @@ class PynqDevice(DrivenDevice):
         bitstream: .bit with its .hwh beside it; default: peritus_<hw>.bit in the current folder.
         limit: for each frame, in seconds.
         interrupts: False to poll instead, as is done where the overlay or the board offers no interrupt.
-        board: a pynq.Device; default: the one that PYNQ finds.
+        board: a pynq.Device; default: the one that PYNQ finds, which takes root.
+        lock_folder: where a file is locked while the board is open.
 
     overlay: the pynq.Overlay that has been loaded.
 
     Raises:
-        BoardError: PYNQ is not installed, there is no board or no bitstream, or PYNQ cannot load it.
+        BoardError: PYNQ is not installed, there is no board or no bitstream, the caller is not root, the lock
+            file cannot be opened, or PYNQ cannot load the bitstream.
         ForeignDevice: the bitstream is not of this accelerator, driver version and configuration.
         DeviceBusy: the board is open already, here or in another process.
     """
@@ -57,12 +61,13 @@ class PynqDevice(DrivenDevice):
         limit: Limit = DEFAULT_LIMIT,
         interrupts: bool = True,
         board: Any = None,
+        lock_folder: Path = LOCK_FOLDER,
     ) -> None:
         super().__init__(hw, limit)
         self._bitstream = _check_bitstream(Path(bitstream or ip.bitstream_name(hw)))
         self._interrupts = interrupts
         self._board = board if board is not None else _find_board()
-        self._lock = _lock(self._board)
+        self._lock = _lock(self._board, lock_folder)
         try:
             self._platform = self._open()
         except BaseException:
@@ -142,28 +147,40 @@ def _find_board() -> Any:
             warnings.simplefilter("ignore", UserWarning)  # says what is raised below
             return list(pynq.Device.devices)
 
-    boards = _in_loop(probe, "looking for a board")
+    user = os.geteuid()
+    boards = _in_loop(probe, "looking for a board" + (f" as user {user}, not as root" if user else ""))
     if not boards:
         raise BoardError("PYNQ finds no board here: run on the board, as root, with XRT's environment set")
+    if user != 0:
+        raise BoardError(f"PYNQ lets only root drive a board, and this is user {user}: sudo -i")
     return boards[0]
 
 
-def _lock(board: Any) -> IO[str]:
+def _lock(board: Any, folder: Path) -> IO[str]:
     """Held until it is closed or the process ends; DeviceBusy if somebody has it."""
     name = re.sub(r"\W", "_", str(board.tag))
-    file = (Path(tempfile.gettempdir()) / f"peritus_{name}.lock").open("a")
+    path = folder / f"peritus_{name}.lock"
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise BoardError(f"the lock file {path} cannot be opened: {error.strerror}") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise DeviceBusy(f"the board {board.tag} is open already ({file.name} is locked)") from None
+        raise DeviceBusy(f"the board {board.tag} is open already ({path} is locked)") from None
+    except OSError as error:
+        file.close()
+        raise BoardError(f"the lock file {path} cannot be locked: {error.strerror}") from error
     return file
 
 
 def _in_loop(function: Callable[[], T], what: str) -> T:
     """Call PYNQ where its interrupts will be waited for; its many kinds of errors as BoardError."""
     try:
-        return private_loop().call(function)
+        return private_loop().call(function, PYNQ_TIMEOUT_S)
+    except BoardError as error:
+        raise BoardError(f"{what}: {error}") from error
     except Exception as error:
         raise BoardError(f"{what}: {type(error).__name__}: {error}") from error
 

@@ -55,7 +55,12 @@ class PynqSimDevice(PynqDevice):
         self.simulated_board = SimulatedBoard(memory_bytes=memory_bytes, ddr=ddr)
         bitstream = write_bitstream(Path(self._folder.name), hw)
         super().__init__(
-            hw, bitstream=bitstream, limit=limit, interrupts=interrupts, board=self.simulated_board
+            hw,
+            bitstream=bitstream,
+            limit=limit,
+            interrupts=interrupts,
+            board=self.simulated_board,
+            lock_folder=Path(self._folder.name),
         )
 
     def close(self) -> None:

@@ -62,5 +62,9 @@ class DeviceBusy(DeviceError):
     """Somebody else uses the device: another thread, an unfinished stream, or another process."""
 
 
+class DeviceClosed(DeviceError):
+    """The device has been closed, perhaps by another thread while this one was using it."""
+
+
 class BoardError(DeviceError):
     """The board cannot be used: no PYNQ, no bitstream, no memory, no rights."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from peritus.driver.errors import BoardError
@@ -29,8 +29,8 @@ class PrivateLoop:
         self._turn = threading.Lock()
         self._helper: ThreadPoolExecutor | None = None
 
-    def run(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
-        """What the coroutine function returns or raises.
+    def run(self, function: Callable[[asyncio.AbstractEventLoop], T], seconds: float) -> T:
+        """What `function` returns or raises, which may run the loop for at most so long.
 
         Raises:
             BoardError: another thread runs the loop for longer than TURN_TIMEOUT_S.
@@ -38,27 +38,54 @@ class PrivateLoop:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return self._run(function, *arguments)
+            return self._take_turn(function)
         # Called from a coroutine, as in a notebook: a thread has only one running loop.
         if self._helper is None:
             self._helper = ThreadPoolExecutor(1, "peritus-interrupts")
-        return self._helper.submit(self._run, function, *arguments).result()
+        return _result(self._helper.submit(self._take_turn, function), seconds + 2 * TURN_TIMEOUT_S)
 
-    def call(self, function: Callable[[], T]) -> T:
-        """What `function` returns or raises, called in the loop."""
+    def call(self, function: Callable[[], T], seconds: float) -> T:
+        """What `function` returns or raises, called in the loop.
+
+        In a thread of its own, since it may be PYNQ that waits without a limit, and a daemon, so that it does
+        not keep the process from ending.
+
+        Raises:
+            BoardError: it takes longer than `seconds`, or another thread runs the loop for longer than
+                TURN_TIMEOUT_S.
+        """
 
         async def run() -> T:
             return function()
 
-        return self.run(run)
+        future: Future[T] = Future()
 
-    def _run(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+        def work() -> None:
+            try:
+                future.set_result(self._take_turn(lambda loop: loop.run_until_complete(run())))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=work, name="peritus-pynq", daemon=True).start()
+        return _result(future, seconds)
+
+    def _take_turn(self, function: Callable[[asyncio.AbstractEventLoop], T]) -> T:
         if not self._turn.acquire(timeout=TURN_TIMEOUT_S):
-            raise BoardError(f"another thread has waited for an interrupt for {TURN_TIMEOUT_S:g} s")
+            raise BoardError(f"another thread has been busy with PYNQ's event loop for {TURN_TIMEOUT_S:g} s")
         try:
-            return self._loop.run_until_complete(function(*arguments))
+            return function(self._loop)
         finally:
             self._turn.release()
+
+
+def _result(future: Future[T], seconds: float) -> T:
+    """As of the future; BoardError if there is none within `seconds`."""
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        if future.done():
+            raise  # the function's own
+        raise BoardError(f"not done within {seconds:g} s") from None
 
 
 class InterruptWait:
@@ -70,33 +97,44 @@ class InterruptWait:
         self._task: asyncio.Task[None] | None = None
 
     def wait(self, seconds: float) -> bool:
-        """Wait for at most so long; False if it did not come.
+        """Wait for at most so long; False if it did not come. May return early.
 
         Raises:
             RuntimeError: PYNQ has given the interrupt up.
         """
-        return self._loop.run(self._wait, seconds)
+        return self._loop.run(lambda loop: self._wait(loop, seconds), seconds)
 
     def close(self) -> None:
         """Give up waiting."""
-        task, self._task = self._task, None
-        if task is not None:
-            self._loop.run(self._cancel, task)
+        if self._task is not None:
+            self._loop.run(self._cancel, 0)
 
-    @staticmethod
-    async def _cancel(task: asyncio.Task[None]) -> None:
-        task.cancel()
-        await asyncio.wait({task}, timeout=1)
-
-    async def _wait(self, seconds: float) -> bool:
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._interrupt.wait())
-        done, _ = await asyncio.wait({self._task}, timeout=seconds)
-        if not done:
+    def _wait(self, loop: asyncio.AbstractEventLoop, seconds: float) -> bool:
+        # One task and one timer: asyncio.wait in a coroutine would be as clear, and takes twice as long.
+        task = self._task
+        if task is None:
+            task = self._task = loop.create_task(self._watch(loop))
+        if not task.done():  # it may have come while another one ran the loop
+            timer = loop.call_later(seconds, loop.stop)
+            loop.run_forever()
+            timer.cancel()
+        if not task.done():
             return False
-        task, self._task = self._task, None
+        self._task = None
         task.result()
         return True
+
+    async def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            await self._interrupt.wait()
+        finally:
+            loop.stop()  # if it runs for another one's interrupt by now, that one looks once in vain
+
+    def _cancel(self, loop: asyncio.AbstractEventLoop) -> None:
+        task, self._task = self._task, None
+        if task is not None and task.cancel():
+            loop.call_soon(loop.stop)  # after the task has ended
+            loop.run_forever()
 
 
 @functools.cache

@@ -100,6 +100,7 @@ class PynqPlatform:
         except (RuntimeError, MemoryError, OSError) as error:
             raise BoardError(f"no {size} bytes of contiguous memory (CMA): {error}") from error
         buffer[:] = 0
+        buffer.flush()  # a line that is still dirty when the device writes can overwrite that any time later
         return PynqMemory(buffer)
 
     def close(self) -> None:

@@ -54,8 +54,17 @@ def _allocate(platform: Platform, size: int) -> Buffer:
     return buffer
 
 
+def _start(array: NDArray[np.uint8]) -> int:
+    """Where its first byte lies."""
+    start: int = array.__array_interface__["data"][0]
+    return start
+
+
 class _Slots:
-    """Equal parts of one buffer, so that one guard window covers exactly what is allocated."""
+    """Equal parts of one buffer, so that one guard window covers exactly what is allocated.
+
+    Whole cache lines (ALIGNMENT bytes): what is done to the caches for one part leaves the others alone.
+    """
 
     def __init__(self, platform: Platform, count: int, size: int) -> None:
         pitch = -(-size // ALIGNMENT) * ALIGNMENT
@@ -87,7 +96,7 @@ class FrameRunner:
             raise
         shape = (bundle.image_height, bundle.image_width, 3)
         self._views = [part.array.reshape(shape) for part in self._images]
-        self._slot_of = {id(view): slot for slot, view in enumerate(self._views)}
+        self._slots = {_start(view): slot for slot, view in enumerate(self._views)}
         self._places = [
             [
                 accelerator.place(image.address, output.address, features.address)
@@ -105,16 +114,16 @@ class FrameRunner:
         self._fill(platform, Window.PROGRAM, -(-program.size // ALIGNMENT) * ALIGNMENT, program)
         self._fill(platform, Window.WEIGHTS, bundle.weights.size, bundle.weights)
         outputs = max(task.output_bytes for task in bundle.tasks)
-        self._images = self._slots(platform, Window.IMAGE, FRAME_BUFFERS, bundle.image_bytes)
-        self._outputs = self._slots(platform, Window.OUTPUT, IN_FLIGHT, outputs)
-        self._features = self._slots(platform, Window.FEATURES, IN_FLIGHT, bundle.features.output_bytes)
+        self._images = self._parts(platform, Window.IMAGE, FRAME_BUFFERS, bundle.image_bytes)
+        self._outputs = self._parts(platform, Window.OUTPUT, IN_FLIGHT, outputs)
+        self._features = self._parts(platform, Window.FEATURES, IN_FLIGHT, bundle.features.output_bytes)
 
     def _fill(self, platform: Platform, window: Window, size: int, content: NDArray[np.uint8]) -> None:
         buffer = self._windows[window] = _allocate(platform, size)
         buffer.array[: content.size] = content
         buffer.flush()
 
-    def _slots(self, platform: Platform, window: Window, count: int, size: int) -> list[Memory]:
+    def _parts(self, platform: Platform, window: Window, count: int, size: int) -> list[Memory]:
         slots = _Slots(platform, count, size)
         self._windows[window] = slots.buffer
         return slots.parts
@@ -154,11 +163,17 @@ class FrameRunner:
 
     def release(self, buffer: NDArray[np.uint8]) -> None:
         """Give back what buffer() returned without running it; BufferUnavailable if it is not held."""
-        slot = self._slot_of.get(id(buffer))
+        slot = self._slot_of(buffer)
         if slot is None or slot not in self._held:
             raise BufferUnavailable("not a frame buffer that was handed out and not yet run")
         self._held.remove(slot)
         self._free_images.append(slot)
+
+    def _slot_of(self, image: NDArray[np.uint8]) -> int | None:
+        """The frame buffer that `image` is all of, under whatever name; None if it is none."""
+        slot = self._slots.get(_start(image))
+        whole = slot is not None and image.flags.c_contiguous and image.shape == self._views[slot].shape
+        return slot if whole else None
 
     def _take_image(self) -> int:
         if not self._free_images:
@@ -169,7 +184,7 @@ class FrameRunner:
 
     def _image_slot(self, image: NDArray[np.uint8]) -> int:
         """The buffer that holds the image for the device: its own, or a free one, filled by one copy."""
-        slot = self._slot_of.get(id(image))
+        slot = self._slot_of(image)
         if slot is None:
             slot = self._take_image()
             np.copyto(self._views[slot], image)
