@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// On-chip memory of Banks x BANK_WORDS words of 64 bits: one operation per cycle, reads answered after Banks + 1 cycles.
+// On-chip memory of Banks x BANK_WORDS words of 64 bits. One operation per cycle, reads answered after Banks + 1.
 // A chain of memory_bank: a shift register for operations, another for data. Meant for FPGAs whose block RAM lies in
 // rows across the whole chip, where one wide multiplexer would be slow.
 

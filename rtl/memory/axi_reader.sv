@@ -70,7 +70,7 @@ module axi_reader
   fifo #(.Width(NumClients + ADDR_W), .Depth(MaxBursts)) u_order (
     .clk_i, .rst_ni, .clear_i(1'b0),
     .valid_i(start),     .ready_o(room),                .data_i({grant, addr}),
-    .valid_o(in_flight),    .ready_i(rvalid_i && rlast_i), .data_o({client, burst_addr})
+    .valid_o(in_flight), .ready_i(rvalid_i && rlast_i), .data_o({client, burst_addr})
   );
 
   assign idle_o   = !in_flight;

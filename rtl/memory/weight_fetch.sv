@@ -8,7 +8,7 @@
 //
 // ahead counts the segments requested in full and not yet consumed. A drop removes the segment that would be consumed
 // next: if that is the current one, still being requested (ahead = 0), the rest of it is never requested, and the
-// stripes already under way are skipped in the ring; else all of it is skipped. skip_o tells the ring how many that is.
+// stripes already under way are skipped in the ring; else all of it is skipped. skip_stripes_o says how many.
 // A start skips whatever an earlier job left behind.
 //
 // Latency: the first request leaves 9 cycles after start_i; then one in three cycles, seven from segment to segment.

@@ -42,11 +42,12 @@ struct Multiplier {
   std::array<Net, 36> product;
 };
 
-// DP16KD after Lattice's ECP5 Memory Usage Guide (FPGA-TN-02204) and what Yosys and nextpnr take it for (brams_16kd.txt,
-// bitstream.cc): 2048 words of 9 bits, port A writes and reads, port B reads. A port begins at word address[13:3]. Widths 1, 2, 4: the bits from address[2:0] on, of the lower
-// 8. Width 18: two words, written under address[1:0]. Width 36: A writes four under address[3:0], B reads them as {dob, doa}.
-// While A writes, its output holds or, with read_first, is the old content. What B then reads of the same word is undefined
-// in the device: here the complement of what was stored.
+// DP16KD after Lattice's ECP5 Memory Usage Guide (FPGA-TN-02204) and what Yosys and nextpnr take it for
+// (brams_16kd.txt, bitstream.cc): 2048 words of 9 bits, port A writes and reads, port B reads. A port begins at word
+// address[13:3]. Widths 1, 2, 4: the bits from address[2:0] on, of the lower 8. Width 18: two words, written under
+// address[1:0]. Width 36: A writes four under address[3:0], B reads them as {dob, doa}. While A writes, its output holds
+// or, with read_first, is the old content. What B then reads of the same word is undefined in the device: here the
+// complement of what was stored.
 struct BlockRam {
   unsigned number, width_a, width_b, read_first;
   Net enable_a, write_a;

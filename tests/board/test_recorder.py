@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from peritus.hw import ip
 from peritus.hw.pl_clock import TOLERANCE
 from peritus.toolchain.errors import ToolNotFound
 from peritus.toolchain.vivado_recorder import Recording, ScriptError, record
+from peritus.toolchain.vivado_recorder.hdl import elaborate
 from peritus.toolchain.vivado_recorder.recorder import HERE
 from peritus.toolchain.vivado_recorder.table import load_table
 
@@ -433,3 +435,14 @@ def test_an_endless_script_is_ended(tmp_path: Path) -> None:
     script.write_text("while {1} {}\n")
     with pytest.raises(ScriptError, match="time limit"):
         record(script, timeout_s=1)
+
+
+def test_verilator_that_is_killed_has_not_elaborated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], -9, "", "")
+
+    source = tmp_path / "killed.v"
+    source.write_text("module killed; endmodule\n")
+    monkeypatch.setattr("peritus.toolchain.vivado_recorder.hdl.subprocess.run", killed)
+    with pytest.raises(ScriptError, match="does not elaborate killed:\nit ended with status -9"):
+        elaborate("killed", [source])

@@ -27,9 +27,10 @@ def evict_all(cached: CachedMemory) -> None:
 
 
 def test_nothing_arrives_before_it_is_written_back(memory: NDArray[np.uint8], cached: CachedMemory) -> None:
-    cached.array[:] = 5
-    assert not (memory == 5).any(where=memory != 5)
     before = memory.copy()
+    assert (before != 5).any()
+    cached.array[:] = 5
+    np.testing.assert_array_equal(memory, before)
     cached.flush(LINE, 1)  # a byte takes its line along
     assert (memory[LINE : 2 * LINE] == 5).all()
     before[LINE : 2 * LINE] = 5

@@ -140,12 +140,16 @@ class TestFrames:
 
             monkeypatch.setattr(board, "allocate", remember)
             monkeypatch.setattr(board, call, forget)
-            try:
-                device.load(model)
-                exact = same_result(device.run(image, task="semseg", features=True), expected)
-            except DeviceError:
-                exact = False  # a program of garbage
-            assert not exact
+
+            def exact() -> bool:
+                try:
+                    device.load(model)
+                    return same_result(device.run(image, task="semseg", features=True), expected)
+                except DeviceError:
+                    return False  # a program of garbage
+
+            # Once in a while all lines are evicted in time, or the last value wins.
+            assert not all(exact() for _ in range(4))
             monkeypatch.undo()
             device.load(model)
             assert same_result(device.run(image, task="semseg", features=True), expected)
@@ -249,7 +253,12 @@ class TestBitstream:
             patch.setattr(pynq_device, "PYNQ_TIMEOUT_S", 0.2)
             with pytest.raises(BoardError, match=r"loading .*peritus_nano.bit: not done within 0\.2 s"):
                 PynqDevice(HW, bitstream=bitstream, board=board, lock_folder=tmp_path)
+        with pytest.raises(DeviceBusy, match="open already"):  # the bitstream may come yet
+            PynqDevice(HW, bitstream=bitstream, board=board, lock_folder=tmp_path)
         go_on.set()
+        for thread in threading.enumerate():
+            if thread.name == "peritus-pynq":
+                thread.join(10)
         with PynqDevice(HW, bitstream=bitstream, board=board, lock_folder=tmp_path) as device:
             device.load(bundle())
             check_works(device)

@@ -215,9 +215,33 @@ class TestClosing:
         device = NullDevice(HW, SERVICE_S)
         device.load(bundle())
         device._limit = Limit(seconds=0.1)
-        with device._at_work, pytest.raises(DeviceBusy, match=r"another thread after 0\.2 s"):
+        other = threading.Thread(target=device._at_work.take)
+        other.start()
+        other.join(10)
+        with pytest.raises(DeviceBusy, match=r"another thread after 0\.2 s"):
             device.close()
+
+    def test_inside_a_call_of_its_own(self) -> None:
+        """As from what reports the progress of a load: refused at once, and possible afterwards."""
+
+        class Impatient(NullDevice):
+            def _power_up(self, bundle: Bundle) -> NullPlatform:
+                self.close()
+                return super()._power_up(bundle)
+
+        device = Impatient(HW, SERVICE_S)
+        with pytest.raises(DeviceBusy, match="in the midst of its own call"):
+            device.load(bundle())
         device.close()
+
+    def test_who_is_at_work_is_not_robbed(self) -> None:
+        """A thread that lost its turn gives back nobody else's."""
+        device = NullDevice(HW, SERVICE_S)
+        with device._at_work:
+            thread = threading.Thread(target=device._at_work.give)
+            thread.start()
+            thread.join(10)
+            assert device._at_work.mine
 
     def test_under_a_camera_and_an_unfinished_stream(self, device: NullDevice) -> None:
         """Who holds nothing of the device is not waited for."""

@@ -19,12 +19,13 @@ import peritus
 from peritus.cli.common import fit_image, read_image
 from peritus.compiler import compile_model
 from peritus.demo import SCENE
+from peritus.devices import driven
 from peritus.devices.device import Result
 from peritus.devices.reference import ReferenceDevice
 from peritus.devices.uart import LinkDevice, UartDevice
 from peritus.devices.uart_line import MEMORY_BYTES, SimulatedLine, build_line
 from peritus.devices.uart_sim import UartSimDevice
-from peritus.driver.errors import ForeignDevice
+from peritus.driver.errors import DeviceBusy, DeviceClosed, ForeignDevice
 from peritus.driver.platform import Limit
 from peritus.ir.random_model import random_model
 from peritus.link.client import Patience
@@ -209,6 +210,40 @@ def test_a_board_of_another_configuration(small: Bundle) -> None:
 
     with pytest.raises(ForeignDevice, match=f"{other.hash64:#018x}"):
         Foreign(other)
+
+
+def test_the_line_stays_open_while_a_thread_is_at_it(
+    small: Bundle, small_image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board, ended = Board(small), []
+    board.load(small)
+    at_device, go_on = threading.Event(), threading.Event()
+
+    def wait(data: bytes) -> bytes:
+        at_device.set()
+        assert go_on.wait(60)
+        return data
+
+    def work() -> None:
+        try:
+            board.run(small_image, task="task0")
+        except DeviceClosed:
+            ended.append("closed")
+
+    board.wire.to_board = wait
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert at_device.wait(10)
+    with monkeypatch.context() as patch:
+        patch.setattr(driven, "RESET_TIMEOUT_S", 0.05)
+        patch.setattr(board, "_limit", Limit(seconds=0.1))
+        with pytest.raises(DeviceBusy, match=r"another thread after 0\.2 s"):
+            board.close()
+    assert board.client  # LinkError if it is closed
+    go_on.set()
+    worker.join(60)
+    assert ended == ["closed"]  # and not an error of the line
+    board.close()
 
 
 def test_what_does_not_fit(board: Board, small: Bundle) -> None:

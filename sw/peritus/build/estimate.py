@@ -15,14 +15,14 @@ from peritus.toolchain import xcup
 from peritus.toolchain.estimate import Estimate, estimate
 
 
-def estimate_board(name: str, *, timeout_s: float, jobs: int, progress: Callable[[str], None]) -> Estimate:
+def estimate_board(name: str, *, timeout_s: float, progress: Callable[[str], None]) -> Estimate:
     """`peritus.toolchain.estimate.estimate` for a board's configuration, or for one by its own name.
 
     Raises:
         ConfigError: neither a board nor a configuration is called `name`.
     """
     hw = load_config(load_board(name).hw if name in board_names() else name)
-    return estimate(hw, timeout_s=timeout_s, jobs=jobs, progress=progress)
+    return estimate(hw, timeout_s=timeout_s, progress=progress)
 
 
 def check_fits(result: Estimate) -> None:

@@ -61,7 +61,7 @@ def build_command(
         typer.Option(help="Bundle in the bitstream (ECP5 boards); default: the board's model, compiled."),
     ] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds until a tool counts as hung.")] = 6 * 3600,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that Vivado, or an estimate, may start.")] = 4,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that Vivado may start.")] = 4,
     json_target: JsonOption = None,
 ) -> None:
     """Build for a board: write its project, run the tools, collect what the board needs.
@@ -70,7 +70,7 @@ def build_command(
     """
     if estimate:
         with busy(f"Estimating {board}") as progress:
-            result = estimate_board(board, timeout_s=timeout, jobs=jobs, progress=progress)
+            result = estimate_board(board, timeout_s=timeout, progress=progress)
         output_console(json_target).print(estimate_table(result))
         write_json(result.record(), json_target)
         check_fits(result)

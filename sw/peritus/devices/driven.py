@@ -25,6 +25,36 @@ from peritus.image import check_image
 from peritus.program.bundle import Bundle
 
 
+class _Turn:
+    """A lock that knows whose it is: only its owner gives it back, and a thread can tell that it has it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
+    @property
+    def mine(self) -> bool:
+        return self._owner == threading.get_ident()
+
+    def take(self, seconds: float = -1) -> bool:
+        """False if it is not free within `seconds`; negative: wait for it."""
+        taken = self._lock.acquire(timeout=seconds)
+        if taken:
+            self._owner = threading.get_ident()
+        return taken
+
+    def give(self) -> None:
+        if self.mine:
+            self._owner = None
+            self._lock.release()
+
+    def __enter__(self) -> None:
+        self.take()
+
+    def __exit__(self, *_: object) -> None:
+        self.give()
+
+
 class DrivenDevice(ABC):
     """peritus.devices.Device over a driver platform; a subclass makes the platform.
 
@@ -45,7 +75,7 @@ class DrivenDevice(ABC):
         self._runner: FrameRunner | None = None
         self._failed = False
         self._in_use = threading.Lock()  # one caller's, from the first frame to the last
-        self._at_work = threading.Lock()  # held while the device is touched, not while others' code runs
+        self._at_work = _Turn()  # held while the device is touched, not while a camera is waited for
         self._closed = False
 
     # --- for the subclass ---
@@ -178,11 +208,11 @@ class DrivenDevice(ABC):
         """The requests, for who is _at_work: a camera may take its time, and close() come meanwhile."""
         pending = iter(requests)
         while True:
-            self._at_work.release()
+            self._at_work.give()
             try:
                 request = next(pending, None)
             finally:
-                self._at_work.acquire()
+                self._at_work.take()
             self._check_open()
             if request is None:
                 return
@@ -226,17 +256,20 @@ class DrivenDevice(ABC):
         """Give the device back. Another thread's call, or an unfinished stream, ends as DeviceClosed.
 
         Raises:
-            DeviceBusy: another thread is still at the frame it was at, after the limit of a frame. It will
-                end as above, and close() can be called again.
+            DeviceBusy: another thread is still at the frame it was at, after the limit of a frame, or this
+                one is, which has come here from what reports its progress. It will end as above, and close()
+                can be called again.
         """
         self._closed = True
+        if self._at_work.mine:
+            raise DeviceBusy(f"the {self.name} device cannot be closed in the midst of its own call")
         seconds = self._limit.seconds + 2 * RESET_TIMEOUT_S
-        if not self._at_work.acquire(timeout=seconds):
+        if not self._at_work.take(seconds):
             raise DeviceBusy(f"the {self.name} device is still in use by another thread after {seconds:g} s")
         try:
             self._unload()
         finally:
-            self._at_work.release()
+            self._at_work.give()
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from peritus.devices.driven import DrivenDevice
 from peritus.driver.accelerator import Accelerator
 from peritus.driver.errors import BoardError, DeviceBusy, ForeignDevice
-from peritus.driver.event_loop import private_loop
+from peritus.driver.event_loop import StillRunning, private_loop
 from peritus.driver.platform import Limit
 from peritus.hw import ip
 from peritus.hw.config import HwConfig
@@ -70,6 +70,10 @@ class PynqDevice(DrivenDevice):
         self._lock = _lock(self._board, lock_folder)
         try:
             self._platform = self._open()
+        except StillRunning as error:
+            lock = self._lock  # PYNQ may load the bitstream yet
+            error.ended.add_done_callback(lambda _: lock.close())
+            raise
         except BaseException:
             self._lock.close()
             raise
@@ -179,6 +183,8 @@ def _in_loop(function: Callable[[], T], what: str) -> T:
     """Call PYNQ where its interrupts will be waited for; its many kinds of errors as BoardError."""
     try:
         return private_loop().call(function, PYNQ_TIMEOUT_S)
+    except StillRunning as error:
+        raise StillRunning(f"{what}: {error}", error.ended) from error
     except BoardError as error:
         raise BoardError(f"{what}: {error}") from error
     except Exception as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from peritus.devices.driven import DrivenDevice
 from peritus.driver.accelerator import Accelerator
+from peritus.driver.errors import DeviceBusy
 from peritus.driver.platform import Limit
 from peritus.hw.config import HwConfig
 from peritus.link.client import LinkClient, Patience
@@ -89,11 +90,15 @@ class LinkDevice(DrivenDevice):
         self._disconnect()
 
     def close(self) -> None:
-        """Stop the device and close the line."""
+        """Stop the device and close the line; raises as DrivenDevice.close, which leaves the line open."""
         try:
             super().close()
-        finally:
+        except DeviceBusy:
+            raise
+        except BaseException:
             self._disconnect()
+            raise
+        self._disconnect()
 
 
 class UartDevice(LinkDevice):

@@ -21,6 +21,14 @@ T = TypeVar("T")
 TURN_TIMEOUT_S = 60.0
 
 
+class StillRunning(BoardError):
+    """A call was given up, but goes on in a thread of its own. ended: done when it has ended."""
+
+    def __init__(self, message: str, ended: Future[Any]) -> None:
+        super().__init__(message)
+        self.ended = ended
+
+
 class PrivateLoop:
     """An event loop that whoever needs it runs, one thread at a time."""
 
@@ -85,7 +93,7 @@ def _result(future: Future[T], seconds: float) -> T:
     except TimeoutError:
         if future.done():
             raise  # the function's own
-        raise BoardError(f"not done within {seconds:g} s") from None
+        raise StillRunning(f"not done within {seconds:g} s", future) from None
 
 
 class InterruptWait:
@@ -116,8 +124,10 @@ class InterruptWait:
             task = self._task = loop.create_task(self._watch(loop))
         if not task.done():  # it may have come while another one ran the loop
             timer = loop.call_later(seconds, loop.stop)
-            loop.run_forever()
-            timer.cancel()
+            try:
+                loop.run_forever()
+            finally:
+                timer.cancel()
         if not task.done():
             return False
         self._task = None

@@ -18,7 +18,6 @@ READ = {"AR": _ADDRESS, "R": "DATA RESP [ID] [LAST]"}
 WRITE = {"AW": _ADDRESS, "W": "DATA STRB [LAST]", "B": "RESP [ID]"}
 _WIDTHS = {"PROT": 3, "ID": 1, "LEN": 8, "SIZE": 3, "BURST": 2, "CACHE": 4, "RESP": 2}
 
-
 Pin = tuple[str, str]  # cell, and its port or interface
 
 

@@ -21,7 +21,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -114,15 +113,13 @@ def estimate(
     *,
     cache_dir: Path | None = None,
     timeout_s: float = TIMEOUT_S,
-    jobs: int = 2,
     progress: Callable[[str], None] | None = None,
 ) -> Estimate:
     """Resources and logic depth of configuration `hw` with DSP48E2 multipliers.
 
     Args:
         timeout_s: limit for each block.
-        jobs: blocks synthesized at the same time.
-        progress: told which block is being synthesized; called from several threads.
+        progress: told which block is being synthesized.
 
     Raises:
         BuildError: Yosys refuses a block or takes too long.
@@ -131,15 +128,8 @@ def estimate(
     """
     work = Synthesizer(hw.name, cache_dir=cache_dir, timeout_s=timeout_s, progress=progress)
     blocks = (*LANE_BLOCKS, *WHOLE_BLOCKS)
-    with ThreadPoolExecutor(jobs) as pool:
-        running = pool.submit(work.run, TOP, left_out=blocks)
-        each = [pool.submit(work.block, name, hw.pn) for name in blocks]
-        try:
-            top = running.result()
-            found = [block.result().times(top.left_out[block.result().name]) for block in each]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    top = work.run(TOP, left_out=blocks)
+    found = [work.block(name, hw.pn).times(top.left_out[name]) for name in blocks]
     found.append(BlockEstimate("(top)", 1, (), top.resources, top.levels, top.start, top.end))
     found.sort(key=lambda block: -block.resources["LUT"])
     return Estimate(hw.name, work.tool, tuple(found))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from peritus.resources import resource
 from peritus.toolchain.errors import BuildError, ToolchainError
-from peritus.toolchain.process import run_logged
+from peritus.toolchain.process import ProcessTimeout, run_logged
 from peritus.toolchain.verilator import CXX
 
 TIMEOUT_S = 600.0
@@ -84,6 +84,8 @@ MODELLED: Mapping[str, Mapping[str, Set[str]]] = {
         "FEEDBK_PATH": {"CLKOP"},
     },
 }
+# Parameters that may be absent: then as MODELLED has them, LSR_OVER_CE and NORMAL.
+OPTIONAL = {"SRMODE", "WRITEMODE_A", "WRITEMODE_B"}
 # Pins of the clock, of which there is one.
 CLOCK_PINS = {
     "TRELLIS_FF": ["CLK"],
@@ -162,11 +164,15 @@ def build_simulator(cpp_sources: Sequence[Path], folder: Path) -> Path:
     """The shared library of a harness for a Verilated link_system, with any netlist in its place.
 
     Raises:
-        BuildError: the compiler failed; carries the end of its log, which is in `folder`.
+        BuildError: the compiler failed or took too long; carries the end of its log, which is in `folder`.
     """
     library, log = folder / "libgates.so", folder / "gates.log"
     command = [CXX, *FLAGS, f"-I{resource('sim/gates')}", *map(str, cpp_sources), "-o", str(library)]
-    if (status := run_logged(command, cwd=folder, log=log, timeout_s=TIMEOUT_S)) != 0:
+    try:
+        status = run_logged(command, cwd=folder, log=log, timeout_s=TIMEOUT_S)
+    except ProcessTimeout as error:
+        raise BuildError(f"compilation of the gates' simulator: {error}", log) from error
+    if status != 0:
         raise BuildError(f"compilation of the gates' simulator failed with status {status}", log)
     return library
 
@@ -212,12 +218,14 @@ class _Cell:
         known = MODELLED.get(self.kind)
         if known is None:
             raise NetlistNotModelled(f"{self.kind} {self.name}: there is no model of this cell")
+        if absent := known.keys() - self._parameters.keys() - OPTIONAL:
+            raise NetlistNotModelled(f"{self.kind} {self.name}: has no {', '.join(sorted(absent))}")
         for key, value in self._parameters.items():
             allowed = known.get(key, set())
             if allowed is not ANY and value not in allowed:
                 raise NetlistNotModelled(f"{self.kind} {self.name}: {key} = {value!r} is not modelled")
         clocks = CLOCK_PINS.get(self.kind, [])
-        for port in self._connections:
+        for port in {*self._connections, *clocks}:
             bits = self.raw(port)
             unused = port == "CLKB" and set(bits) | set(self.raw("CEB")) <= OFF
             if port in clocks and list(bits) != [clock] and not unused:

@@ -112,6 +112,7 @@ def place_and_route(
     Raises:
         BuildError: a tool refuses the design or takes too long; carries the end of its log.
         FloorplanError: the floorplan does not suit the design.
+        NotPlaced: `cached_only`, and it is not in the cache.
         ToolNotFound: Yosys or nextpnr is not installed.
     """
     strips = floorplans.read_floorplan(floorplan)

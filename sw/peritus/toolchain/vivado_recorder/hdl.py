@@ -56,4 +56,6 @@ def _messages(top: str, texts: tuple[tuple[str, str], ...]) -> str:
         except subprocess.TimeoutExpired as error:
             raise ScriptError(f"Verilator is not done with {top} after {TIMEOUT_S} s") from error
     lines = [line for line in run.stderr.splitlines() if line.startswith("%Error") or f"{top}.v:" in line]
-    return "\n".join(lines or (run.stderr.splitlines()[:1] if run.returncode else []))
+    if run.returncode and not lines:
+        lines = run.stderr.splitlines()[:1] or [f"it ended with status {run.returncode}"]
+    return "\n".join(lines)
