@@ -20,8 +20,7 @@ from pathlib import Path
 
 from peritus.resources import cache_dir as default_cache_dir
 from peritus.toolchain.cache import ContentCache
-from peritus.toolchain.errors import BuildError
-from peritus.toolchain.process import ProcessTimeout, run_logged
+from peritus.toolchain.process import run_step
 from peritus.toolchain.verilator import (
     toolchain_identity,
     verilator_command,
@@ -188,12 +187,8 @@ def _build(
     env = verilator_environment()
 
     def run(what: str, command: list[str], on_line: Callable[[str], None] | None = None) -> None:
-        try:
-            status = run_logged(command, cwd=work, log=log, timeout_s=timeout_s, env=env, on_line=on_line)
-        except ProcessTimeout as error:
-            raise BuildError(f"{what} of {request.top!r}: {error}", log) from error
-        if status != 0:
-            raise BuildError(f"{what} of {request.top!r} failed with status {status}", log)
+        step = f"{what} of {request.top!r}"
+        run_step(step, command, cwd=work, log=log, timeout_s=timeout_s, env=env, on_line=on_line)
 
     progress(BuildProgress(request.top, 0, 0))
     run(

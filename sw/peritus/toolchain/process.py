@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from peritus.toolchain.errors import ToolchainError
+from peritus.toolchain.errors import BuildError, ToolchainError
 
 
 class ProcessTimeout(ToolchainError):
@@ -72,6 +72,29 @@ def run_logged(
             f"{Path(command[0]).name} ran longer than its limit of {timeout_s:g} s; log {log}"
         )
     return status
+
+
+def run_step(
+    what: str,
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    log: Path,
+    timeout_s: float,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> None:
+    """run_logged for a step of a build, which `what` names; the rest as there.
+
+    Raises:
+        BuildError: it failed, or ran longer than `timeout_s` seconds; carries the end of `log`.
+    """
+    try:
+        status = run_logged(command, cwd=cwd, log=log, timeout_s=timeout_s, env=env, on_line=on_line)
+    except ProcessTimeout as error:
+        raise BuildError(f"{what}: {error}", log) from error
+    if status != 0:
+        raise BuildError(f"{what} failed with status {status}", log)
 
 
 def _kill_group(pid: int) -> None:

