@@ -22,7 +22,7 @@ TESTS ?= tests
 JOBS ?= 2
 HW ?= nano
 # All that `make generated` writes.
-GENERATED := rtl/generated hls/generated docs/generated sw/peritus/hw/registers.py
+GENERATED := rtl/generated hls/generated docs/generated sw/peritus/arch/registers.py
 
 .PHONY: help
 help: ## Show this list
@@ -46,7 +46,7 @@ $(STAMPS)/base: requirements/base.txt pyproject.toml
 $(STAMPS)/sim: $(STAMPS)/base requirements/sim.txt
 	@echo "Installing requirements/sim.txt"
 	@$(PIP) $(PIP_ARGS) -r requirements/sim.txt
-	@$(PY) -m peritus.toolchain.install_wrappers > /dev/null
+	@$(PY) -m peritus.eda.verilator.install_wrappers > /dev/null
 	@touch $@
 
 # Of hls4ml only headers are used, of PYNQ not its remote access: what they would need besides is not installed.
@@ -93,14 +93,14 @@ board-python: ## Run the driver's tests, but those on the simulator, on Python 3
 	  $(MAKE) --no-print-directory VENV=$(BOARD_VENV) PYTHON=$(BOARD_PYTHON) $(BOARD_VENV)/.stamps/board && \
 	  $(BOARD_VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
 	    -c requirements/dev.txt pytest pytest-timeout && \
-	  $(BOARD_VENV)/bin/python -m pytest tests/driver $(PYTEST_ARGS); fi
+	  $(BOARD_VENV)/bin/python -m pytest tests/runtime $(PYTEST_ARGS); fi
 
 .PHONY: lint
 lint: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev ## ruff, mypy --strict, verible and Verilator -Wall
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PY) -m peritus.toolchain.lint
+	$(PY) -m peritus.eda.lint
 
 .PHONY: format
 format: $(STAMPS)/dev ## Format the Python sources
@@ -109,7 +109,7 @@ format: $(STAMPS)/dev ## Format the Python sources
 
 .PHONY: generated
 generated: $(STAMPS)/dev ## Write all generated files
-	$(PY) tools/generate.py
+	$(PY) -m peritus.codegen
 
 .PHONY: check-generated
 check-generated: generated ## Fail if a generated file is not up to date
@@ -119,7 +119,7 @@ check-generated: generated ## Fail if a generated file is not up to date
 
 .PHONY: synth-check
 synth-check: $(STAMPS)/synth ## Synthesize HW=nano for the ECP5: area, logic depth, memories, no latches or loops
-	$(PY) -m peritus.toolchain.synth --hw $(HW)
+	$(PY) -m peritus.eda.yosys.synth --hw $(HW)
 
 .PHONY: bitstream
 bitstream: $(STAMPS)/synth ## Place and route HW nano for the ULX3S and write its bitstream; fails below the clock it claims

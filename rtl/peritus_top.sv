@@ -10,9 +10,9 @@
 
 module peritus_top
   import peritus_pkg::*;
-  import control_pkg::*;
+  import peritus_control_pkg::*;
 #(
-  parameter bit Dsp48e2 = 1'b0  // multipliers of UltraScale devices, instantiated (mac.sv)
+  parameter bit Dsp48e2 = 1'b0  // multipliers of UltraScale devices, instantiated (peritus_mac.sv)
 ) (
   input  logic                     aclk,
   input  logic                     aresetn,
@@ -140,7 +140,7 @@ module peritus_top
   logic [63:0] core_state;
   logic array_busy, stall_weight, stall_wait;
 
-  control_unit u_control (
+  peritus_control_unit u_control (
     .clk_i(aclk), .rst_ni(aresetn),
     .axil_awvalid_i(s_axil_awvalid), .axil_awready_o(s_axil_awready), .axil_awaddr_i(s_axil_awaddr),
     .axil_wvalid_i(s_axil_wvalid), .axil_wready_o(s_axil_wready), .axil_wdata_i(s_axil_wdata),
@@ -172,7 +172,7 @@ module peritus_top
   logic [RESIDUAL_AW-1:0] st_raddr;
   logic [PN-1:0][RES_W-1:0] st_rdata;
 
-  core #(
+  peritus_core #(
     .Dsp48e2(Dsp48e2)
   ) u_core (
     .clk_i(aclk), .rst_ni(rst_n),
@@ -200,7 +200,7 @@ module peritus_top
   logic [AXI_PORTS-1:0][7:0] arlen;
   logic [AXI_PORTS-1:0][AXI_BYTES*8-1:0] rdata;
 
-  memory_side u_memory (
+  peritus_memory_side u_memory (
     .clk_i(aclk), .rst_ni(rst_n), .axi_rst_ni(aresetn), .flush_i(flush), .axi_idle_o(axi_idle),
     .config_i(config_regs), .job_i(running_job), .load_i(load), .loading_o(loading), .loaded_o(loaded),
     .events_o(events), .event_addrs_o(event_addrs), .fetch_entry_o(fetch_entry),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parameters of the DDR model. The layout is shared with Python (peritus.devices.simulation).
+// Parameters of the DDR model. The layout is shared with Python (peritus.runtime.rtl.simulation).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// C interface of a simulated accelerator, called by peritus.devices.simulation through ctypes.
+// C interface of a simulated accelerator, called by peritus.runtime.rtl.simulation through ctypes.
 //
 // Nothing here is called per cycle. A $fatal, $stop or failed assertion of the design ends the call with
 // Status::Stopped; sim_message() then says where it was, and the instance accepts only sim_destroy().
@@ -51,7 +51,7 @@ void vl_fatal(const char *file, int line, const char *scope, const char *text) {
 
 extern "C" {
 
-// Called by write_monitor.sv.
+// Called by peritus_write_monitor.sv.
 void peritus_trace_write(int memory, int address, const svBitVecVal *enable, const svBitVecVal *data,
                          int bits) {
   peritus::Simulation &simulation = *peritus::evaluating;

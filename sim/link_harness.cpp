@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// C interface of a simulated link_system, called by peritus.devices.uart_line through ctypes: a clock, and a serial
+// C interface of a simulated peritus_link_system, called by peritus.runtime.virtual.uart_line through ctypes: a clock, and a serial
 // adapter that sends and receives every bit at the line's pins.
 #include <cstdint>
 #include <deque>
@@ -61,7 +61,7 @@ struct Line {
   explicit Line(unsigned clocks, const char *image)
       : context(std::make_unique<VerilatedContext>()), transmitter{clocks}, receiver{clocks} {
     const std::string argument = std::string("+image=") + image;
-    const char *arguments[] = {"link_system", argument.c_str()};
+    const char *arguments[] = {"peritus_link_system", argument.c_str()};
     context->commandArgs(*image ? 2 : 1, arguments);
     top = std::make_unique<Vtop>(context.get(), "TOP");
     top->clk_i = 0;

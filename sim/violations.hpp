@@ -40,7 +40,7 @@ constexpr const char *FAULT_TEXT[] = {
 };
 static_assert(sizeof(FAULT_TEXT) / sizeof(*FAULT_TEXT) == static_cast<std::size_t>(Fault::Count));
 
-// Layout shared with Python (peritus.devices.simulation).
+// Layout shared with Python (peritus.runtime.rtl.simulation).
 struct Violation {
   std::uint64_t cycle, address;
   std::uint32_t port, fault;

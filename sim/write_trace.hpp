@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ordered writes of the on-chip memories, reported by sim/write_monitor.sv.
+// Ordered writes of the on-chip memories, reported by sim/peritus_write_monitor.sv.
 //
 // One flat buffer of 32-bit words per memory; a record is {cycle lo, cycle hi, address, enable lo, enable hi,
 // data...} with as many data words as the memory is wide. Off unless asked for: a frame writes tens of

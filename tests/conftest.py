@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["tests.common.serial_board", "tests.common.vivado_projects"]
+
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DATA = ROOT.parent / "shared" / "data" / "m3vit_cityscapes"
 
@@ -70,9 +72,9 @@ def m3vit_data(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def run_bench(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """`peritus.toolchain.cocotb_bench.run_cocotb` with the options --waves and --bench-seed filled in."""
+    """`peritus.eda.verilator.cocotb_bench.run_cocotb` with the options --waves and --bench-seed filled in."""
     pytest.importorskip("cocotb", reason="not installed: cocotb")
-    from peritus.toolchain.cocotb_bench import run_cocotb
+    from peritus.eda.verilator.cocotb_bench import run_cocotb
 
     config = request.config
     return partial(run_cocotb, waves=config.getoption("--waves"), seed=config.getoption("--bench-seed"))

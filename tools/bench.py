@@ -19,11 +19,11 @@ import typer
 from rich.console import Console
 
 import peritus
+from peritus.arch import load_config
 from peritus.cli.common import fit_image, read_image
 from peritus.demo import SCENE
-from peritus.devices.rtl import build_rtl
-from peritus.hw import load_config
 from peritus.report import run_record, same_result
+from peritus.runtime.rtl.device import build_rtl
 
 PAIRS = (("zcu104", "m3vit_tiny"), ("edge", "m3vit_tiny"), ("nano", "m3vit_micro"))
 COLUMNS = (

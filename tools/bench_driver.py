@@ -33,17 +33,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from null_platform import HostClock, NullPlatform, NullRegisters
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 import peritus
-from peritus.devices.driven import DrivenDevice
-from peritus.devices.pynq_device import PynqDevice, import_pynq
-from peritus.driver.null import HostClock, NullPlatform, NullRegisters
-from peritus.driver.platform import Limit
-from peritus.hw.config import HwConfig, load_config
-from peritus.program.bundle import Bundle
+from peritus.arch.config import HwConfig, load_config
+from peritus.bundle import Bundle
+from peritus.runtime.driver.device import DrivenDevice
+from peritus.runtime.driver.platform import Limit
+from peritus.runtime.pynq.device import PynqDevice, import_pynq
 
 SERVICE_S = 1.6e-3
 WARM_UP = 50
@@ -81,8 +81,9 @@ def open_null(device: str, hw: HwConfig, service_s: float, folder: Path) -> tupl
         null = NullDevice(hw, service_s)
         return null, null.registers.clock
     import_pynq()
-    from peritus.devices.pynq_null import NullBoard
-    from peritus.devices.pynq_soc import write_bitstream
+    from pynq_null import NullBoard
+
+    from peritus.runtime.virtual.soc import write_bitstream
 
     board = NullBoard(service_s)
     opened = PynqDevice(hw, bitstream=write_bitstream(folder, hw), board=board, lock_folder=folder)

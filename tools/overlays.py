@@ -14,9 +14,9 @@ import numpy.typing as npt
 import typer
 
 from peritus.api import load_model
-from peritus.devices.device import resize_bilinear
 from peritus.ir import QuantModel, execute
 from peritus.report.pictures import overlay_classes
+from peritus.runtime.device import resize_bilinear
 from quant_models.data.open import classes_of
 from quant_models.data.scenes import MAX_DEPTH, SPLITS, generate
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rounding and saturation. Reference: peritus.reference.arithmetic; RTL: rtl/compute/round_shift.sv.
+// Rounding and saturation. Reference: peritus.reference.arithmetic; RTL: rtl/compute/peritus_round_shift.sv.
 
 #pragma once
 

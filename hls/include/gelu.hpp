@@ -3,13 +3,13 @@
 //
 //   x = sat16(y),   g = max(x, 0) - (|x| < 1024 ? GELU_DELTA[|x| >> 1] : 0)
 //
-// Reference: peritus.reference.gelu; RTL: rtl/compute/gelu.sv.
+// Reference: peritus.reference.gelu; RTL: rtl/compute/peritus_gelu.sv.
 
 #pragma once
 
 #include "ap_int.h"
 #include "arithmetic.hpp"
-#include "config.hpp"
+#include "peritus_config.hpp"
 #include "hls_stream.h"
 #include "lanes.hpp"
 #include "peritus_tables.hpp"

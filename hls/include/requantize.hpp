@@ -4,13 +4,13 @@
 //   stage 1:  y = sat24(rhu((acc + bias) m1, s1))      stage 2:  z = sat16(rhu(g m2, s2))
 //
 // Multiplier 1 with shift 0 passes the value (saturated).
-// Reference: peritus.reference.requantize; RTL: rtl/compute/requantize.sv.
+// Reference: peritus.reference.requantize; RTL: rtl/compute/peritus_requantize.sv.
 
 #pragma once
 
 #include "ap_int.h"
 #include "arithmetic.hpp"
-#include "config.hpp"
+#include "peritus_config.hpp"
 #include "hls_stream.h"
 #include "lanes.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An ECP5 netlist, simulated clock by clock and only where something changes. What it is made of comes from
-// peritus.toolchain.gates, which knows the cells; here are tables of up to five inputs (LUTs, multiplexers, carry chains),
+// tests.common.gates, which knows the cells; here are tables of up to five inputs (LUTs, multiplexers, carry chains),
 // flip-flops, multipliers, LUT RAM and block RAM, all on one clock.
 #pragma once
 
@@ -63,7 +63,7 @@ class Netlist {
  public:
   Net rx, tx, locked;
 
-  // folder: with `netlist` of peritus.toolchain.gates, and ram<number>.hex for each block RAM.
+  // folder: with `netlist` of tests.common.gates, and ram<number>.hex for each block RAM.
   explicit Netlist(const std::string &folder) {
     std::ifstream file(folder + "/netlist");
     std::size_t nets, tables, flip_flops, lut_rams, multipliers, block_rams;

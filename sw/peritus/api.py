@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from peritus.devices import Device
-    from peritus.hw import HwConfig
+    from peritus.arch import HwConfig
+    from peritus.bundle import Bundle
     from peritus.ir import QuantModel
-    from peritus.program.bundle import Bundle
+    from peritus.runtime import Device
 
 _MODELS = Path(__file__).resolve().parent / "models"
 
@@ -55,23 +55,23 @@ def compile(model: QuantModel, *, hw: str | HwConfig) -> Bundle:  # noqa: A001 (
         ConfigError: unknown hardware. CapacityError: the model is too large for one of its memories; names
         it, what is needed and what there is. CompileError: the model cannot be mapped; names the node.
     """
+    from peritus.arch import load_config
     from peritus.compiler import compile_model
-    from peritus.hw import load_config
 
     return compile_model(model, load_config(hw) if isinstance(hw, str) else hw)
 
 
 def open_device(name: str, *, hw: str | HwConfig, **options: Any) -> Device:
-    """A device to be used as a context manager; see peritus.devices.Device.
+    """A device to be used as a context manager; see peritus.runtime.Device.
 
     name: "reference", "rtl", "pynq" or "ulx3s" (a board), "pynq-sim" or "ulx3s-sim" (its driver on the
-    simulated RTL). options: of the device, for example ddr, limit, waves of peritus.devices.rtl.RtlDevice,
-    bitstream of PynqDevice, port of UartDevice.
+    simulated RTL). options: of the device, for example ddr, limit, waves of RtlDevice, bitstream of
+    PynqDevice, port of UartDevice.
 
     Raises:
         UnknownDeviceError, ConfigError: no such device or hardware. BoardError: no PYNQ, board or bitstream.
     """
-    from peritus.devices import open_device as open_named
+    from peritus.runtime import open_device as open_named
 
     return open_named(name, hw, **options)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the files that are not Python live: hw_configs.toml, rtl/, hls/, sim/, boards/, and the build cache.
+"""Where the files that are not Python live: configs/, rtl/, hls/, sim/, boards/, and the build cache.
 
-    resource("rtl/control/sequencer.sv")   a file or folder of the project
+    resource("rtl/control/peritus_sequencer.sv")   a file or folder of the project
     cache_dir()                            where built simulators are kept
 
 In a checkout these are the repository's own folders; in an installed wheel they are package data under

@@ -4,8 +4,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from peritus.hw.config import HwConfig
-from peritus.program.isa import COUNTS, Instruction, Opcode
+from peritus.arch.config import HwConfig
+from peritus.arch.isa import COUNTS, Instruction, Opcode
 
 SMALLEST = {
     opcode: Instruction(opcode, **dict.fromkeys(counts, 1), width=opcode is Opcode.LAYERNORM)

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from peritus.hw.config import load_config
-from peritus.program.bundle import Bundle, FeatureEntry, TaskEntry
-from peritus.program.isa import FetchEntry, Instruction, Opcode
+from peritus.arch.config import load_config
+from peritus.arch.isa import FetchEntry, Instruction, Opcode
+from peritus.bundle import Bundle, FeatureEntry, TaskEntry
 
 HW = load_config("nano")
 TOKENS = 12
@@ -44,8 +44,7 @@ def bundle(program: tuple[Instruction, ...] = PROGRAM, fetches: tuple[FetchEntry
     return Bundle(
         model="copy",
         provenance="written by hand",
-        hw=HW.name,
-        config_hash=HW.hash64,
+        hw=HW,
         image_height=HEIGHT,
         image_width=WIDTH,
         tasks=tasks,

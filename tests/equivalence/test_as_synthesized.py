@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from peritus.arch.config import load_config
 from peritus.compiler import compile_model
-from peritus.devices.reference import ReferenceDevice
-from peritus.devices.rtl import RtlDevice
-from peritus.hw.config import load_config
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.report import same_result
+from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.rtl.device import RtlDevice
 
 pytestmark = pytest.mark.sim
 NANO = load_config("nano")

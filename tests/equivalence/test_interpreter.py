@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from peritus import ir
+from peritus.arch.config import HwConfig, load_config
+from peritus.arch.isa import Opcode
+from peritus.bundle import Bundle
 from peritus.compiler import compile_model
-from peritus.devices import open_device
-from peritus.devices.interpreter import MemoryName, Trace
-from peritus.devices.interpreter.counts import check_counts
-from peritus.devices.interpreter.memories import ProgramError
-from peritus.devices.reference import ReferenceDevice
-from peritus.hw.config import HwConfig, load_config
 from peritus.ir.random_model import Dims, RoutingPattern, random_image, random_model
-from peritus.program.bundle import Bundle
-from peritus.program.isa import Opcode
+from peritus.runtime import open_device
+from peritus.runtime.iss import MemoryName, Trace
+from peritus.runtime.iss.counts import check_counts
+from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.iss.memories import ProgramError
 from tests.common.bad_counts import SMALLEST, bad_counts, limits
 
 MICRO = Dims()

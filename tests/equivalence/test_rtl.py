@@ -15,16 +15,16 @@ import pytest
 
 import peritus
 from peritus import ir
+from peritus.arch.config import load_config
+from peritus.bundle import Bundle
 from peritus.cli.common import fit_image
 from peritus.compiler import compile_model
-from peritus.devices.locate import locate
-from peritus.devices.reference import ReferenceDevice
-from peritus.devices.rtl import RtlDevice
-from peritus.devices.simulation import DdrParameters
-from peritus.hw.config import load_config
+from peritus.debug.locate import locate
 from peritus.ir.random_model import Dims, RoutingPattern, random_image, random_model
-from peritus.program.bundle import Bundle
 from peritus.report import same_result
+from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.rtl.device import RtlDevice
+from peritus.runtime.rtl.simulation import DdrParameters
 from quant_models.data.scenes import SPLITS, generate
 
 pytestmark = pytest.mark.sim

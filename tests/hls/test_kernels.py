@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from peritus.arch.config import load_config
+from peritus.eda.csim import csim_library
+from peritus.eda.errors import BuildError, ToolNotFound
 from peritus.errors import PeritusError
-from peritus.hw.config import load_config
 from peritus.reference.arithmetic import saturate
 from peritus.reference.gelu import gelu
 from peritus.reference.requantize import requantize, rescale
-from peritus.toolchain.errors import BuildError, ToolNotFound
-from peritus.toolchain.hls import csim_library
 
 pytestmark = pytest.mark.hls
 
@@ -28,7 +28,7 @@ class Kernels:
     """The C interface with arrays: every matrix int32 [rows][lanes]."""
 
     def __init__(self, hw: str) -> None:
-        self._library = ctypes.CDLL(str(csim_library(hw)))
+        self._library = ctypes.CDLL(str(csim_library(load_config(hw))))
         self.lanes = int(self._library.peritus_csim_lanes())
 
     def _call(self, name: str, x: I32, *arguments: Any) -> I32:
@@ -144,6 +144,6 @@ def test_missing_headers_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_compiler_errors_carry_the_log(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("peritus.toolchain.hls.FLAGS", ("--no-such-option",))
+    monkeypatch.setattr("peritus.eda.csim.FLAGS", ("--no-such-option",))
     with pytest.raises(BuildError, match="no-such-option"):
         csim_library("nano", cache_dir=tmp_path)

@@ -12,15 +12,15 @@ import typer
 from rich.table import Table
 
 from peritus import api
-from peritus.build.board import Board, board_names, load_board
-from peritus.build.errors import VivadoNotFound
-from peritus.build.estimate import check_fits, estimate_board, estimate_table
-from peritus.build.package import package
-from peritus.build.project import Project, write_project
-from peritus.build.reports import BuildReport, check_timing, read_reports
-from peritus.build.vivado import check_project, find_vivado, run_vivado
+from peritus.boards.zynq import package
 from peritus.cli.build_ecp5 import ecp5_flow
 from peritus.cli.common import JsonOption, busy, output_console, progress_console, reports_errors, write_json
+from peritus.eda.board import Board, board_names, load_board
+from peritus.eda.errors import VivadoNotFound
+from peritus.eda.vivado.project import Project, write_project
+from peritus.eda.vivado.reports import BuildReport, check_timing, read_reports
+from peritus.eda.vivado.run import check_project, find_vivado, run_vivado
+from peritus.eda.yosys.fit import check_fits, estimate_board, estimate_table
 
 PROJECT_ONLY = 3  # exit status: the project is written, but there is no Vivado to run
 

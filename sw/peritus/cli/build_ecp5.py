@@ -8,10 +8,12 @@ from pathlib import Path
 from rich.table import Table
 
 from peritus import api
-from peritus.build.board import Board
-from peritus.build.ecp5 import PnrReport, check_timing, package, place_board, read_report
+from peritus.boards.ecp5 import package
+from peritus.bundle import Bundle
 from peritus.cli.common import busy, output_console, write_json
-from peritus.program.bundle import Bundle
+from peritus.eda.board import Board
+from peritus.eda.ecp5.board import check_timing, place_board
+from peritus.eda.ecp5.pnr_report import PnrReport, read_report
 
 
 def ecp5_flow(

@@ -26,11 +26,11 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from peritus.devices import Device, open_device
-from peritus.driver.platform import Limit
+from peritus.arch.config import HwConfig
 from peritus.errors import PeritusError
-from peritus.hw.config import HwConfig
 from peritus.image import ImageError
+from peritus.runtime import Device, open_device
+from peritus.runtime.driver.platform import Limit
 
 P = ParamSpec("P")
 
@@ -48,7 +48,9 @@ DeviceOption = Annotated[
         "pynq-sim or ulx3s-sim (the board's driver on the simulation)."
     ),
 ]
-HwOption = Annotated[str, typer.Option(help="Hardware configuration, a name from hw_configs.toml.")]
+HwOption = Annotated[
+    str, typer.Option(help="Hardware configuration: the name of one in configs/, or a file MY.toml.")
+]
 OPTIONS = {
     "rtl": ("waves",),
     "pynq": ("bitstream",),

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from peritus import api
+from peritus.arch.config import load_config
 from peritus.cli.common import (
     DeviceOption,
     HwOption,
@@ -25,7 +26,6 @@ from peritus.cli.common import (
 )
 from peritus.cli.jobs import equals_reference, explain_mismatch, results_table, run_job
 from peritus.demo import SCENE
-from peritus.hw.config import load_config
 from peritus.report import render, run_record
 
 DEFAULT_MODEL = "m3vit_tiny"

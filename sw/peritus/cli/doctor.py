@@ -14,9 +14,9 @@ import typer
 from rich.table import Table
 
 from peritus import api
+from peritus.arch.config import config_names, load_config
 from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
 from peritus.errors import PeritusError
-from peritus.hw.config import config_names, load_config
 from peritus.resources import cache_dir, resource
 
 

@@ -11,11 +11,10 @@ import typer
 from rich.table import Table
 
 from peritus import api
+from peritus.bundle import Bundle
+from peritus.bundle.disassemble import disassemble
 from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
-from peritus.hw.config import config_names, load_config
 from peritus.ir import QuantModel, affines
-from peritus.program.bundle import Bundle
-from peritus.program.disassemble import disassemble
 
 
 @reports_errors
@@ -49,8 +48,8 @@ def bundle_record(bundle: Bundle) -> dict[str, Any]:
     return {
         "model": bundle.model,
         "provenance": bundle.provenance,
-        "hw": bundle.hw,
-        "config_hash": f"{bundle.config_hash:#018x}",
+        "hw": bundle.hw.name,
+        "config_hash": f"{bundle.hw.hash64:#018x}",
         "image": [bundle.image_height, bundle.image_width, 3],
         "tasks": [
             {
@@ -74,10 +73,10 @@ def bundle_record(bundle: Bundle) -> dict[str, Any]:
 def bundle_table(bundle: Bundle, path: Path) -> Table:
     """What a bundle contains, for people."""
     table = Table(
-        title=f"{path.name}: {bundle.model} for {bundle.hw}", show_header=False, title_justify="left"
+        title=f"{path.name}: {bundle.model} for {bundle.hw.name}", show_header=False, title_justify="left"
     )
     table.add_row("weights from", bundle.provenance)
-    table.add_row("configuration", f"{bundle.hw} {bundle.config_hash:#018x}")
+    table.add_row("configuration", f"{bundle.hw.name} {bundle.hw.hash64:#018x}")
     table.add_row("image", f"{bundle.image_height} x {bundle.image_width} x 3 uint8")
     for task in bundle.tasks:
         shape = f"{task.rows} x {task.columns} x {task.channels}"
@@ -86,10 +85,8 @@ def bundle_table(bundle: Bundle, path: Path) -> Table:
     opcodes = Counter(instruction.opcode.name for instruction in bundle.instructions)
     table.add_row("program", ", ".join(f"{count} {name}" for name, count in opcodes.most_common()))
     table.add_row("weights", f"{len(bundle.weights) / 1e6:.2f} MB in {len(bundle.fetches)} segments")
-    sizes = load_config(bundle.hw) if bundle.hw in config_names() else None
     for memory, words in bundle.memory.items():
-        limit = f" of {getattr(sizes, memory)}" if sizes is not None and hasattr(sizes, memory) else ""
-        table.add_row(memory.replace("_", " "), f"{words}{limit}")
+        table.add_row(memory.replace("_", " "), f"{words} of {getattr(bundle.hw, memory)}")
     return table
 
 

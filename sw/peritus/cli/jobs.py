@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
+from peritus.arch.config import HwConfig
+from peritus.bundle import Bundle
 from peritus.cli.common import busy
-from peritus.devices import Device, Result, open_device
 from peritus.errors import PeritusError
-from peritus.hw.config import HwConfig
-from peritus.program.bundle import Bundle
 from peritus.report import same_result
+from peritus.runtime import Device, Result, open_device
 
 
 class NotBitExact(PeritusError):
@@ -45,7 +45,7 @@ def explain_mismatch(
     """The error for a result that is not the reference's; for rtl the first differing write is looked for."""
     where = "its result differs from the reference"
     if device == "rtl":
-        from peritus.devices.locate import locate
+        from peritus.debug.locate import locate
 
         with busy("Looking for the first difference"):
             difference = locate(bundle, hw, image, task=task, features=features)

@@ -9,6 +9,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from peritus.arch.ip import bitstream_name
+from peritus.bundle import Bundle
 from peritus.cli.common import (
     DeviceOption,
     JsonOption,
@@ -22,12 +24,9 @@ from peritus.cli.common import (
     write_picture,
 )
 from peritus.cli.jobs import equals_reference, explain_mismatch, results_table, run_job
-from peritus.devices import Result
-from peritus.hw.config import load_config
-from peritus.hw.ip import bitstream_name
 from peritus.image import check_image
-from peritus.program.bundle import Bundle
 from peritus.report import render, run_record
+from peritus.runtime import Result
 
 
 @reports_errors
@@ -58,8 +57,7 @@ def run_command(
 ) -> None:
     """Run one image through a bundle on a device."""
     bundle = Bundle.load(bundle_file)
-    hw = load_config(bundle.hw)
-    bundle.check_hardware(hw)
+    hw = bundle.hw
     bundle.task_index(task)
     image = read_image(image_file)
     if resize:

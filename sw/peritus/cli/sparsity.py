@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 
 from peritus import api
+from peritus.arch.config import load_config
 from peritus.cli.common import (
     HwOption,
     JsonOption,
@@ -25,7 +26,6 @@ from peritus.cli.common import (
     write_json,
 )
 from peritus.evaluation.sparsity import Cost, Sparsity, measure
-from peritus.hw.config import load_config
 from peritus.image import ImageError
 from peritus.ir import Graph
 from peritus.report import expert_heat_map

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
+from peritus.arch.config import HwConfig
+from peritus.bundle import Bundle, FeatureEntry, TaskEntry
 from peritus.compiler.emit import emit
 from peritus.compiler.hazards import hazard_flags
 from peritus.compiler.lower import lower, padded_channels
 from peritus.compiler.macs import job_macs
 from peritus.compiler.memory_plan import plan_memory
-from peritus.hw.config import HwConfig
 from peritus.ir.graph import Graph, Task
 from peritus.ir.model_file import QuantModel
-from peritus.program.bundle import Bundle, FeatureEntry, TaskEntry
 
 
 def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
@@ -30,8 +30,7 @@ def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
     return Bundle(
         model=model.name,
         provenance=model.provenance,
-        hw=hw.name,
-        config_hash=hw.hash64,
+        hw=hw,
         image_height=graph.image_height,
         image_width=graph.image_width,
         tasks=tuple(_task_entry(graph, task, hw) for task in graph.tasks),

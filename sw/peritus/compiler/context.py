@@ -6,15 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from peritus.arch.config import HwConfig
+from peritus.arch.isa import Instruction
 from peritus.compiler import segments
 from peritus.compiler.errors import CapacityError
 from peritus.compiler.layout import Layout
 from peritus.compiler.segments import Bytes
 from peritus.compiler.step import Memory, Region, Step
-from peritus.hw.config import HwConfig
 from peritus.ir.graph import Graph
 from peritus.ir.ops import Affine, Node, Requant
-from peritus.program.isa import Instruction
 
 ALL_TASKS = 0xFFFF
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from peritus.arch.config import HwConfig
+from peritus.arch.isa import EncodingError, FetchEntry, Instruction, Opcode
 from peritus.compiler.errors import CapacityError, CompileError
 from peritus.compiler.hazards import Flags
 from peritus.compiler.memory_plan import MemoryPlan
 from peritus.compiler.segments import Bytes
 from peritus.compiler.step import Region, Step
-from peritus.hw.config import HwConfig
-from peritus.program.isa import EncodingError, FetchEntry, Instruction, Opcode
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from peritus.arch.config import MIN_PASS, RESULT_LATENCY, UPDATE_LATENCY, HwConfig
+from peritus.arch.isa import Dest, Opcode, StreamSource
 from peritus.compiler.step import Region, Step
-from peritus.hw.config import MIN_PASS, RESULT_LATENCY, UPDATE_LATENCY, HwConfig
-from peritus.program.isa import Dest, Opcode, StreamSource
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from peritus.arch.isa import Dest, Function, Instruction, Opcode, Scale2, StreamSource
 from peritus.compiler.context import Context, Place
 from peritus.compiler.errors import CompileError
 from peritus.compiler.layout import Layout
 from peritus.compiler.step import Memory, Region
 from peritus.ir.ops import Experts, Router
-from peritus.program.isa import Dest, Function, Instruction, Opcode, Scale2, StreamSource
 
 
 def lower_experts(context: Context, node: Experts) -> None:

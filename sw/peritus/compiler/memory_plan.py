@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from peritus.arch.config import HwConfig
 from peritus.compiler.errors import CapacityError
 from peritus.compiler.step import Buffer, Memory, Step
-from peritus.hw.config import HwConfig
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from peritus.program.isa import Instruction
+from peritus.arch.isa import Instruction
 
 
 class Memory(Enum):

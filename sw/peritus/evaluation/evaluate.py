@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from peritus.devices.device import resize_bilinear
 from peritus.errors import PeritusError
 from peritus.evaluation.metrics import Metric, new_metric, scores_of
 from peritus.evaluation.workers import default_workers, in_order
 from peritus.ir import QuantModel, Router, Task, execute
 from peritus.reference import Routing
+from peritus.runtime.device import resize_bilinear
 
 Array = npt.NDArray[Any]
 Sample = tuple[npt.NDArray[np.uint8], Mapping[str, Array]]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one task costs: the compiled program walked instruction by instruction, as real images are routed.
 
-Nothing is taken from formulas of the model. The walk follows the rules of peritus.devices.interpreter: the
+Nothing is taken from formulas of the model. The walk follows the rules of peritus.runtime.iss: the
 task mask selects instructions and weight segments, an expert works on its queue, an idle expert's segments
 are not fetched.
 """
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from peritus.arch.config import HwConfig
+from peritus.arch.isa import Dest, Instruction, Opcode, StatSource
+from peritus.bundle import Bundle
 from peritus.evaluation.workers import default_workers, in_order
-from peritus.hw.config import HwConfig
 from peritus.ir import Graph, QuantModel, Router, execute
-from peritus.program.bundle import Bundle
-from peritus.program.isa import Dest, Instruction, Opcode, StatSource
 from peritus.reference import Routing
 
 Chosen = npt.NDArray[np.int64]  # [tokens, top_k] experts

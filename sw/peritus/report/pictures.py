@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from peritus.devices.device import Result
+from peritus.runtime.device import Result
 
 GOLDEN = 0.618033988749895  # successive hues far from each other
 OVERLAY = 0.55  # weight of the class colours

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from peritus.devices.device import Result
-from peritus.hw.config import HwConfig
-from peritus.program.bundle import Bundle
+from peritus.arch.config import HwConfig
+from peritus.bundle import Bundle
+from peritus.runtime.device import Result
 
 
 def run_record(

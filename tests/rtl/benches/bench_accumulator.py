@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""accumulator.sv: partial sums over K tiles of random passes, rows coming again as soon as allowed."""
+"""accumulator: partial sums over K tiles of random passes, rows coming again as soon as allowed."""
 
 import random
 from typing import Any

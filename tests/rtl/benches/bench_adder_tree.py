@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""adder_tree.sv against NumPy's sum."""
+"""adder_tree against NumPy's sum."""
 
 from typing import Any
 

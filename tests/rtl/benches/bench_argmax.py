@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""argmax.sv against NumPy's argmax over the candidates."""
+"""argmax against NumPy's argmax over the candidates."""
 
 from typing import Any
 

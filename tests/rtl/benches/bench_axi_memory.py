@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""axi_memory.sv against a model: bursts both ways and the link at once, order, bursts that leave it."""
+"""axi_memory against a model: bursts both ways and the link at once, order, bursts that leave it."""
 
 import random
 from collections import deque
@@ -7,7 +7,7 @@ from typing import Any
 
 import cocotb
 
-from peritus.link.protocol import BANK_WORDS
+from peritus.arch.link import BANK_WORDS
 from tests.rtl.benches.cycles import Cycles, chance
 
 BANKS = int(cocotb.plusargs["Banks"])

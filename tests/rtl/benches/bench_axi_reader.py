@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""axi_reader.sv between random clients and a random AXI4 slave: order, routing, fairness, errors, flush."""
+"""axi_reader between random clients and a random AXI4 slave: order, routing, fairness, errors, flush."""
 
 import random
 from collections import deque

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""axi_writer.sv between a random source and a random AXI4 slave: data, order, responses, errors, flush."""
+"""axi_writer between a random source and a random AXI4 slave: data, order, responses, errors, flush."""
 
 import random
 from collections import deque

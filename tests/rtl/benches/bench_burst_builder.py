@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""burst_builder.sv: random runs of beats are cut at burst boundaries and nowhere else."""
+"""burst_builder: random runs of beats are cut at burst boundaries and nowhere else."""
 
 import random
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""core.sv: random programs, every write to every memory compared with the instruction set interpreter.
+"""core: random programs, every write to every memory compared with the instruction set interpreter.
 
 The bench is the memory side: program memory, weight stream (stalls, drops), image loader, result writer.
 """
@@ -12,9 +12,9 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from peritus.devices.interpreter import MemoryName, WriteRecord
-from peritus.hw.config import RESIDUAL_BITS, HwConfig
-from peritus.program.isa import Dest, Instruction, Opcode
+from peritus.arch.config import RESIDUAL_BITS, HwConfig
+from peritus.arch.isa import Dest, Instruction, Opcode
+from peritus.runtime.iss import MemoryName, WriteRecord
 from tests.common.bad_counts import SMALLEST
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.program import Builder, Program, Segment

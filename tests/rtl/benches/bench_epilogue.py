@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""epilogue.sv against peritus.reference: both stages, GELU, every stage 2, new parameters pass by pass."""
+"""epilogue against peritus.reference: both stages, GELU, every stage 2, new parameters pass by pass."""
 
 import random
 from typing import Any
@@ -7,8 +7,8 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from peritus.hw.config import ACC_BITS, MIN_PASS
-from peritus.program.isa import Function, Scale2
+from peritus.arch.config import ACC_BITS, MIN_PASS
+from peritus.arch.isa import Function, Scale2
 from peritus.reference import gelu, requantize, rescale, saturate
 from tests.rtl.benches.pipeline import Ints
 from tests.rtl.benches.records import Record, bench_config, lanes

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""error_capture.sv: the first error is kept with its instruction and address, whatever comes later."""
+"""error_capture: the first error is kept with its instruction and address, whatever comes later."""
 
 import random
 from typing import Any
 
 import cocotb
 
-from peritus.hw.registers import ErrorCause
+from peritus.arch.registers import ErrorCause
 from tests.rtl.benches.cycles import Cycles
 
 FROM_FETCH_TABLE = (ErrorCause.GUARD_WEIGHTS, ErrorCause.BUS_WEIGHTS)

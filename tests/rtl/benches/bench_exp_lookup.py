@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""exp_lookup.sv against peritus.reference.softmax."""
+"""exp_lookup against peritus.reference.softmax."""
 
 from typing import Any
 

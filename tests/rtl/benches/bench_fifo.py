@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fifo.sv against a deque, with random traffic on both sides and clears."""
+"""fifo against a deque, with random traffic on both sides and clears."""
 
 import random
 from collections import deque

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""frame_rx.sv against the host's own frames: whole, damaged, cut, joined, missed."""
+"""frame_rx against the host's own frames: whole, damaged, cut, joined, missed."""
 
 import random
 from typing import Any
 
 import cocotb
 
-from peritus.link.frame import encode
-from peritus.link.protocol import CRC_BYTES, ESCAPE, FLAG
+from peritus.arch.link import CRC_BYTES, ESCAPE, FLAG
+from peritus.runtime.serial.frame import encode
 from tests.rtl.benches.cycles import Cycles, chance
 
 

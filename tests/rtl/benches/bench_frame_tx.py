@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""frame_tx.sv: byte for byte what the host's own encoder makes of the same bodies."""
+"""frame_tx: byte for byte what the host's own encoder makes of the same bodies."""
 
 import random
 from typing import Any
 
 import cocotb
 
-from peritus.link.frame import encode
-from peritus.link.protocol import ESCAPE, FLAG
+from peritus.arch.link import ESCAPE, FLAG
+from peritus.runtime.serial.frame import encode
 from tests.rtl.benches.cycles import Cycles, chance
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gelu.sv against peritus.reference.gelu, exhaustively."""
+"""gelu against peritus.reference.gelu, exhaustively."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""guard.sv: bursts inside, at the edges of, and outside random windows, with backpressure."""
+"""guard: bursts inside, at the edges of, and outside random windows, with backpressure."""
 
 import random
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""image_loader.sv against peritus.reference.patch_embed.image_patches, on images of many shapes."""
+"""image_loader against peritus.reference.patch_embed.image_patches, on images of many shapes."""
 
 import random
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from peritus.program.isa import Instruction, Opcode
+from peritus.arch.isa import Instruction, Opcode
 from peritus.reference.patch_embed import image_patches
 from tests.rtl.benches.bench_burst_builder import bursts
 from tests.rtl.benches.cycles import Cycles

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""job_queue.sv against a deque of two, with refusals."""
+"""job_queue against a deque of two, with refusals."""
 
 import random
 from collections import deque

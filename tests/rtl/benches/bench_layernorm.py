@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""layernorm.sv against peritus.reference.layernorm: whole instructions between stream and memory models."""
+"""layernorm against peritus.reference.layernorm: whole instructions between stream and memory models."""
 
 import random
 from typing import Any
@@ -8,8 +8,8 @@ import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge
 
-from peritus.hw.config import RESIDUAL_BITS, HwConfig, load_config
-from peritus.program.isa import Instruction, Opcode
+from peritus.arch.config import RESIDUAL_BITS, HwConfig, load_config
+from peritus.arch.isa import Instruction, Opcode
 from peritus.reference.layernorm import layernorm
 from tests.rtl.benches.pipeline import Ints, reset
 

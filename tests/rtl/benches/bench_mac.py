@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""mac_equivalence.sv checks itself: both forms of mac.sv agree in every cycle, and every product is right."""
+"""mac_equivalence.sv checks itself: both forms of mac agree in every cycle, and every product is right."""
 
 from typing import Any
 

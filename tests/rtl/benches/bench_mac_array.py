@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""mac_array.sv against an integer matrix product: extreme operands, tiles rewritten as early as allowed."""
+"""mac_array against an integer matrix product: extreme operands, tiles rewritten as early as allowed."""
 
 import random
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
-from peritus.hw.config import CASCADE
+from peritus.arch.config import CASCADE
 from peritus.reference.linear import matmul
 from tests.rtl.benches.pipeline import Ints, Port, check_equal
 from tests.rtl.benches.records import bench_config, lanes

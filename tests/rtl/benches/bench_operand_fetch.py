@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""operand_fetch.sv: direct, gathered and scattered rows, activations and probabilities, one per cycle."""
+"""operand_fetch: direct, gathered and scattered rows, activations and probabilities, one per cycle."""
 
 import random
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""patch_walker.sv (and loop_nest.sv inside) against its loops."""
+"""patch_walker (and peritus_loop_nest.sv inside) against its loops."""
 
 import random
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""perf_counters.sv: counts of one job, readable while the next one runs."""
+"""perf_counters: counts of one job, readable while the next one runs."""
 
 import random
 from typing import Any

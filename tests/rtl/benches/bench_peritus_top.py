@@ -10,9 +10,9 @@ import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles
 
-from peritus.hw import registers as reg
-from peritus.hw.registers import ErrorCause, Offset
-from peritus.program.isa import FetchEntry, Instruction, Opcode
+from peritus.arch import registers as reg
+from peritus.arch.isa import FetchEntry, Instruction, Opcode
+from peritus.arch.registers import ErrorCause, Offset
 from peritus.reference.arithmetic import saturate
 from peritus.reference.patch_embed import image_patches
 from peritus.reference.pixel_shuffle import pixel_shuffle

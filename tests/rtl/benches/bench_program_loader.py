@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""program_loader.sv: programs of all sizes land in their tables; bad sizes are refused."""
+"""program_loader: programs of all sizes land in their tables; bad sizes are refused."""
 
 import random
 from typing import Any

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""program_memory.sv: instructions and fetch entries written beat by beat read back as encoded."""
+"""program_memory: instructions and fetch entries written beat by beat read back as encoded."""
 
 import random
 from typing import Any
 
 import cocotb
 
-from peritus.program.isa import FetchEntry, Instruction, Opcode
+from peritus.arch.isa import FetchEntry, Instruction, Opcode
 from tests.rtl.benches.cycles import Cycles, chance
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ram_1r1w.sv: random reads and writes, also in one cycle, against a list; data two cycles after."""
+"""ram_1r1w: random reads and writes, also in one cycle, against a list; data two cycles after."""
 
 import random
 from collections import deque

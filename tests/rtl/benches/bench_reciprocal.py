@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""reciprocal.sv against peritus.reference.reciprocal."""
+"""reciprocal against peritus.reference.reciprocal."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""requantize.sv against peritus.reference."""
+"""requantize against peritus.reference."""
 
 from typing import Any
 

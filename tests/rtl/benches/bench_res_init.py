@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""res_init.sv: table words of a stalling weight stream go to their residual words, in order, nowhere else."""
+"""res_init: table words of a stalling weight stream go to their residual words, in order, nowhere else."""
 
 import random
 from typing import Any
 
 import cocotb
 
-from peritus.hw.config import RESIDUAL_BITS
-from peritus.program.isa import Instruction, Opcode
+from peritus.arch.config import RESIDUAL_BITS
+from peritus.arch.isa import Instruction, Opcode
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.records import bench_config, lanes, unlanes
 

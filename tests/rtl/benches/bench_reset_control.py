@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""reset_control.sv: reset lasts for the hold time and until the masters have drained."""
+"""reset_control: reset lasts for the hold time and until the masters have drained."""
 
 import random
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""result_writer.sv: saturated rows in the order of peritus.reference.pixel_shuffle."""
+"""result_writer: saturated rows in the order of peritus.reference.pixel_shuffle."""
 
 import random
 from collections import deque
@@ -8,7 +8,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from peritus.program.isa import Instruction, Opcode
+from peritus.arch.isa import Instruction, Opcode
 from peritus.reference.arithmetic import saturate
 from peritus.reference.pixel_shuffle import pixel_shuffle
 from tests.rtl.benches.bench_burst_builder import bursts

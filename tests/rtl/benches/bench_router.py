@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""router.sv against peritus.reference.router: whole gates, skewed and even, and the queues read back."""
+"""router against peritus.reference.router: whole gates, skewed and even, and the queues read back."""
 
 import random
 from typing import Any

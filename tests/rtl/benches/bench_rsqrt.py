@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""rsqrt.sv against peritus.reference.rsqrt."""
+"""rsqrt against peritus.reference.rsqrt."""
 
 from typing import Any
 

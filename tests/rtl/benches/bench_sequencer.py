@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sequencer.sv: random programs dispatched in order, with the waits each instruction asks for; every error.
+"""sequencer: random programs dispatched in order, with the waits each instruction asks for; every error.
 
 The bench is what the sequencer commands: GEMM pipeline, router counts, units, weight stream, program memory.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import cocotb
 
-from peritus.program.isa import Dest, Instruction, Opcode
+from peritus.arch.isa import Dest, Instruction, Opcode
 from tests.common.bad_counts import SMALLEST, bad_counts, limits
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.records import Record, bench_config

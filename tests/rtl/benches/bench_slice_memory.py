@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""slice_memory.sv: words written in parts, read by the slice; a read enables the banks of that slice only."""
+"""slice_memory: words written in parts, read by the slice; a read enables the banks of that slice only."""
 
 import random
 from collections import deque

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""softmax_rows.sv: row maxima over several score words, row sums over several slices, their reciprocals."""
+"""softmax_rows: row maxima over several score words, row sums over several slices, their reciprocals."""
 
 import random
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from peritus.hw.config import MIN_PASS
+from peritus.arch.config import MIN_PASS
 from peritus.reference import reciprocal
 from tests.rtl.benches.records import Record, bench_config
 from tests.rtl.benches.timeline import Timeline

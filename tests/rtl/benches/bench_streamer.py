@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""streamer.sv: every token vector of random GEMMs in loop order, with tiles and results at any time."""
+"""streamer: every token vector of random GEMMs in loop order, with tiles and results at any time."""
 
 import random
 from collections import deque
@@ -7,8 +7,8 @@ from typing import Any
 
 import cocotb
 
-from peritus.hw.config import MIN_PASS
-from peritus.program.isa import Dest, Function, Instruction, Opcode, Scale2, StreamSource
+from peritus.arch.config import MIN_PASS
+from peritus.arch.isa import Dest, Function, Instruction, Opcode, Scale2, StreamSource
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.records import Record, bench_config
 

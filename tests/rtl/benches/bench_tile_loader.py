@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tile_loader.sv beside a model of the array: each tile is whole while the swap travels through it.
+"""tile_loader beside a model of the array: each tile is whole while the swap travels through it.
 
 The bench plays weight stream and kv memory, streamer (takes tiles), array (swaps) and epilogue (takes
 parameters), each with random delays.
@@ -13,8 +13,8 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from peritus.hw.config import CASCADE
-from peritus.program.isa import Dest, Instruction, Opcode, StatSource
+from peritus.arch.config import CASCADE
+from peritus.arch.isa import Dest, Instruction, Opcode, StatSource
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.pipeline import Ints
 from tests.rtl.benches.program import Builder

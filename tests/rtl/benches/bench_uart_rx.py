@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""uart_rx.sv against a line drawn bit by bit: every byte, clocks that are off, glitches, no stop bits."""
+"""uart_rx against a line drawn bit by bit: every byte, clocks that are off, glitches, no stop bits."""
 
 import random
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""uart_tx.sv: the line, clock by clock, is start bit, data, stop bit of exactly ClocksPerBit each."""
+"""uart_tx: the line, clock by clock, is start bit, data, stop bit of exactly ClocksPerBit each."""
 
 import random
 from typing import Any

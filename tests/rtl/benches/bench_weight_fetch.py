@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""weight_fetch.sv: order and addresses of requests, ring credit, drops in every state, restarts, guard."""
+"""weight_fetch: order and addresses of requests, ring credit, drops in every state, restarts, guard."""
 
 import random
 from collections import deque
@@ -8,7 +8,7 @@ from typing import Any
 
 import cocotb
 
-from peritus.program.isa import FetchEntry
+from peritus.arch.isa import FetchEntry
 from tests.rtl.benches.cycles import Cycles, chance
 
 TASK = 5
@@ -219,7 +219,7 @@ async def misaligned_base(dut: Any) -> None:
 
 @cocotb.test()
 async def latency(dut: Any) -> None:
-    """Cycles after start_i at which requests leave, as the header of weight_fetch.sv says."""
+    """Cycles after start_i at which requests leave, as the header of peritus_weight_fetch.sv says."""
     bench = Bench(dut)
     await bench.reset()
     bench.traffic = Traffic(ready=1.0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""weight_store.sv: words leave in the order of stripes, whatever the ports' timing, with skips."""
+"""weight_store: words leave in the order of stripes, whatever the ports' timing, with skips."""
 
 import random
 from collections import deque

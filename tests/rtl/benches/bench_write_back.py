@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""write_back.sv: every destination against peritus.reference, values at the limits of every saturation."""
+"""write_back: every destination against peritus.reference, values at the limits of every saturation."""
 
 import random
 from collections import deque
@@ -8,8 +8,8 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from peritus.hw.config import RESIDUAL_BITS
-from peritus.program.isa import Dest
+from peritus.arch.config import RESIDUAL_BITS
+from peritus.arch.isa import Dest
 from peritus.reference import residual_accumulate, residual_add, saturate, stationary
 from tests.rtl.benches.records import Record, bench_config, lanes
 from tests.rtl.benches.timeline import Timeline

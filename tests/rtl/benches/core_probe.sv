@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stands in for rtl/core.sv: the bench is the core. It writes the outputs of this module and reads its inputs.
+// Stands in for rtl/peritus_core.sv: the bench is the core. It writes the outputs of this module and reads its inputs.
 
-module core
+module peritus_core
   import peritus_pkg::*;
 #(
   parameter bit Dsp48e2 = 1'b0

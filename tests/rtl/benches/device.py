@@ -12,8 +12,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, Timer
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiReadBus, AxiSlave, AxiSlaveRead
 
-from peritus.hw.registers import Field, Offset
-from peritus.program.isa import Instruction
+from peritus.arch.isa import Instruction
+from peritus.arch.registers import Field, Offset
 
 TIMEOUT = 20_000  # cycles
 

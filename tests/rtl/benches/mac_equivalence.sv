@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// mac.sv twice, as behaviour and from DSP48E2 models, under the same stimuli: counts the cycles in which they differ.
+// peritus_mac.sv twice, as behaviour and from DSP48E2 models, under the same stimuli: counts the cycles in which they differ.
 //
 //   tiles 0 ..       every pair of weights within +-127, PAIRS per tile, one row at a time (the others are 0), meets 16
 //                    operands; each product is compared with its value too
@@ -35,13 +35,13 @@ module mac_equivalence;
   logic signed [8:0]          x [ROWS];
   logic signed [37:0]         behaviour [1][PAIRS], slices [1][PAIRS];
 
-  mac #(
+  peritus_mac #(
     .Groups(1), .Cascade(ROWS), .Channels(CHANNELS), .Pack(1'b1), .Dsp48e2(1'b0)
   ) u_behaviour (
     .clk_i, .rst_ni, .row_we_i(row_we), .row_two_i(row_two), .row_i(row), .row_data_i(row_data),
     .col_we_i(col_we), .col_i(col), .col_data_i(col_data), .swap_i(swap), .x_i(x), .p_o(behaviour)
   );
-  mac #(
+  peritus_mac #(
     .Groups(1), .Cascade(ROWS), .Channels(CHANNELS), .Pack(1'b1), .Dsp48e2(1'b1)
   ) u_slices (
     .clk_i, .rst_ni, .row_we_i(row_we), .row_two_i(row_two), .row_i(row), .row_data_i(row_data),

@@ -10,12 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from peritus.devices.interpreter import WriteRecord
-from peritus.devices.interpreter.gemm import run_gemm
-from peritus.devices.interpreter.memories import Bytes, State, WeightStream
-from peritus.devices.interpreter.units import layernorm, res_init
-from peritus.hw.config import HwConfig
-from peritus.program.isa import (
+from peritus.arch.config import HwConfig
+from peritus.arch.isa import (
     Dest,
     FetchEntry,
     Function,
@@ -25,6 +21,10 @@ from peritus.program.isa import (
     StatSource,
     StreamSource,
 )
+from peritus.runtime.iss import WriteRecord
+from peritus.runtime.iss.gemm import run_gemm
+from peritus.runtime.iss.memories import Bytes, State, WeightStream
+from peritus.runtime.iss.units import layernorm, res_init
 from tests.common.bad_counts import SMALLEST
 from tests.rtl.benches.pipeline import Ints
 

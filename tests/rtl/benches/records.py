@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration a bench runs on, and the packed structs of peritus_pkg and core_pkg as dictionaries.
+"""The configuration a bench runs on, and the packed structs of the packages as dictionaries.
 
 Layouts come from the SystemVerilog packages themselves, so that benches follow the RTL.
 """
 
 import re
-from dataclasses import replace
 from functools import cache
 
 import cocotb
 
-from peritus.hw.config import HwConfig, load_config
-from peritus.hw.emit import ENUMS, constants, sv_package
+from peritus.arch.config import HwConfig, load_config
+from peritus.codegen.configuration import ENUMS, constants, sv_package
 from peritus.resources import resource
 
 _STRUCT = re.compile(r"typedef struct packed \{(.*?)\}\s*(\w+);", re.S)
@@ -20,10 +19,8 @@ _RANGE = re.compile(r"\[\s*(\w+)\s*(?:-\s*(\d+)\s*)?:\s*0\s*\]")
 
 
 def bench_config() -> HwConfig:
-    """The configuration named by plusarg `hw`, with the fields that other plusargs override."""
-    base = load_config(str(cocotb.plusargs["hw"]))
-    fields = {"pk", "pn", "pack_macs", "acc_depth"}
-    return replace(base, **{f: int(cocotb.plusargs[f]) for f in fields if f in cocotb.plusargs})
+    """The configuration in the file that plusarg `hw` names."""
+    return load_config(str(cocotb.plusargs["hw"]))
 
 
 class Record:
@@ -56,7 +53,7 @@ def _layouts(hw: HwConfig) -> dict[str, dict[str, int]]:
     numbers = {**constants(hw), "LANES_W": hw.pn.bit_length()}
     kinds = {"logic": 1, **{f"{prefix.lower()}_e": bits for _, prefix, bits in ENUMS}}
     layouts: dict[str, dict[str, int]] = {}
-    text = re.sub(r"//.*", "", sv_package(hw) + resource("rtl/common/core_pkg.sv").read_text())
+    text = re.sub(r"//.*", "", sv_package(hw) + resource("rtl/common/peritus_core_pkg.sv").read_text())
     for body, name in _STRUCT.findall(text):
         layout: dict[str, int] = {}
         for kind, ranges, fields in _FIELD.findall(body):

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// The multipliers of the MAC array: ROWS = Cascade x Groups rows of Channels stationary int8 operands.
+//
+//   plain  p_o[g][n] = sum over rows k of group g of active[k][n] * x_i[k]
+//   Pack   p_o[g][m] = sum over rows k of group g of (active[k][m + HALF] * 2^19 + active[k][m]) * x_i[k]
+//
+// Row k = position * Groups + group. Each group is a systolic chain (one DSP column) per multiplier: the partial sum
+// moves one position per cycle, operands and swap are delayed to meet it.
+//
+// Stationary operands are double buffered: rows or a column are written into the shadow; swap_i makes it active for the
+// x_i beside it and all later ones. The swap reaches position p after p + 1 cycles: a row of position p may be rewritten
+// in cycle p + 1 after the swap or later, a column in cycle Cascade or later. Not rows and a column in one cycle.
+//
+// Dsp48e2 = 0: behaviour, for simulators and any FPGA. Dsp48e2 = 1: one mac_dsp48e2 per pair of channels and row, in whose
+// registers the shadow lives too. The same results in the same cycles.
+//
+// Latency: Cascade + 3 cycles from x_i to p_o (operand; operand or active, product, Cascade sums), fully pipelined.
+
+module peritus_mac #(
+  parameter int unsigned Groups = 1,
+  parameter int unsigned Cascade = 8,
+  parameter int unsigned Channels = 8,
+  parameter bit Pack = 1'b1,
+  parameter bit Dsp48e2 = 1'b0,
+  localparam int unsigned FIELD_W = 19,  // one channel's part of p: up to 8 products of |127 * 255|
+  localparam int unsigned ROWS = Groups * Cascade,
+  localparam int unsigned MULTIPLIERS = Pack ? Channels / 2 : Channels,
+  localparam int unsigned P_W = Pack ? 2 * FIELD_W : FIELD_W
+) (
+  input  logic                        clk_i,
+  input  logic                        rst_ni,
+  // stationary rows: up to two per cycle
+  input  logic                        row_we_i,
+  input  logic                        row_two_i,               // row_i (even) and row_i + 1
+  input  logic [$clog2(ROWS)-1:0]     row_i,
+  input  logic [2*Channels-1:0][7:0]  row_data_i,
+  // stationary columns: one per cycle
+  input  logic                        col_we_i,
+  input  logic [$clog2(Channels)-1:0] col_i,
+  input  logic [ROWS-1:0][7:0]        col_data_i,
+  // token stream
+  input  logic                        swap_i,
+  input  logic signed [8:0]           x_i [ROWS],
+  output logic signed [P_W-1:0]       p_o [Groups][MULTIPLIERS]
+);
+
+  if (Cascade > 8) begin : gen_illegal_cascade
+    $fatal(1, "mac: Cascade = %0d, the low field holds 8 products", Cascade);
+  end
+  if (Dsp48e2 && !Pack) begin : gen_illegal_pack
+    $fatal(1, "mac: a DSP48E2 holds two channels, Pack must be 1");
+  end
+
+  // Operands and the swap, delayed to each position.
+  logic signed [8:0]  x_q [Cascade][ROWS];  // [position][row]; only rows of positions >= index are used
+  logic [Cascade-1:0] swap_q;
+
+  always_ff @(posedge clk_i) begin
+    swap_q <= {swap_q[Cascade-2:0], swap_i};
+    if (!rst_ni) swap_q <= '0;
+  end
+
+  always_ff @(posedge clk_i) begin
+    for (int k = 0; k < int'(ROWS); k++) x_q[0][k] <= x_i[k];
+    for (int c = 1; c < int'(Cascade); c++) begin
+      for (int k = c * int'(Groups); k < int'(ROWS); k++) x_q[c][k] <= x_q[c-1][k];
+    end
+  end
+
+  if (Dsp48e2) begin : gen_dsp48e2
+    // A row with an odd number is the second of two, or comes alone.
+    logic [Channels-1:0][7:0] even_row, odd_row;
+    assign even_row = row_data_i[Channels-1:0];
+    assign odd_row = row_two_i ? row_data_i[2*Channels-1:Channels] : row_data_i[Channels-1:0];
+
+    logic [47:0] p [ROWS+Groups][MULTIPLIERS];  // into row k
+    for (genvar k = 0; k < int'(ROWS); k++) begin : gen_row
+      localparam int unsigned POSITION = k / Groups;
+      localparam int unsigned EVEN = k - k % 2;
+      logic                     row_we;
+      logic [Channels-1:0]      we;
+      logic [Channels-1:0][7:0] w;
+      assign row_we = row_we_i && (32'(row_i) == k || (row_two_i && 32'(row_i) == EVEN));
+      assign w = !row_we ? {Channels{col_data_i[k]}} : (k % 2 == 0) ? even_row : odd_row;
+      for (genvar n = 0; n < int'(Channels); n++) begin : gen_enable
+        assign we[n] = row_we || (col_we_i && 32'(col_i) == n);
+      end
+
+      for (genvar m = 0; m < int'(MULTIPLIERS); m++) begin : gen_pair
+        if (POSITION == 0) begin : gen_start
+          assign p[k][m] = '0;
+        end
+        peritus_mac_dsp48e2 #(
+          .First(POSITION == 0),
+          .Last (POSITION == Cascade - 1)
+        ) u_pair (
+          .clk_i,
+          .we_lo_i(we[m]),
+          .we_hi_i(we[m+MULTIPLIERS]),
+          .w_lo_i (w[m]),
+          .w_hi_i (w[m+MULTIPLIERS]),
+          .swap_i (swap_q[POSITION]),
+          .x_i    (x_q[POSITION][k]),
+          .p_i    (p[k][m]),
+          .p_o    (p[k+Groups][m])
+        );
+        if (POSITION == Cascade - 1) begin : gen_end
+          assign p_o[k%Groups][m] = P_W'(p[k+Groups][m]);
+        end
+      end
+    end
+  end else begin : gen_generic
+    // The product register of a DSP slice is behind the chain instead: one for Cascade of them.
+    typedef logic signed [P_W-1:0] p_t;
+    localparam int unsigned ACTIVE_W = Pack ? 27 : 8;
+    logic signed [7:0]          shadow_q [ROWS][Channels];
+    logic signed [ACTIVE_W-1:0] active_q [ROWS][MULTIPLIERS];
+    logic signed [8:0]          operand_q [ROWS];
+    p_t                         p_q [Cascade][Groups][MULTIPLIERS];
+
+    always_ff @(posedge clk_i) begin
+      if (row_we_i) begin
+        for (int n = 0; n < int'(Channels); n++) shadow_q[row_i][n] <= row_data_i[n];
+      end
+      if (row_we_i && row_two_i) begin
+        for (int n = 0; n < int'(Channels); n++) shadow_q[row_i | 1][n] <= row_data_i[int'(Channels)+n];
+      end
+      if (col_we_i) begin
+        for (int k = 0; k < int'(ROWS); k++) shadow_q[k][col_i] <= col_data_i[k];
+      end
+    end
+
+    for (genvar c = 0; c < int'(Cascade); c++) begin : gen_position
+      localparam int FIRST = c * int'(Groups);
+      always_ff @(posedge clk_i) begin
+        for (int g = 0; g < int'(Groups); g++) operand_q[FIRST+g] <= x_q[c][FIRST+g];
+      end
+      if (Pack) begin : gen_pack
+        always_ff @(posedge clk_i) begin
+          if (swap_q[c]) begin
+            for (int g = 0; g < int'(Groups); g++) begin
+              for (int m = 0; m < int'(MULTIPLIERS); m++) begin
+                active_q[FIRST+g][m] <= (ACTIVE_W'(shadow_q[FIRST+g][m+int'(MULTIPLIERS)]) <<< FIELD_W)
+                                      + ACTIVE_W'(shadow_q[FIRST+g][m]);
+              end
+            end
+          end
+        end
+      end else begin : gen_plain
+        always_ff @(posedge clk_i) begin
+          if (swap_q[c]) begin
+            for (int g = 0; g < int'(Groups); g++) active_q[FIRST+g] <= shadow_q[FIRST+g];
+          end
+        end
+      end
+      always_ff @(posedge clk_i) begin
+        for (int g = 0; g < int'(Groups); g++) begin
+          for (int m = 0; m < int'(MULTIPLIERS); m++) begin
+            p_q[c][g][m] <= (c == 0 ? P_W'(0) : p_q[(c+Cascade-1)%Cascade][g][m])
+                          + P_W'(active_q[FIRST+g][m]) * P_W'(operand_q[FIRST+g]);
+          end
+        end
+      end
+    end
+
+    always_ff @(posedge clk_i) p_o <= p_q[Cascade-1];
+  end
+
+endmodule

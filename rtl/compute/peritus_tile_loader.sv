@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fills the stationary operands of the MAC array and the epilogue parameters, one pass ahead of the streamer.
+//
+//   for nb in n_tiles: for kb in k_tiles:
+//     if kb is last: parameters of output word nb (5 weight words, or the immediates)
+//     tile (nb, kb): weights, 2 rows a cycle | values, 1 row (key) a cycle | keys, 1 column (key) a cycle
+//
+// The parameters come just before the last tile: the epilogue takes them when that tile's first token reaches it,
+// K passes after it took the previous ones. Instructions that use the weight stream pop their segment to its end.
+// tile_ready_o: the shadow will be complete when a pass that begins now needs it. Operands take AT_ARRAY cycles to the
+// array and the swap CASCADE more to the last rows, so a weight tile that is sure to arrive may be taken while it loads.
+// tile_taken_i: the streamer began a pass with it; swapped_i: that pass's first token
+// is entering the array, the shadow may be rewritten (peritus_mac_array.sv gives the order that makes this safe).
+
+module peritus_tile_loader
+  import peritus_pkg::*;
+  import peritus_core_pkg::*;
+(
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+  input  logic                  gemm_valid_i,
+  output logic                  gemm_ready_o,
+  input  gemm_t                 gemm_i,
+  // weight stream
+  input  logic                  w_valid_i,
+  input  logic [2*PN*8-1:0]     w_data_i,
+  input  logic                  w_plenty_i,   // a whole tile will arrive without a gap
+  output logic                  w_ready_o,
+  output logic                  seg_done_o,
+  // keys and values
+  output logic                  kv_re_o,
+  output logic [KV_AW-1:0]      kv_raddr_o,
+  input  logic [PN-1:0][7:0]    kv_rdata_i,
+  // stationary operands
+  output logic                  row_we_o,
+  output logic                  row_two_o,
+  output logic [$clog2(PK)-1:0] row_o,
+  output logic [2*PN-1:0][7:0]  row_data_o,
+  output logic                  col_we_o,
+  output logic [$clog2(PN)-1:0] col_o,
+  output logic [PK-1:0][7:0]    col_data_o,
+  // epilogue parameters of the next output word
+  output param_block_t          params_o,
+  input  logic                  params_taken_i,
+  // streamer
+  output logic                  tile_ready_o,
+  input  logic                  tile_taken_i,
+  input  logic                  swapped_i,
+  output logic                  idle_o,
+  output logic [7:0]            state_o
+);
+
+  localparam int unsigned SLICE_W = $clog2(SLICES);
+  localparam int unsigned BEAT_W = $clog2(PN) + 1;
+  localparam int unsigned PAD_W = $clog2(STRIPE_WORDS) + 1;
+  // Cycles from swapped_i until rows, or a whole column, may be overwritten.
+  localparam int unsigned ROW_GUARD = (PK / CASCADE >= 2) ? 0 : CASCADE / 2;
+  localparam int unsigned COL_GUARD = CASCADE;
+
+  typedef enum logic [2:0] {IDLE, PARAMS, GUARD, WEIGHTS, KV, KV_DRAIN, READY, PAD} state_e;
+  state_e state_q;
+
+  gemm_t              gemm_q;
+  logic [7:0]         nb_q, kb_q;
+  logic [BEAT_W-1:0]  beat_q;            // weight word of the tile or parameter block, or key of the tile
+  logic [3:0]         guard_q;
+  logic               swap_pending_q;    // a taken tile has not reached the array yet
+  logic               taken_q;           // a pass has begun with this tile
+  logic               steady_q;          // this tile loads without a gap
+  logic               params_pending_q;  // loaded parameters have not reached the epilogue yet
+  logic [15:0]        block_addr_q;      // kv word of the first key of this nb
+  logic [15:0]        key_addr_q;        // kv word of the next key
+  logic [11:0]        keys_left_q;       // keys from the first one of this tile
+  logic [PAD_W-1:0]   popped_q;          // words popped of the current stripe
+
+  exec_instr_t instr;
+  assign instr = gemm_q.instr;
+
+  logic is_keys, uses_stream, last_kb, last_nb;
+  assign is_keys = instr.stat_src == STAT_KEYS;
+  assign uses_stream = instr.stat_src == STAT_WEIGHTS || instr.params;
+  assign last_kb = kb_q == instr.k_tiles - 8'd1;
+  assign last_nb = nb_q == instr.n_tiles - 8'd1;
+
+  // The tile after this one.
+  logic [7:0]  next_kb;
+  logic [15:0] next_block;
+  assign next_kb = last_kb ? 8'd0 : kb_q + 8'd1;
+  assign next_block = !last_kb ? block_addr_q
+                    : is_keys ? block_addr_q + 16'(16'(instr.stat_stride) << $clog2(PN))
+                    : block_addr_q + 16'd1;
+
+  logic [11:0] span, keys_here;
+  assign span = is_keys ? 12'(PN) : 12'(PK);
+  assign keys_here = (keys_left_q < span) ? keys_left_q : span;
+
+  logic pop, params_now, last_in_stripe;
+  assign params_now = state_q == PARAMS && !params_pending_q;
+  assign w_ready_o = (params_now && instr.params) || state_q == WEIGHTS || state_q == PAD;
+  assign pop = w_valid_i && w_ready_o;
+  assign last_in_stripe = popped_q == PAD_W'(STRIPE_WORDS - 1);
+
+  assign gemm_ready_o = state_q == IDLE;
+  assign tile_ready_o = !taken_q && (state_q == READY || (state_q == WEIGHTS && steady_q && beat_q != '0));
+  assign idle_o = state_q == IDLE && !seg_done_o;  // a drop may not meet the end of the segment before it
+  assign state_o = 8'(state_q);
+  assign kv_re_o = state_q == KV;
+  assign kv_raddr_o = key_addr_q[KV_AW-1:0];
+
+  // Keys and values: two cycles of memory, then one register.
+  typedef struct packed {
+    logic                  valid;
+    logic                  is_keys;
+    logic [BEAT_W-1:0]     index;
+    logic [7:0]            slice;
+  } kv_read_t;
+  kv_read_t kv_q [2];
+
+  always_ff @(posedge clk_i) begin
+    seg_done_o <= 1'b0;
+    if (swapped_i) begin
+      swap_pending_q <= 1'b0;
+      guard_q <= is_keys ? 4'(COL_GUARD) : 4'(ROW_GUARD);
+    end else if (guard_q != 0) begin
+      guard_q <= guard_q - 4'd1;
+    end
+    if (tile_taken_i) begin
+      swap_pending_q <= 1'b1;
+      taken_q <= 1'b1;
+    end
+    if (params_taken_i) params_pending_q <= 1'b0;
+    if (pop) popped_q <= last_in_stripe ? '0 : popped_q + 1'b1;
+
+    unique case (state_q)
+      IDLE: if (gemm_valid_i) begin
+        gemm_q <= gemm_i;
+        nb_q <= '0;
+        kb_q <= '0;
+        beat_q <= '0;
+        popped_q <= '0;
+        block_addr_q <= gemm_i.instr.stat_base;
+        key_addr_q <= gemm_i.instr.stat_base;
+        keys_left_q <= gemm_i.instr.keys;
+        if (gemm_i.instr.stat_src == STAT_KEYS) guard_q <= 4'(COL_GUARD);
+        state_q <= (gemm_i.instr.k_tiles == 8'd1) ? PARAMS : GUARD;
+      end
+      PARAMS: if (params_now && (pop || !instr.params)) begin
+        beat_q <= beat_q + 1'b1;
+        if (!instr.params || beat_q == BEAT_W'(PARAM_BLOCK_WORDS - 1)) begin
+          beat_q <= '0;
+          params_pending_q <= 1'b1;
+          state_q <= GUARD;
+        end
+      end
+      GUARD: if (!swap_pending_q && guard_q == 0) begin
+        steady_q <= w_plenty_i;
+        state_q <= (instr.stat_src == STAT_WEIGHTS) ? WEIGHTS : KV;
+      end
+      WEIGHTS: if (pop) begin
+        beat_q <= beat_q + 1'b1;
+        if (beat_q == BEAT_W'(TILE_WORDS - 1)) state_q <= READY;
+      end
+      KV: begin
+        beat_q <= beat_q + 1'b1;
+        key_addr_q <= key_addr_q + 16'(instr.stat_stride);
+        if (12'(beat_q) + 12'd1 >= keys_here) state_q <= KV_DRAIN;
+      end
+      KV_DRAIN: if (!kv_q[0].valid && !kv_q[1].valid) state_q <= READY;
+      READY: if (taken_q) begin
+        taken_q <= 1'b0;
+        beat_q <= '0;
+        kb_q <= next_kb;
+        if (last_kb) nb_q <= nb_q + 8'd1;
+        block_addr_q <= next_block;
+        if (is_keys) begin
+          key_addr_q <= next_block + 16'(next_kb >> SLICE_W);
+          if (last_kb) keys_left_q <= keys_left_q - keys_here;
+        end else if (last_kb) begin
+          key_addr_q <= next_block;
+          keys_left_q <= instr.keys;
+        end else begin
+          keys_left_q <= keys_left_q - keys_here;
+        end
+        if (last_kb && last_nb) begin
+          seg_done_o <= uses_stream && popped_q == 0;
+          state_q <= (uses_stream && popped_q != 0) ? PAD : IDLE;
+        end else begin
+          state_q <= (next_kb == instr.k_tiles - 8'd1) ? PARAMS : GUARD;
+        end
+      end
+      PAD: if (pop && last_in_stripe) begin
+        seg_done_o <= 1'b1;
+        state_q <= IDLE;
+      end
+      default: state_q <= IDLE;
+    endcase
+
+    if (!rst_ni) begin
+      state_q <= IDLE;
+      swap_pending_q <= 1'b0;
+      taken_q <= 1'b0;
+      params_pending_q <= 1'b0;
+      guard_q <= '0;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    kv_q[0] <= '{valid: kv_re_o, is_keys: is_keys, index: beat_q, slice: kb_q & 8'(SLICES - 1)};
+    kv_q[1] <= kv_q[0];
+    row_we_o <= (state_q == WEIGHTS && pop) || (kv_q[1].valid && !kv_q[1].is_keys);
+    row_two_o <= state_q == WEIGHTS;
+    row_o <= (state_q == WEIGHTS) ? $clog2(PK)'({beat_q, 1'b0}) : $clog2(PK)'(kv_q[1].index);
+    col_we_o <= kv_q[1].valid && kv_q[1].is_keys;
+    col_o <= $clog2(PN)'(kv_q[1].index);
+    if (state_q == WEIGHTS) row_data_o <= w_data_i;
+    else if (kv_q[1].valid) row_data_o[PN-1:0] <= kv_rdata_i;
+    if (kv_q[1].valid) col_data_o <= kv_rdata_i[kv_q[1].slice*PK+:PK];
+    if (!rst_ni) begin
+      kv_q[0].valid <= 1'b0;
+      kv_q[1].valid <= 1'b0;
+    end
+  end
+
+  // Parameters: five weight words, or the immediates for every lane.
+  always_ff @(posedge clk_i) begin
+    if (params_now && !instr.params) begin
+      params_o.bias <= '0;
+      params_o.mult1 <= {PN{instr.imm_mult}};
+      params_o.shift1 <= {PN{8'(instr.imm_shift)}};
+      params_o.mult2 <= '0;
+      params_o.shift2 <= {PN{8'd1}};
+    end else if (params_now && pop) begin
+      unique case (beat_q)
+        BEAT_W'(0): params_o.bias[PN/2-1:0] <= w_data_i;
+        BEAT_W'(1): params_o.bias[PN-1:PN/2] <= w_data_i;
+        BEAT_W'(2): params_o.mult1 <= w_data_i;
+        BEAT_W'(3): params_o.mult2 <= w_data_i;
+        default: {params_o.shift2, params_o.shift1} <= w_data_i;
+      endcase
+    end
+  end
+
+  // First pop to last row in the shadow: TILE_WORDS + 1 cycles. Second pop to the swap of the last position: the issue
+  // register, AT_ARRAY and the way down the cascade.
+  if (TILE_WORDS + 1 > 2 + AT_ARRAY + (PK - 2) / (PK / CASCADE)) begin : gen_check
+    $error("tile_loader: a tile of %0d words is not complete when its first pass needs it", TILE_WORDS);
+  end
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (rst_ni && state_q == WEIGHTS && taken_q) begin
+      assert (w_valid_i) else $error("tile_loader: a tile taken while it loads has a gap");
+    end
+  end
+`endif
+
+endmodule

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prefetcher of the weight stream: walks the fetch table and asks for the ring's stripes, as far ahead as it holds.
+//
+//   start: for entry in fetch table: if entry.task_mask[task]:          -- one segment
+//            for s in entry.stripes: wait for a free slot of the ring;
+//                                    request stripe i at weight_base + (entry.offset + s) * STRIPE_BYTES
+//                                    on port i mod AXI_PORTS;  i = i + 1
+//
+// ahead counts the segments requested in full and not yet consumed. A drop removes the segment that would be consumed
+// next: if that is the current one, still being requested (ahead = 0), the rest of it is never requested, and the
+// stripes already under way are skipped in the ring; else all of it is skipped. skip_stripes_o says how many.
+// A start skips whatever an earlier job left behind.
+//
+// Latency: the first request leaves 9 cycles after start_i; then one in three cycles, seven from segment to segment.
+
+module peritus_weight_fetch
+  import peritus_pkg::*;
+  import peritus_control_pkg::window_t;
+(
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+  // configuration
+  input  logic [ADDR_W-1:0]       weight_base_i,
+  input  window_t                 window_i,
+  input  logic [FETCH_AW:0]       entries_i,
+  // job
+  input  logic                    start_i,
+  input  logic [3:0]              task_i,
+  // fetch table, data two cycles after table_re_o
+  output logic                    table_re_o,
+  output logic [FETCH_AW-1:0]     table_raddr_o,
+  input  fetch_entry_t            table_rdata_i,
+  // consumer of the stream: a segment has been consumed, or is to be dropped
+  input  logic                    seg_done_i,
+  input  logic                    drop_valid_i,
+  input  logic [15:0]             drop_stripes_i,
+  output logic                    drop_ready_o,
+  // ring
+  input  logic                    freed_i,          // one stripe has been consumed
+  output logic                    skip_valid_o,
+  output logic [15:0]             skip_stripes_o,
+  // one stripe, to the port of its turn
+  output logic [AXI_PORTS-1:0]    req_valid_o,
+  input  logic [AXI_PORTS-1:0]    req_ready_i,
+  output logic [ADDR_W-1:0]       req_addr_o,
+  output logic                    violation_o,      // req_addr_o is the refused address
+  output logic [15:0]             entry_o           // fetch entry of req_addr_o
+);
+
+  localparam int unsigned RING_STRIPES = WEIGHT_STORE_WORDS / STRIPE_WORDS;
+
+  typedef enum logic [2:0] {IDLE, READ, WAIT, DECODE, ADDRESS, ISSUE} state_e;
+
+  state_e               state_q;
+  logic                 wait_q;                    // second cycle of WAIT
+  logic [FETCH_AW:0]    entry_q;
+  fetch_entry_t         segment_q;                 // the expert matters to the consumer only
+  logic [15:0]          left_q, issued_q;          // stripes of this segment: not yet requested, requested
+  logic [ADDR_W-1:0]    addr_q;
+  logic [15:0]          ahead_q;
+  logic                 current_q;                 // ahead_q == 0
+  logic [15:0]          used_q;                    // stripes requested and neither consumed nor skipped
+  logic                 req_valid_q;
+  logic [FETCH_AW:0]    req_entry_q;
+  logic [ADDR_W-1:0]    req_addr_q;
+  logic                 guard_ready, passed;
+  logic [AXI_PORTS-1:0] turn_q;                    // one-hot: port of the next stripe
+  logic                 wanted_q, last_entry_q;    // this entry: its task is the job's; no other follows
+  logic                 drop, issue, next_entry, requested, consumed;
+  /* verilator lint_off UNUSEDSIGNAL */
+  logic [4:0]           passed_beats;              // always BURST_BEATS
+  /* verilator lint_on UNUSEDSIGNAL */
+
+  // ---- drops ----
+  // The segment to be dropped is the current one: decided once its entry is known, or the table has ended.
+  assign drop_ready_o   = !start_i && (!current_q || state_q == ISSUE || state_q == IDLE);
+  assign drop           = drop_valid_i && drop_ready_o;
+  assign skip_valid_o   = start_i || drop;
+  always_comb begin
+    skip_stripes_o = drop_stripes_i;
+    if (start_i) skip_stripes_o = used_q;
+    else if (current_q) skip_stripes_o = (state_q == ISSUE) ? issued_q : '0;
+  end
+
+  // ---- requests ----
+  assign issue = state_q == ISSUE && left_q != 0 && 32'(used_q) < RING_STRIPES && !req_valid_q &&
+                 !(drop && current_q) && !start_i;
+  assign next_entry = (state_q == DECODE && !wanted_q) ||
+                      (state_q == ISSUE && (left_q == 0 || (drop && current_q)));
+  assign requested = next_entry && state_q == ISSUE;
+  assign consumed  = seg_done_i || drop;
+
+  assign table_re_o    = state_q == READ;
+  assign table_raddr_o = entry_q[FETCH_AW-1:0];
+
+  always_ff @(posedge clk_i) begin
+    wait_q <= state_q == WAIT && !wait_q;
+    if (state_q == READ) last_entry_q <= entry_q + 1'b1 == entries_i;
+    if (state_q == WAIT && wait_q) begin
+      segment_q <= table_rdata_i;
+      wanted_q  <= table_rdata_i.task_mask[task_i];
+    end
+    if (state_q == ADDRESS) begin
+      addr_q   <= weight_base_i + (ADDR_W'(segment_q.offset) << $clog2(STRIPE_BYTES));
+      left_q   <= segment_q.stripes;
+      issued_q <= '0;
+    end
+    if (issue) begin
+      addr_q      <= addr_q + ADDR_W'(STRIPE_BYTES);
+      left_q      <= left_q - 1'b1;
+      issued_q    <= issued_q + 1'b1;
+      req_addr_q  <= addr_q;
+      req_entry_q <= entry_q;
+    end
+    if (req_valid_q && guard_ready) entry_o <= 16'(req_entry_q);
+
+    if (!rst_ni) begin
+      state_q     <= IDLE;
+      entry_q     <= '0;
+      ahead_q     <= '0;
+      current_q   <= 1'b1;
+      used_q      <= '0;
+      req_valid_q <= 1'b0;
+    end else begin
+      if (issue) req_valid_q <= 1'b1;
+      else if (guard_ready) req_valid_q <= 1'b0;
+      used_q <= used_q + 16'(issue) - 16'(freed_i) - (skip_valid_o ? skip_stripes_o : '0);
+      if (start_i) begin
+        state_q   <= (entries_i != 0) ? READ : IDLE;
+        entry_q   <= '0;
+        ahead_q   <= '0;
+        current_q <= 1'b1;
+      end else begin
+        if (requested != consumed) begin
+          ahead_q   <= requested ? ahead_q + 1'b1 : ahead_q - 1'b1;
+          current_q <= consumed && ahead_q == 1;
+        end
+        if (next_entry) begin
+          entry_q <= entry_q + 1'b1;
+          state_q <= last_entry_q ? IDLE : READ;
+        end else begin
+          unique case (state_q)
+            READ:    state_q <= WAIT;
+            WAIT:    if (wait_q) state_q <= DECODE;
+            DECODE:  state_q <= ADDRESS;
+            ADDRESS: state_q <= ISSUE;
+            default: state_q <= state_q;
+          endcase
+        end
+      end
+    end
+  end
+
+  peritus_guard #(.AlignBytes(STRIPE_BYTES)) u_guard (
+    .clk_i, .rst_ni, .window_i,
+    .req_valid_i(req_valid_q), .req_ready_o(guard_ready),
+    .req_addr_i(req_addr_q),   .req_beats_i(5'(BURST_BEATS)),
+    .req_valid_o(passed),      .req_ready_i(|(turn_q & req_ready_i)),
+    .req_addr_o,               .req_beats_o(passed_beats),
+    .violation_o
+  );
+
+  assign req_valid_o = passed ? turn_q : '0;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) turn_q <= AXI_PORTS'(1);
+    else if (|(req_valid_o & req_ready_i)) turn_q <= AXI_PORTS'({turn_q, turn_q[AXI_PORTS-1]});
+  end
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (32'(used_q) <= RING_STRIPES) else $error("more stripes consumed or skipped than requested");
+      assert (!(seg_done_i && drop_valid_i)) else $error("drop in the cycle of seg_done");
+      assert (current_q == (ahead_q == 0)) else $error("current_q is not ahead_q == 0");
+      assert (!(seg_done_i && current_q && !requested)) else $error("a segment consumed before requested");
+    end
+  end
+`endif
+
+endmodule

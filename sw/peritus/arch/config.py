@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The typed hardware configuration: single source of truth for widths, array shape and buffer sizes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from peritus.arch.isa import layout_fingerprint
+from peritus.errors import PeritusError
+from peritus.resources import resource
+
+BURST_BEATS = 16  # beats of every weight burst: the longest that AXI3 and AXI4 ports share
+RESIDUAL_BITS = 20  # residual storage: 16-bit value plus room for top-k unsaturated MoE contributions
+ACC_BITS = 27  # accumulator plus bias, one operand of a 27x18 multiplier
+ADDRESS_BITS = 40  # AXI addresses
+PARAM_BLOCK_WORDS = 5  # weight words of one parameter block: bias (2), m1, m2, s1|s2
+CASCADE = 8  # products summed along one DSP cascade (two-MAC packing bound with uint8 operands)
+# Cycles of the shortest pass: covers the read-modify-write of accumulators (4), row sums and row maxima, and
+# the way from stage 1 to stage 2 of the epilogue, whose parameters change together with a pass.
+MIN_PASS = 16
+# Upper bounds on the pipeline, which the compiler's hazard analysis relies on and peritus_core.sv checks:
+# cycles from issuing a row to its result (also a row maximum) being readable; between two updates of one
+# residual word.
+RESULT_LATENCY = 72
+UPDATE_LATENCY = 16
+ABI_VERSION = 1
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class ConfigError(PeritusError):
+    """A hardware configuration is unknown or breaks a rule; names the field, value and limit."""
+
+
+@dataclass(frozen=True)
+class DdrConfig:
+    """Memory system assumed in simulation (not part of the hardware or of its hash).
+
+    read_latency: cycles from address to first data beat of an idle port.
+    bytes_per_cycle: sustained read bandwidth over all ports together.
+    """
+
+    read_latency: int
+    bytes_per_cycle: float
+
+
+@dataclass(frozen=True)
+class HwConfig:
+    """One accelerator configuration.
+
+    pk: input channels per cycle; pn: output channels per cycle (the array has pk*pn int8 MACs).
+    pack_macs: two int8 MACs per multiplier (DSP48E2), see rtl/compute/peritus_mac.sv.
+    axi_ports, axi_data_bytes: read masters and their width; port 0 also writes.
+    act_words: activation memory, words of pn int8. kv_words: keys and values, words of pn int8.
+    score_words: attention scores, words of pn int16. residual_words: words of pn x RESIDUAL_BITS.
+    acc_depth: accumulator rows = most tokens in one pass.
+    weight_store_words: weight ring, words of 2*pn bytes.
+    program_depth, fetch_depth: instructions held on chip. max_experts, max_top_k: router.
+    max_d_words: largest model width d in words of pn channels (LayerNorm parameter store).
+    clock_mhz: the clock assumed when cycles are turned into time, and built for (peritus.arch.pl_clock:
+        a Zynq cannot make every clock).
+    """
+
+    name: str
+    pk: int
+    pn: int
+    pack_macs: bool
+    axi_ports: int
+    axi_data_bytes: int
+    act_words: int
+    kv_words: int
+    score_words: int
+    residual_words: int
+    acc_depth: int
+    weight_store_words: int
+    program_depth: int
+    fetch_depth: int
+    max_experts: int
+    max_top_k: int
+    max_d_words: int
+    clock_mhz: float
+    ddr: DdrConfig
+
+    def __post_init__(self) -> None:
+        def need(ok: bool, field: str, rule: str) -> None:
+            if not ok:
+                raise ConfigError(f"hardware {self.name}: {field} = {getattr(self, field)}, must be {rule}")
+
+        need(self.pk in (8, 16, 32), "pk", "8, 16 or 32")
+        need(8 <= self.pn <= 64, "pn", "8..64")
+        need(self.pn % self.pk == 0 and self.slices in (1, 2, 4), "pn", "1, 2 or 4 times pk")
+        need(self.axi_ports in (1, 2, 4), "axi_ports", "1, 2 or 4")
+        need(self.axi_data_bytes in (8, 16), "axi_data_bytes", "8 or 16")
+        need(self.pn % self.axi_data_bytes == 0, "axi_data_bytes", "a divisor of pn")
+        need(
+            self.stripe_words >= 1 and self.stripe_bytes % self.weight_word_bytes == 0,
+            "pn",
+            "at most 8 * axi_data_bytes",
+        )
+        ring_stripes = self.weight_store_words // self.stripe_words
+        need(
+            self.weight_store_words % self.stripe_words == 0 and ring_stripes % self.axi_ports == 0,
+            "weight_store_words",
+            "a whole number of stripes per port",
+        )
+        need(self.weight_store_words >= 4 * self.tile_words, "weight_store_words", "at least four tiles")
+        need(1 <= self.max_top_k <= 4, "max_top_k", "1..4")
+        need(self.max_top_k <= self.max_experts <= min(64, self.pn), "max_experts", "max_top_k..min(64, pn)")
+        need(8 <= self.acc_depth <= 4095, "acc_depth", "8..4095")
+        need(1 <= self.max_d_words <= 1024 // self.pn, "max_d_words", "1..1024/pn")
+        for field in (
+            "act_words",
+            "kv_words",
+            "score_words",
+            "residual_words",
+            "program_depth",
+            "fetch_depth",
+        ):
+            need(16 <= getattr(self, field) <= 65536, field, "16..65536")
+        need(0 < self.clock_mhz <= 10_000, "clock_mhz", "above 0, at most 10,000")
+        need(self.ddr.read_latency >= 1 and self.ddr.bytes_per_cycle > 0, "ddr", "positive")
+
+    @property
+    def slices(self) -> int:
+        """Slices of pk elements in a word of pn."""
+        return self.pn // self.pk
+
+    @property
+    def weight_word_bytes(self) -> int:
+        """Bytes of one weight word: two rows of a tile."""
+        return 2 * self.pn
+
+    @property
+    def tile_words(self) -> int:
+        """Weight words of one stationary tile of pk x pn int8."""
+        return self.pk // 2
+
+    @property
+    def stripe_bytes(self) -> int:
+        """Bytes of one stripe = one burst; the weight stream alternates ports every stripe."""
+        return BURST_BEATS * self.axi_data_bytes
+
+    @property
+    def stripe_words(self) -> int:
+        """Weight words per stripe."""
+        return self.stripe_bytes // self.weight_word_bytes
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """int8 multiply-accumulates of the array per cycle."""
+        return self.pk * self.pn
+
+    def table(self) -> dict[str, Any]:
+        """All but the name, as in a file: parse_config(hw.name, hw.table()) == hw."""
+        return {field: value for field, value in asdict(self).items() if field != "name"}
+
+    @property
+    def hash64(self) -> int:
+        """Identity of the hardware: what a bundle is compiled for and what CONFIG_HASH reads.
+
+        First 64 bits of SHA-256 over all that shapes the hardware, the ABI and the instruction layout.
+        """
+        shape = {k: v for k, v in asdict(self).items() if k not in ("ddr", "clock_mhz")}
+        text = json.dumps([ABI_VERSION, layout_fingerprint(), shape], sort_keys=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def config_names() -> list[str]:
+    """Names of the shipped configurations, smallest array first."""
+    return sorted((path.stem for path in resource("configs").glob("*.toml")), key=_size)
+
+
+def _size(name: str) -> int:
+    return load_config(name).macs_per_cycle
+
+
+def load_config(name_or_path: str | Path) -> HwConfig:
+    """A shipped configuration by name (configs/NAME.toml), or any other by its file, MY.toml.
+
+    Raises:
+        ConfigError: no such configuration or file; a field that is unknown, missing, of the wrong type or
+        outside its range. Names it and the limit.
+    """
+    text = str(name_or_path)
+    if text.endswith(".toml"):
+        return _parse(Path(text))
+    path = resource("configs") / f"{text}.toml"
+    if not _NAME.fullmatch(text) or not path.is_file():
+        raise ConfigError(f"unknown hardware {text!r}; known: {', '.join(config_names())}, or a file MY.toml")
+    return _parse(path)
+
+
+def _parse(path: Path) -> HwConfig:
+    if not _NAME.fullmatch(path.stem):
+        raise ConfigError(
+            f"hardware file {path}: its name must be a lower-case letter, then those, digits or _"
+        )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"hardware file {path}: {error}") from error
+    return parse_config(path.stem, table)
+
+
+def parse_config(name: str, table: Mapping[str, Any]) -> HwConfig:
+    """The configuration that a table describes, as in a file; ConfigError as `load_config`."""
+    where = f"hardware {name}"
+    ddr = table.get("ddr")
+    if not isinstance(ddr, Mapping):
+        raise ConfigError(f"{where}: ddr = {ddr!r}, must be {{ read_latency = ..., bytes_per_cycle = ... }}")
+    shape = _typed(HwConfig, {key: value for key, value in table.items() if key != "ddr"}, where)
+    return HwConfig(name=name, **shape, ddr=DdrConfig(**_typed(DdrConfig, ddr, f"{where}: ddr")))
+
+
+def _typed(kind: type[HwConfig | DdrConfig], table: Mapping[str, object], where: str) -> dict[str, Any]:
+    """The fields of `kind` other than name and ddr, each there and of its type."""
+    types = {field.name: str(field.type) for field in fields(kind) if field.name not in ("name", "ddr")}
+    if set(table) != set(types):
+        raise ConfigError(f"{where}: fields {sorted(set(table) ^ set(types))} are unknown or missing")
+    for field, value in table.items():
+        found = type(value).__name__
+        if found != types[field] and (found, types[field]) != ("int", "float"):
+            raise ConfigError(f"{where}: {field} = {value!r}, must be of type {types[field]}")
+    return dict(table)

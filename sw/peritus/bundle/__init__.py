@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bundle: what the compiler writes and every device runs; and its text form."""
+
+from peritus.bundle.bundle import (
+    ALIGNMENT,
+    EXEC_BYTES,
+    FETCH_BYTES,
+    MAGIC,
+    VERSION,
+    Bundle,
+    BundleConfigError,
+    BundleCorrupted,
+    BundleError,
+    BundleTaskError,
+    BundleTruncated,
+    BundleVersionError,
+    FeatureEntry,
+    TaskEntry,
+)
+
+__all__ = [
+    "ALIGNMENT",
+    "EXEC_BYTES",
+    "FETCH_BYTES",
+    "MAGIC",
+    "VERSION",
+    "Bundle",
+    "BundleConfigError",
+    "BundleCorrupted",
+    "BundleError",
+    "BundleTaskError",
+    "BundleTruncated",
+    "BundleVersionError",
+    "FeatureEntry",
+    "TaskEntry",
+]

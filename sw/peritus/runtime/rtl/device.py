@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `rtl` device: the accelerator's own SystemVerilog, simulated cycle by cycle, driven as on a board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from peritus.arch.config import HwConfig
+from peritus.bundle import Bundle
+from peritus.eda.sources import TOP, design_files, waivers
+from peritus.eda.verilator.build import BuildProgress
+from peritus.resources import resource
+from peritus.runtime.device import NotLoaded
+from peritus.runtime.driver.device import DrivenDevice
+from peritus.runtime.driver.platform import BUFFER_ALIGNMENT, Limit
+from peritus.runtime.driver.runner import FRAME_BUFFERS
+from peritus.runtime.rtl.platform import MEMORY_BASE, RtlPlatform
+from peritus.runtime.rtl.simulation import DdrParameters, ProtocolError, Simulation, build_simulation
+
+DEFAULT_LIMIT = Limit(seconds=600, cycles=20_000_000)  # for each frame
+
+
+def build_rtl(
+    hw: HwConfig,
+    *,
+    waves: bool = False,
+    assertions: bool = False,
+    as_synthesized: bool = False,
+    cache_dir: Path | None = None,
+    progress: Callable[[BuildProgress], None] | None = None,
+) -> Path:
+    """The simulator of one configuration, built if it is not in the cache; options of `build_simulation`.
+
+    as_synthesized: what synthesis for UltraScale+ makes of it: multipliers are models of DSP48E2 slices, not
+    their behaviour, and pipelines load always (ALWAYS_LOAD in rtl/compute/peritus_pipeline_pkg.sv).
+    """
+    trace = [resource("sim/peritus_write_monitor.sv"), resource("sim/trace_bind.sv")]
+    return build_simulation(
+        TOP,
+        [*design_files(TOP, hw, [resource("sim/models")]), *trace, waivers()],
+        parameters={"Dsp48e2": int(as_synthesized)},
+        defines={"ALWAYS_LOAD": 1} if as_synthesized else {},
+        waves=waves,
+        assertions=assertions,
+        cache_dir=cache_dir,
+        progress=progress,
+    )
+
+
+class RtlDevice(DrivenDevice):
+    """Implements peritus.runtime.Device by simulation.
+
+    Runs raise besides the errors of `peritus.runtime.driver.errors` ProtocolError (the design broke a rule
+    of AXI) and DesignStopped (an assertion failed).
+
+    Args:
+        hw: the configuration; its simulator is built on first use and cached.
+        ddr: memory timing; default: what the configuration assumes.
+        limit: for each frame, in simulated cycles and in seconds.
+        waves: record every signal into this FST file (another, slower simulator).
+        assertions: check the RTL's assertions (another, slower simulator).
+        as_synthesized: see build_rtl (another, slower simulator).
+        progress: told how far the build of the simulator is.
+
+    Raises:
+        ToolchainError: the simulator cannot be built.
+    """
+
+    name = "rtl"
+
+    def __init__(
+        self,
+        hw: HwConfig,
+        *,
+        ddr: DdrParameters | None = None,
+        limit: Limit = DEFAULT_LIMIT,
+        waves: Path | None = None,
+        assertions: bool = False,
+        as_synthesized: bool = False,
+        progress: Callable[[BuildProgress], None] | None = None,
+    ) -> None:
+        super().__init__(hw, limit)
+        self._ddr = ddr or DdrParameters.of(hw.ddr)
+        self._waves = waves
+        self._library = build_rtl(
+            hw,
+            waves=waves is not None,
+            assertions=assertions,
+            as_synthesized=as_synthesized,
+            progress=progress,
+        )
+        self._platform: RtlPlatform | None = None
+
+    @property
+    def platform(self) -> RtlPlatform:
+        """Registers and memory of the simulated device; NotLoaded before load()."""
+        if self._platform is None:
+            raise NotLoaded("the rtl device has no bundle: call load() first")
+        return self._platform
+
+    @property
+    def simulation(self) -> Simulation:
+        """The simulated design, for its cycle count, traffic and write records; NotLoaded before load()."""
+        return self.platform.simulation
+
+    def _power_up(self, bundle: Bundle) -> RtlPlatform:
+        memory = np.zeros(memory_size(bundle), np.uint8)
+        simulation = Simulation(
+            self._library, memory, base=MEMORY_BASE, ports=self.hw.axi_ports, ddr=self._ddr
+        )
+        if self._waves is not None:
+            simulation.open_waves(self._waves)
+        simulation.reset()
+        self._platform = RtlPlatform(simulation, memory)
+        return self._platform
+
+    def _power_down(self) -> None:
+        """Free the simulation and finish the waveform file."""
+        if self._platform is not None:
+            self._platform.simulation.close()
+        self._platform = None
+
+    def _check(self) -> None:
+        found, total = self.simulation.violations()
+        if total:
+            raise ProtocolError(f"{total} violations of the AXI protocol, first: {found[0]}")
+
+    def _after_reset(self) -> None:
+        self.simulation.clear_violations()
+
+
+def memory_size(bundle: Bundle) -> int:
+    """Bytes of simulated memory that a bundle's buffers fit into."""
+    outputs = max(task.output_bytes for task in bundle.tasks)
+    frame = bundle.image_bytes + outputs + bundle.features.output_bytes
+    # Besides what is used: up to two pages around each of five buffers.
+    return len(bundle.program) + bundle.weights.size + FRAME_BUFFERS * (frame + 192) + 10 * BUFFER_ALIGNMENT

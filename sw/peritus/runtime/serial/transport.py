@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A line that carries bytes both ways, and loses or damages some of them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Transport(Protocol):
+    """Implemented by .port (a serial port) and peritus.runtime.virtual.uart_line (simulated pins)."""
+
+    @property
+    def byte_s(self) -> float:
+        """Seconds that a byte takes on the line."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Hand over bytes to be sent; PortError if the line has gone."""
+        ...
+
+    def read(self, timeout_s: float) -> bytes:
+        """What has come, at least one byte; empty after `timeout_s`, in the line's own time. PortError."""
+        ...
+
+    def close(self) -> None:
+        """Give the line back; again is harmless."""
+        ...

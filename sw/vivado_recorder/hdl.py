@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HDL of a packaged IP, elaborated by Verilator: syntax, missing modules, ports of its Verilog top."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from peritus.eda.errors import ToolNotFound
+from peritus.eda.verilator.install import verilator_command, verilator_environment
+from peritus.resources import resource
+from vivado_recorder.errors import ScriptError
+
+TIMEOUT_S = 300
+
+
+def elaborate(top: str, sources: Sequence[Path]) -> bool:
+    """False if there is no Verilator.
+
+    Raises:
+        ScriptError: the sources do not elaborate, or Verilator warns of the file of `top`: its ports do not
+            fit what is below. Warnings of other files are the business of `make lint`.
+    """
+    models = sorted(resource("sim/models").glob("*.sv"))  # of the cells of the device
+    texts = tuple((path.name, path.read_text()) for path in [*models, *sources])
+    try:
+        message = _messages(top, texts)
+    except ToolNotFound:
+        return False
+    if message:
+        raise ScriptError(f"Verilator does not elaborate {top}:\n{message}")
+    return True
+
+
+@functools.lru_cache(maxsize=8)
+def _messages(top: str, texts: tuple[tuple[str, str], ...]) -> str:
+    command = [*verilator_command(), "--lint-only", "-Wall", "--no-timing", "--quiet", "-Wno-fatal"]
+    # An empty pin is what an unused output is meant to have.
+    command += ["-Wno-PINCONNECTEMPTY", "--top-module", top, *(name for name, _ in texts)]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in texts:
+            (Path(folder) / name).write_text(text)
+        try:
+            run = subprocess.run(
+                command,
+                cwd=folder,
+                env=verilator_environment(),
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ScriptError(f"Verilator is not done with {top} after {TIMEOUT_S} s") from error
+    lines = [line for line in run.stderr.splitlines() if line.startswith("%Error") or f"{top}.v:" in line]
+    if run.returncode and not lines:
+        lines = run.stderr.splitlines()[:1] or [f"it ended with status {run.returncode}"]
+    return "\n".join(lines)

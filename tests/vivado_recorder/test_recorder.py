@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both boards' Vivado projects pass the recorder; every mutation of them fails, and says where."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from peritus.arch import ip
+from peritus.arch.pl_clock import TOLERANCE
+from peritus.eda.board import vivado_settings
+from peritus.eda.errors import ToolNotFound
+from peritus.eda.vivado.project import Project
+from peritus.eda.vivado.run import check_project
+from vivado_recorder import Recording, ScriptError, record
+from vivado_recorder.hdl import elaborate
+from vivado_recorder.recorder import HERE
+from vivado_recorder.table import load_table
+
+XDC, OOC, WRAPPER = "peritus.xdc", "ip/src/peritus_ooc.xdc", "ip/src/peritus_ip.v"
+DESIGN, SETTINGS, PACKAGE, RUNS = "block_design.tcl", "settings.tcl", "package_ip.tcl", "implement.tcl"
+
+MUTATIONS = {
+    "unknown command": (
+        DESIGN,
+        "\nvalidate_bd_design",
+        "\nvalidate_bd",
+        'invalid command name "validate_bd"',
+    ),
+    "unknown option": (
+        DESIGN,
+        "-type ip -vlnv xilinx.com:ip:proc",
+        "-type ip -vnlv xilinx.com:ip:proc",
+        "-vnlv",
+    ),
+    "option without value": (
+        RUNS,
+        "report_power -file [file join $reports power.rpt]",
+        "report_power -file",
+        "lacks",
+    ),
+    "argument missing": (
+        DESIGN,
+        "create_bd_design $settings(design)",
+        "create_bd_design",
+        "<name> is missing",
+    ),
+    "argument too many": (DESIGN, "\nvalidate_bd_design", "\nvalidate_bd_design now", "too many arguments"),
+    "value not allowed": (RUNS, "write_bitstream", "write_bits", "to_step = 'write_bits'"),
+    "unknown part": (SETTINGS, "part {xczu7ev-ffvc1156-2-e}", "part {xczu7ev-ffvc1156-9-e}", "unknown part"),
+    "no board files": (SETTINGS, "xilinx.com:zcu104:part0", "xilinx.com:zcu105:part0", "no board files"),
+    "board of another part": (
+        SETTINGS,
+        "xilinx.com:zcu104:part0",
+        "xilinx.com:kv260_som:part0",
+        "carries xck26",
+    ),
+    "unknown IP": (
+        DESIGN,
+        "xilinx.com:ip:smartconnect",
+        "xilinx.com:ip:smartconect",
+        "not in the IP catalog",
+    ),
+    "unknown IP version": (SETTINGS, "axi_intc:4.1", "axi_intc:5.1", "not in the IP catalog"),
+    "IP not packaged under its name": (SETTINGS, "version {1.0}", "version {1.1}", "not in the IP catalog"),
+    "catalog not updated": (DESIGN, "update_ip_catalog", "", "not in the IP catalog"),
+    "unknown parameter": (DESIGN, "PSU__USE__IRQ0", "PSU__USE__IRQ", "no parameter config.psu__use__irq"),
+    "parameter out of range": (SETTINGS, "clock_mhz {300}", "clock_mhz {900}", "must be 1.0..400.0"),
+    "clock that the PLL does not make": (
+        SETTINGS,
+        "clock_mhz {300}",
+        "clock_mhz {280}",
+        "clock of zynq: 280 MHz is not what",
+    ),
+    "clock from another PLL": (DESIGN, "SRCSEL IOPLL", "SRCSEL RPLL", "must be IOPLL"),
+    "name without a value": (
+        DESIGN,
+        "-dict $config $zynq",
+        "-dict CONFIG.PSU__USE__IRQ0 $zynq",
+        "without a value",
+    ),
+    "no preset": (DESIGN, "apply_bd_automation -rule", "list -rule", "zynq has no board preset yet"),
+    "preset not applied": (
+        DESIGN,
+        "apply_board_preset 1",
+        "apply_board_preset 0",
+        "must say apply_board_preset 1",
+    ),
+    "preset after the parameters": (
+        DESIGN,
+        "$config $zynq\n",
+        "$config $zynq\napply_bd_automation -rule xilinx.com:bd_rule:zynq_ultra_ps_e "
+        "-config {apply_board_preset 1} $zynq\n",
+        "overwrites what was set on zynq",
+    ),
+    "memory ports narrower than the IP's": (
+        SETTINGS,
+        "data_bits {128}",
+        "data_bits {64}",
+        "width of peritus_0/m00_axi is 128, of zynq/S_AXI_HP0_FPD 64",
+    ),
+    "interrupt on an edge": (
+        *(WRAPPER, "SENSITIVITY LEVEL_HIGH", "SENSITIVITY EDGE_RISING"),
+        "sensitivity of peritus_0/irq_o is EDGE_RISING",
+    ),
+    "interrupt of unknown sensitivity": (
+        *(WRAPPER, '  (* X_INTERFACE_PARAMETER = "SENSITIVITY LEVEL_HIGH" *)\n', ""),
+        "sensitivity of peritus_0/irq_o is not declared",
+    ),
+    "no constraints": (
+        *(RUNS, "add_files -fileset constrs_1 -norecurse [file join $here $settings(constraints)]\n", ""),
+        "no constraint file",
+    ),
+    "constraint misspelt": (
+        XDC,
+        "set_property",
+        "set_propertyy",
+        'peritus.xdc: invalid command name "set_prop',
+    ),
+    "constraint with an unknown property": (
+        XDC,
+        "COMPRESS TRUE",
+        "COMPRES TRUE",
+        "bitstream.general.compres ",
+    ),
+    "constraint with an unknown value": (XDC, "COMPRESS TRUE", "COMPRESS YES", "must be TRUE|FALSE"),
+    "constraint with control flow": (
+        *(XDC, "set_property", "if {1} {exec ls}\nset_property"),
+        'peritus.xdc: invalid command name "if"',
+    ),
+    "clock misspelt": (OOC, "create_clock", "create_clok", 'invalid command name "create_clok"'),
+    "clock on no port": (OOC, "get_ports aclk", "get_ports aclkk", "no port 'aclkk'"),
+    "clock on another port": (OOC, "get_ports aclk", "get_ports aresetn", "creates a clock on aclk"),
+    "clock without a period": (OOC, "-period 3.333", "-period fast", "wants a period"),
+    "clock of the IP in the whole design": (
+        PACKAGE,
+        "implementation out_of_context",
+        "implementation",
+        "peritus_ooc.xdc is not USED_IN out_of_context",
+    ),
+    "clock in the whole design": (
+        *(XDC, "set_property", "create_clock -period 3 [get_ports aclk]\nset_property"),
+        "no port 'aclk'",
+    ),
+    "unknown strategy": (RUNS, "ExplorePostRoutePhysOpt", "Nonsense", "strategy = 'Performance_Nonsense'"),
+    "unknown delay type": (
+        RUNS,
+        "_summary -file",
+        "_summary -delay_type foo -file",
+        "one of max, min, min_max",
+    ),
+    "unknown use of a file": (PACKAGE, "{synthesis impl", "{synthesys impl", "used_in = 'synthesys"),
+    "unknown family": (SETTINGS, "{zynquplus} {P", "{zynqplus} {P", "supported_families = '{zynqplus}"),
+    "unknown life cycle": (
+        SETTINGS,
+        "{Production}",
+        "{Ready}",
+        "Pre-Production, Production, zynquplus among",
+    ),
+    "IP not checked": (PACKAGE, "ipx::check_integrity $core\n", "", "the core is not checked"),
+    "IP changed after its check": (
+        PACKAGE,
+        "ipx::save_core",
+        "set_property version 1.0 $core\nipx::save_core",
+        "the core is not checked",
+    ),
+    "property of nothing": (
+        DESIGN,
+        "wrapper [current_fileset]",
+        "wrapper [get_runs -quiet x]",
+        "<objects> is empty",
+    ),
+    "unknown property": (DESIGN, "target_language", "target_lang", "cannot be set"),
+    "pin misspelt": (DESIGN, "zynq/pl_ps_irq0", "zynq/pl_ps_irq_0", "no bd pin 'zynq/pl_ps_irq_0'"),
+    "interface misspelt": (DESIGN, "zynq/S_AXI_HP${port}_FPD", "zynq/S_AXI_HPC${port}_FPD", "no bd intf pin"),
+    "port not switched on": (
+        DESIGN,
+        "CONFIG.PSU__USE__S_AXI_GP$gp 1",
+        "CONFIG.PSU__USE__S_AXI_GP$gp 0",
+        "HP0",
+    ),
+    "interrupt not connected": (
+        *(DESIGN, "connect_bd_net [get_bd_pins $intc/irq] [get_bd_pins zynq/pl_ps_irq0]", ""),
+        "intr pin zynq/pl_ps_irq0 is not connected",
+    ),
+    "interrupt leads nowhere": (
+        *(DESIGN, "connect_bd_net [get_bd_pins $peritus/$settings(interrupt)] [get_bd_pins $intc/intr]", ""),
+        "intr pin peritus_0/irq_o leads nowhere",
+    ),
+    "clock not connected": (
+        DESIGN,
+        "$peritus/$settings(clock) ",
+        "",
+        "clk pin peritus_0/aclk is not connected",
+    ),
+    "reset not connected": (
+        DESIGN,
+        "  lappend resets $name/aresetn\n",
+        "",
+        "control/aresetn is not connected",
+    ),
+    "reset of the wrong polarity": (DESIGN, "reset/peripheral_aresetn", "reset/peripheral_reset", "polarity"),
+    "clock as reset": (
+        DESIGN,
+        "[get_bd_pins zynq/pl_resetn0]",
+        "[get_bd_pins zynq/pl_clk0]",
+        "type of zynq/pl_clk0",
+    ),
+    "second clock": (DESIGN, "zynq/maxihpm0_fpd_aclk]", "zynq/maxihpm0_fpd_aclk zynq/pl_clk1]", "pl_clk1"),
+    "unused master left on": (DESIGN, "CONFIG.PSU__USE__M_AXI_GP1 0", "CONFIG.PSU__USE__M_AXI_GP1 1", "hpm1"),
+    "interface not connected": (
+        *(DESIGN, "connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins $name/S00_AXI]", ""),
+        "zynq/Data does not reach peritus_0/s_axil/reg0",
+    ),
+    "two masters": (
+        *(DESIGN, "[get_bd_intf_pins $name/S00_AXI]", "[get_bd_intf_pins zynq/M_AXI_HPM0_FPD]"),
+        "are both master",
+    ),
+    "address missing": (
+        DESIGN,
+        "exclude_bd_addr_seg -target_address_space $space $segment",
+        "",
+        "has no address",
+    ),
+    "memory not there": (SETTINGS, "{{DDR_LOW}}", "{{DDR_LO}}", "reaches none of {DDR_LO}"),
+    "addresses overlap": (
+        SETTINGS,
+        "controller_base {0xa0010000}",
+        "controller_base {0xa0000000}",
+        "overlaps",
+    ),
+    "address not aligned": (SETTINGS, "register_base {0xa0000000}", "register_base {0xa0000800}", "multiple"),
+    "address out of reach": (SETTINGS, "register_base {0xa0000000}", "register_base {0x90000000}", "outside"),
+    "register window too small": (
+        SETTINGS,
+        "register_bytes {4096}",
+        "register_bytes {2048}",
+        "12 address bits",
+    ),
+    "not validated": (DESIGN, "\nvalidate_bd_design", "", "not validated"),
+    "not generated": (
+        DESIGN,
+        "generate_target all [get_files $settings(design).bd]",
+        "",
+        "not validated and gen",
+    ),
+    "wrong top": (DESIGN, "$settings(design)_wrapper", "$settings(design)_top", "no source of that name"),
+    "SystemVerilog top packaged": (
+        SETTINGS,
+        "ip_top {peritus_ip}",
+        "ip_top {peritus_top}",
+        "no Verilog source",
+    ),
+    "core without a name": (
+        PACKAGE,
+        "{vendor library name version",
+        "{vendor library version",
+        "the core has no name",
+    ),
+    "no memory map": (
+        *(PACKAGE, "set_property slave_memory_map_ref $name $registers", ""),
+        "no memory map",
+    ),
+    "registers overlap": (
+        SETTINGS,
+        "{{ABI_VERSION} {0x4}",
+        "{{ABI_VERSION} {0x0}",
+        "ABI_VERSION: 32 bits at 0x0",
+    ),
+    "field outside its register": (
+        SETTINGS,
+        "{QUEUE_LEVEL} {8} {2}",
+        "{QUEUE_LEVEL} {31} {2}",
+        "2 bits at 31",
+    ),
+    "run not waited for": (
+        RUNS,
+        "wait_on_runs -timeout $settings(timeout_minutes) $run",
+        "",
+        "did not finish",
+    ),
+    "wait without a limit": (RUNS, "-timeout $settings(timeout_minutes) ", "", "-timeout is missing"),
+    "implementation first": (
+        RUNS,
+        "{run steps} {synth_1 {} impl_1",
+        "{run steps} {impl_1 {} synth_1",
+        "before synth_1",
+    ),
+    "no bitstream": (RUNS, "-to_step write_bitstream", "-to_step route_design", "no such file"),
+    "report of nothing": (RUNS, "\nopen_run impl_1", "", "no implemented is open"),
+    "report into nowhere": (RUNS, "\nfile mkdir $reports", "", "no folder"),
+    "failure hidden": (
+        RUNS,
+        "\nopen_run impl_1",
+        "\nopen_run impl_1\ncatch {open_run impl_2}",
+        "hides failures",
+    ),
+    "another program started": (RUNS, "\nopen_run impl_1", "\nexec ls", 'invalid command name "exec"'),
+}
+
+
+@pytest.fixture(scope="module")
+def recording(project: Project) -> Recording:
+    return check_project(project)
+
+
+def test_the_design_is_what_the_driver_expects(project: Project, recording: Recording) -> None:
+    design = recording.design
+    assert design is not None and design.validated and design.generated
+    ports = ip.memory_ports(project.hw)
+    zynq = recording.model.get("bd_cell:zynq").properties
+    actual = float(zynq["config.psu__crl_apb__pl0_ref_ctrl__act_freqmhz"])
+    assert project.hw.clock_mhz * (1 - TOLERANCE) < actual <= project.hw.clock_mhz
+    for index, port in enumerate(ports):
+        assert zynq[f"config.psu__saxigp{index + 2}__data_width"] == str(port.data_bits)
+        link = design.links[f"bd_intf_pin:{ip.INSTANCE}/{port.name}"]
+        assert design.links[link.replace("S00", "M00")] == f"bd_intf_pin:zynq/S_AXI_HP{index}_FPD"
+    assert sum("S_AXI_HP" in slave for slave in design.links.values()) == len(ports)
+    windows = {
+        segment: place for (space, segment), place in design.assigned.items() if space.endswith("zynq/Data")
+    }
+    assert windows == {
+        f"bd_addr_seg:{ip.INSTANCE}/{ip.REGISTERS}/reg0": (ip.REGISTER_BASE, ip.REGISTER_BYTES),
+        f"bd_addr_seg:{ip.CONTROLLER}/S_AXI/Reg": (ip.CONTROLLER_BASE, ip.CONTROLLER_BYTES),
+    }
+    assert design.driver(f"bd_pin:{ip.CONTROLLER}/intr") == f"bd_pin:{ip.INSTANCE}/{ip.INTERRUPT}"
+    assert design.driver("bd_pin:zynq/pl_ps_irq0") == f"bd_pin:{ip.CONTROLLER}/irq"
+
+
+def test_the_accelerator_reaches_memory_only(project: Project, recording: Recording) -> None:
+    assert recording.design is not None
+    seen = {
+        segment.rpartition("_DDR_")[2]
+        for space, segment in recording.design.assigned
+        if space.startswith(f"bd_addr_space:{ip.INSTANCE}/")
+    }
+    assert {f"DDR_{name}" for name in seen} == set(vivado_settings(project.board).memory)
+
+
+def test_the_table_has_no_command_that_nothing_uses(recording: Recording) -> None:
+    table = load_table(HERE / "commands.toml")
+    assert {call.command for call in recording.calls} == set(table)
+    assert all(entry["doc"].split()[0].startswith("UG") for entry in table.values())
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_fails(scratch: Project, name: str) -> None:
+    file, old, new, message = MUTATIONS[name]
+    path = scratch.folder / file
+    text = path.read_text()
+    assert text.count(old) >= 1, f"{file} has no {old!r}"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ScriptError) as error:
+        record(scratch.script)
+    assert message in str(error.value)
+
+
+# HDL: only Verilator sees it.
+HDL_MUTATIONS = {
+    "wrapper broken": (WRAPPER, "endmodule", "endmodul", "peritus_ip.v:"),
+    "source broken": ("ip/src/peritus_fifo.sv", "endmodule", "endmodul", "peritus_fifo.sv:"),
+    "module missing": (SETTINGS, "{peritus_fifo.sv} ", "", "module: 'fifo'"),
+    "port too narrow": (
+        WRAPPER,
+        "output wire [39:0] m00_axi_awaddr",
+        "output wire [31:0] m00_axi_awaddr",
+        "m00_axi_awaddr",
+    ),
+    "port not connected": (WRAPPER, "    .irq_o(irq_o)", "    .irq_o()", "irq_o"),
+}
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("name", HDL_MUTATIONS)
+def test_a_mutation_of_the_hdl_fails(scratch: Project, name: str) -> None:
+    file, old, new, message = HDL_MUTATIONS[name]
+    path = scratch.folder / file
+    assert old in path.read_text(), f"{file} has no {old!r}"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ScriptError) as error:
+        record(scratch.script)
+    assert "Verilator does not elaborate peritus_ip" in str(error.value)
+    assert message in str(error.value)
+
+
+@pytest.mark.sim
+def test_the_hdl_is_elaborated(recording: Recording) -> None:
+    assert recording.model.elaborated
+
+
+def test_without_verilator_the_hdl_is_not_elaborated(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> str:
+        raise ToolNotFound("Verilator")
+
+    monkeypatch.setattr("vivado_recorder.hdl._messages", missing)
+    assert not check_project(project).model.elaborated
+
+
+def test_a_missing_source_fails(scratch: Project) -> None:
+    (scratch.folder / "ip" / "src" / "peritus_core.sv").unlink()
+    with pytest.raises(ScriptError, match=r"add_files: no file .*core\.sv"):
+        record(scratch.script)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("m02_axi ARVALID", "m02_axi ARVALUD", "m02_axi lacks ARVALID"),
+        (":m03_axi,", ",", "no clock is associated with m03_axi"),
+        ("AXI4, DATA_WIDTH 128", "AXI4, DATA_WIDTH 64", "has 128 data bits"),
+        (
+            '  (* X_INTERFACE_INFO = "xilinx.com:interface:aximm:1.0 s_axil BRESP" *)\n',
+            "",
+            "s_axil_bresp has no X_",
+        ),
+        ("xilinx.com:signal:interrupt:1.0", "xilinx.com:signal:intr:1.0", "unknown interface"),
+        ("SENSITIVITY LEVEL_HIGH", "SENSITIVITY LEVEL_HI", "SENSITIVITY = LEVEL_HI"),
+    ],
+)
+def test_a_wrapper_with_wrong_attributes_fails(scratch: Project, old: str, new: str, message: str) -> None:
+    path = scratch.folder / "ip" / "src" / "peritus_ip.v"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ScriptError) as error:
+        record(scratch.script)
+    assert message in str(error.value)
+
+
+def test_an_endless_script_is_ended(tmp_path: Path) -> None:
+    script = tmp_path / "build.tcl"
+    script.write_text("while {1} {}\n")
+    with pytest.raises(ScriptError, match="time limit"):
+        record(script, timeout_s=1)
+
+
+def test_verilator_that_is_killed_has_not_elaborated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], -9, "", "")
+
+    source = tmp_path / "killed.v"
+    source.write_text("module killed; endmodule\n")
+    monkeypatch.setattr("vivado_recorder.hdl.subprocess.run", killed)
+    with pytest.raises(ScriptError, match="does not elaborate killed:\nit ended with status -9"):
+        elaborate("killed", [source])
