@@ -46,7 +46,6 @@ def test_round_trip(bundle: Bundle, tmp_path: Path) -> None:
         "model",
         "provenance",
         "hw",
-        "config_hash",
         "tasks",
         "features",
         "instructions",
@@ -90,8 +89,13 @@ def test_not_a_bundle(data: bytes) -> None:
 
 
 def test_other_version(data: bytes) -> None:
-    with pytest.raises(BundleVersionError, match="version 2, this program reads 1"):
-        Bundle.from_bytes(data[:8] + (2).to_bytes(4, "little") + data[12:])
+    with pytest.raises(BundleVersionError, match="version 1, this program reads 2; compile it again"):
+        Bundle.from_bytes(data[:8] + (1).to_bytes(4, "little") + data[12:])
+
+
+def test_other_instruction_layout(data: bytes) -> None:
+    with pytest.raises(BundleVersionError, match=r"another instruction layout.*; compile it again"):
+        Bundle.from_bytes(forged(data, config_hash="0x0123456789abcdef"))
 
 
 def test_other_configuration(bundle: Bundle) -> None:

@@ -15,7 +15,7 @@ from peritus.arch.register_field import Field
 from peritus.arch.register_map import register_fields
 from peritus.eda.board import Board, board_names, load_board, parse_board, vivado_settings
 from peritus.eda.errors import BoardFileError, ProjectError
-from peritus.eda.sources import rtl_sources
+from peritus.eda.sources import TOP, design_files
 from peritus.eda.vivado.ports import parameter_default, top_ports
 from peritus.eda.vivado.project import Project, tcl_array, write_project
 from peritus.eda.vivado.wrapper import MODULE
@@ -81,7 +81,7 @@ def test_unknown_board() -> None:
 
 
 def test_sources_are_those_of_the_simulation(project: Project) -> None:
-    sources = {path.name: path for path in rtl_sources(project.hw.name) if path.suffix == ".sv"}
+    sources = {path.name: path for path in design_files(TOP, project.hw)}
     copied = {path.name: path for path in (project.folder / "ip" / "src").glob("*.sv")}
     assert copied.keys() == sources.keys()
     assert all(copied[name].read_bytes() == sources[name].read_bytes() for name in sources)
@@ -109,7 +109,7 @@ def test_the_wrapper_declares_what_the_ports_do(project: Project, repository: Pa
         ("reader", "NUM_READ_OUTSTANDING", len(ports)),
         ("writer", "NUM_WRITE_OUTSTANDING", sum(port.writes for port in ports)),
     ):
-        source = (repository / "rtl" / "memory" / f"axi_{unit}.sv").read_text()
+        source = (repository / "rtl" / "memory" / f"peritus_axi_{unit}.sv").read_text()
         bursts = re.search(r"MaxBursts = (\d+)", source)
         assert bursts is not None
         assert re.findall(rf"{name} (\d+)", text) == [bursts[1]] * count

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from peritus.arch.config import load_config
 from peritus.eda.yosys import xcup
 from peritus.eda.yosys.estimate import LANE_BLOCKS, SAMPLES, WHOLE_BLOCKS, Synthesizer, continued
 from peritus.resources import resource
@@ -17,7 +18,7 @@ DESIGN = Path(__file__).parent / "designs" / "estimate"
 def test_multiplied_through_the_hierarchy_equals_flat(tmp_path: Path) -> None:
     """Six lanes from the samples, three blocks from one: counts and depth as in one flat netlist."""
     sources = [DESIGN / f"{name}.sv" for name in ("peritus_pkg", "lane_unit", "three_units")]
-    work = Synthesizer("test", sources=sources, cache_dir=tmp_path, timeout_s=300)
+    work = Synthesizer("test", files=sources, cache_dir=tmp_path, timeout_s=300)
     top = work.run("three_units", left_out=["lane_unit"])
     unit = [work.run("lane_unit", lanes=lanes) for lanes in SAMPLES]
     flat = work.run("three_units")
@@ -31,7 +32,7 @@ def test_multiplied_through_the_hierarchy_equals_flat(tmp_path: Path) -> None:
 
 def test_no_block_is_forgotten() -> None:
     """What the core and the top instantiate is a block of the estimate, or part of their own synthesis."""
-    own = {"core", "fifo", "slice_memory", "ram_1r1w"}
+    own = {f"peritus_{name}" for name in ("core", "fifo", "slice_memory", "ram_1r1w")}
     text = resource("rtl/peritus_core.sv").read_text() + resource("rtl/peritus_top.sv").read_text()
     found = set(re.findall(r"^  (\w+) (?:#\([^;]*?\) )?u_\w+ \(", text, re.MULTILINE))
     assert found == own | {*LANE_BLOCKS, *WHOLE_BLOCKS}
@@ -54,8 +55,8 @@ def test_half_a_block_ram_and_luts_as_memory() -> None:
 @pytest.mark.synth
 def test_lanes_of_a_block_of_the_accelerator() -> None:
     """Memories and adders of sixteen accumulator lanes: what the samples say, within 1 %."""
-    work = Synthesizer("nano", timeout_s=300)
-    found = work.run("accumulator", lanes=16).resources
-    said = continued([work.run("accumulator", lanes=lanes).resources for lanes in SAMPLES], SAMPLES, lanes=16)
+    work = Synthesizer(load_config("nano"), timeout_s=300)
+    found = work.run("peritus_accumulator", lanes=16).resources
+    said = continued([work.run("peritus_accumulator", lanes=lanes).resources for lanes in SAMPLES], SAMPLES, lanes=16)
     assert found["RAMB36"] + found["LUT"] > 0
     assert said == pytest.approx(found, rel=0.01)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from peritus.runtime.driver import event_loop
 from peritus.runtime.driver.errors import BoardError
+from peritus.runtime.pynq import event_loop
 from peritus.runtime.pynq.event_loop import InterruptWait, PrivateLoop
 
 
