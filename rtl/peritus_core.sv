@@ -272,9 +272,9 @@ module peritus_core
   );
 
   // The token beside the array; token_at_array[i] is i cycles behind x.
-  token_t token_at_array [MAC_LATENCY];
+  token_t token_at_array [MAC_ARRAY_LATENCY];
   assign token_at_array[0] = array_token;
-  for (genvar i = 1; i < int'(MAC_LATENCY); i++) begin : gen_token
+  for (genvar i = 1; i < int'(MAC_ARRAY_LATENCY); i++) begin : gen_token
     always_ff @(posedge clk_i) begin
       token_at_array[i] <= token_at_array[i-1];
       if (!rst_ni) token_at_array[i].valid <= 1'b0;
@@ -284,7 +284,7 @@ module peritus_core
   peritus_accumulator u_accumulator (
     .clk_i,
     .rst_ni,
-    .token_i(token_at_array[MAC_LATENCY-2]),
+    .token_i(token_at_array[MAC_ARRAY_LATENCY-2]),
     .sum_i  (sum),
     .total_o(total)
   );
@@ -333,7 +333,7 @@ module peritus_core
     .rst_ni,
     .params_i      (params),
     .params_taken_o(params_taken),
-    .token_i       (token_at_array[MAC_LATENCY-1]),
+    .token_i       (token_at_array[MAC_ARRAY_LATENCY-1]),
     .total_i       (total),
     .mantissa_i    (mantissa_q[RECIP_WAIT-1]),
     .recip_shift_i (recip_shift_q[RECIP_WAIT-1]),

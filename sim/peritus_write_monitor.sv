@@ -3,7 +3,7 @@
 // beside the write port of a memory (sim/trace_bind.sv), so that the RTL itself knows nothing of it.
 
 module peritus_write_monitor #(
-  parameter int unsigned Memory = 0,   // number of the memory in peritus.debug.locate
+  parameter int unsigned Memory = 0,   // number of the memory in peritus.arch.memories
   parameter int unsigned Width = 64,   // bits of a word
   parameter int unsigned AddrW = 8,
   parameter int unsigned EnableW = 1   // parts of a word with a write enable of their own

@@ -12,15 +12,6 @@ package peritus_core_pkg;
     exec_instr_t        instr;
   } gemm_t;
 
-  // Requantization parameters of the PN channels of one output word, as five weight words carry them.
-  typedef struct packed {
-    logic [PN-1:0][7:0]  shift2;
-    logic [PN-1:0][7:0]  shift1;
-    logic [PN-1:0][15:0] mult2;
-    logic [PN-1:0][15:0] mult1;
-    logic [PN-1:0][31:0] bias;
-  } param_block_t;
-
   // What accompanies one streamed token vector from the streamer to the write-back.
   typedef struct packed {
     logic                valid;
@@ -52,16 +43,4 @@ package peritus_core_pkg;
     logic [11:0]           dst_stride;
     logic [LANES_W-1:0]    keys;       // valid keys of a score slice
   } issue_t;
-
-  // Cycles from an issued token vector (streamer output) to each later stage of the one pipeline.
-  localparam int unsigned AT_ADDRESS = 4;   // memory addresses: queue (2), product, sum
-  localparam int unsigned AT_OPERAND = AT_ADDRESS + 3;  // slice: memory (2), bank select
-  localparam int unsigned AT_ARRAY = AT_OPERAND + peritus_pipeline_pkg::EXP_LOOKUP_LATENCY;
-  localparam int unsigned MAC_LATENCY = CASCADE + 5;  // operand (2), product, cascade, split, group sum
-  localparam int unsigned AT_SUM = AT_ARRAY + MAC_LATENCY;
-  localparam int unsigned AT_TOTAL = AT_SUM + 1;        // accumulated
-  localparam int unsigned AT_BIASED = AT_TOTAL + 1;
-  localparam int unsigned AT_STAGE2 =
-      AT_BIASED + peritus_pipeline_pkg::REQUANTIZE_LATENCY + peritus_pipeline_pkg::GELU_LATENCY + 1;
-  localparam int unsigned AT_RESULT = AT_STAGE2 + peritus_pipeline_pkg::REQUANTIZE_LATENCY;
 endpackage

@@ -15,7 +15,7 @@
 // which follows the last write. Nothing stalls: reads are answered in two cycles, writes are never refused.
 //
 // Reference: peritus.reference.layernorm. Latency: first read to first write
-// n_tiles + 2 + norm_stats_latency(PN) + REPLAY_LATENCY + NORM_LANES_LATENCY, then one word per cycle.
+// n_tiles + 2 + norm_stats_latency(PN) + NORM_REPLAY_LATENCY + NORM_LANES_LATENCY, then one word per cycle.
 
 module peritus_layernorm
   import peritus_pkg::*;
@@ -148,7 +148,7 @@ module peritus_layernorm
   peritus_norm_replay #(
     .WordW (16 * PN),
     .StatsW(SUM_W + 16 + 5),
-    .Depth (MAX_D_WORDS + norm_stats_latency(PN) + REPLAY_LATENCY)
+    .Depth (MAX_D_WORDS + norm_stats_latency(PN) + NORM_REPLAY_LATENCY)
   ) u_replay (
     .clk_i,
     .rst_ni,

@@ -26,7 +26,8 @@ module peritus_norm_params
 );
 
   localparam int unsigned WORD_W = 2 * PN * 8;
-  localparam logic [2:0] BETA_LOW = 3'd0, BETA_HIGH = 3'd1, GAMMA = 3'd2, SHIFT = 3'd4;
+  localparam logic [2:0] BETA_LOW = 3'(PARAM_BIAS), BETA_HIGH = 3'(PARAM_BIAS + 1);
+  localparam logic [2:0] GAMMA = 3'(PARAM_MULT1), SHIFT = 3'(PARAM_SHIFT1);
 
   logic       filling_q;
   logic [2:0] word_q;   // of the block

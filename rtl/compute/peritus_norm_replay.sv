@@ -4,7 +4,7 @@
 // Words enter one per cycle at most, n_tiles_i per token. stats_valid_i releases the oldest token; its words leave
 // in consecutive cycles, before the next statistics can arrive, each with the statistics and its number block_o.
 //
-// Latency: REPLAY_LATENCY from stats_valid_i to the first word. start_i empties the memory.
+// Latency: NORM_REPLAY_LATENCY from stats_valid_i to the first word. start_i empties the memory.
 
 module peritus_norm_replay
   import peritus_pipeline_pkg::*;
@@ -28,7 +28,7 @@ module peritus_norm_replay
   output logic [7:0]        block_o
 );
 
-  localparam int unsigned READ_LATENCY = REPLAY_LATENCY - 1;
+  localparam int unsigned READ_LATENCY = NORM_REPLAY_LATENCY - 1;
 
   typedef struct packed {
     logic [StatsW-1:0] stats;

@@ -10,6 +10,7 @@
 module peritus_operand_fetch
   import peritus_pkg::*;
   import peritus_core_pkg::*;
+  import peritus_pipeline_pkg::*;
 #(
   localparam int unsigned SumW = 8 + $clog2(PK)
 ) (

@@ -15,6 +15,7 @@
 module peritus_tile_loader
   import peritus_pkg::*;
   import peritus_core_pkg::*;
+  import peritus_pipeline_pkg::*;
 (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -231,10 +232,10 @@ module peritus_tile_loader
       params_o.shift2 <= {PN{8'd1}};
     end else if (params_now && pop) begin
       unique case (beat_q)
-        BEAT_W'(0): params_o.bias[PN/2-1:0] <= w_data_i;
-        BEAT_W'(1): params_o.bias[PN-1:PN/2] <= w_data_i;
-        BEAT_W'(2): params_o.mult1 <= w_data_i;
-        BEAT_W'(3): params_o.mult2 <= w_data_i;
+        BEAT_W'(PARAM_BIAS): params_o.bias[PN/2-1:0] <= w_data_i;
+        BEAT_W'(PARAM_BIAS + 1): params_o.bias[PN-1:PN/2] <= w_data_i;
+        BEAT_W'(PARAM_MULT1): params_o.mult1 <= w_data_i;
+        BEAT_W'(PARAM_MULT2): params_o.mult2 <= w_data_i;
         default: {params_o.shift2, params_o.shift1} <= w_data_i;
       endcase
     end

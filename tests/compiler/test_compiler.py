@@ -76,7 +76,7 @@ def test_live_buffers_never_overlap(model: ir.QuantModel, nano: HwConfig) -> Non
     buffers = list(spans)
     shared = 0
     for i, a in enumerate(buffers):
-        assert plan.base[a] >= 0 and plan.base[a] + a.words <= getattr(nano, a.memory.value)
+        assert plan.base[a] >= 0 and plan.base[a] + a.words <= a.memory.words(nano)
         for b in buffers[i + 1 :]:
             if a.memory is not b.memory:
                 continue

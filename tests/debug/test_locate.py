@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from peritus.arch.config import load_config
 from peritus.arch.isa import Opcode
+from peritus.arch.memories import Memory
 from peritus.bundle import Bundle
 from peritus.compiler import compile_model
-from peritus.debug.locate import LANE_BITS, first_difference, lanes_of, locate, recorded
+from peritus.debug.locate import first_difference, lanes_of, locate, recorded
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.runtime.driver.errors import DeviceTimeout
 from peritus.runtime.driver.platform import Limit
-from peritus.runtime.iss import MemoryName, Trace
+from peritus.runtime.iss import Trace
 from peritus.runtime.iss.device import ReferenceDevice
 from peritus.runtime.rtl.device import RtlDevice
 from peritus.runtime.rtl.simulation import WriteRecords
@@ -25,7 +26,7 @@ HW = load_config("nano")
 DIMS = Dims(layers=2)
 IMAGE = random_image(DIMS, 0)
 LIMIT = Limit(seconds=120, cycles=2_000_000)
-Written = dict[MemoryName, WriteRecords]
+Written = dict[Memory, WriteRecords]
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Frame:
 
     def difference(self, **changed: WriteRecords) -> str:
         """str(Mismatch) after some memories' records are replaced; "None" if nothing differs."""
-        written = {memory: changed.get(memory.name, self.written[memory]) for memory in MemoryName}
+        written = {memory: changed.get(memory.name, self.written[memory]) for memory in Memory}
         return str(first_difference(self.trace, written, self.bundle, HW))
 
 
@@ -57,12 +58,12 @@ def frame() -> Frame:
 
 def test_every_write_of_the_rtl_equals_the_reference(frame: Frame) -> None:
     assert frame.difference() == "None"
-    for memory in MemoryName:
+    for memory in Memory:
         assert len(frame.written[memory]) == sum(len(r) for r in frame.trace.of(memory)) > 0
 
 
-@pytest.mark.parametrize("memory", MemoryName)
-def test_a_wrong_value_is_named_exactly(frame: Frame, memory: MemoryName) -> None:
+@pytest.mark.parametrize("memory", Memory)
+def test_a_wrong_value_is_named_exactly(frame: Frame, memory: Memory) -> None:
     records = frame.trace.of(memory)
     record = records[len(records) // 2]
     inside = len(record) * 2 // 3
@@ -70,7 +71,7 @@ def test_a_wrong_value_is_named_exactly(frame: Frame, memory: MemoryName) -> Non
     position = sum(len(r) for r in records[: len(records) // 2]) + inside
     was = frame.written[memory]
     data = was.data.copy()
-    bit = lane * LANE_BITS[memory]
+    bit = lane * memory.lane_bits
     data[position, bit // 8] ^= 1 << bit % 8
     text = frame.difference(**{memory.name: replace(was, data=data)})
     value = int(record.data[inside, lane])
@@ -93,7 +94,7 @@ def take(records: WriteRecords, order: NDArray[np.int64]) -> WriteRecords:
 
 
 def test_other_differences(frame: Frame) -> None:
-    was = frame.written[MemoryName.ACT]
+    was = frame.written[Memory.ACT]
     order = np.arange(len(was))
     shifted = replace(was, address=was.address + (order == len(was) // 2))
     assert "wrong address: expected" in frame.difference(ACT=shifted)
@@ -103,7 +104,7 @@ def test_other_differences(frame: Frame) -> None:
 
 
 def test_wrong_lanes_of_the_image(frame: Frame) -> None:
-    was = frame.written[MemoryName.ACT]
+    was = frame.written[Memory.ACT]
     text = frame.difference(ACT=replace(was, enable=was.enable ^ np.uint64(1)))
     assert "wrong number of lanes" in text
     assert f"instruction {frame.bundle.describe(0)}" in text
@@ -122,7 +123,7 @@ def test_the_earliest_instruction_is_named(frame: Frame) -> None:
     reference.run_traced(IMAGE, task="task0", features=True, trace=trace)
     found = first_difference(trace, frame.written, frame.bundle, HW)
     assert found is not None
-    assert (found.instruction, found.memory) == (index, MemoryName.RESIDUAL)
+    assert (found.instruction, found.memory) == (index, Memory.RESIDUAL)
     assert (found.word, found.token, found.channel) == (channel // HW.pn, token, channel)
 
 

@@ -11,11 +11,12 @@ import pytest
 from peritus import ir
 from peritus.arch.config import HwConfig, load_config
 from peritus.arch.isa import Opcode
+from peritus.arch.memories import Memory
 from peritus.bundle import Bundle
 from peritus.compiler import compile_model
 from peritus.ir.random_model import Dims, RoutingPattern, random_image, random_model
 from peritus.runtime import open_device
-from peritus.runtime.iss import MemoryName, Trace
+from peritus.runtime.iss import Trace
 from peritus.runtime.iss.counts import check_counts
 from peritus.runtime.iss.device import ReferenceDevice
 from peritus.runtime.iss.memories import ProgramError
@@ -183,7 +184,7 @@ def test_trace_rebuilds_the_memories() -> None:
         result = device.run_traced(image, task="task0", features=True, trace=trace)
     features_at = next(i for i, instruction in enumerate(bundle.instructions) if instruction.features_only)
     residual = np.zeros((hw.residual_words, hw.pn), np.int64)
-    for record in trace.of(MemoryName.RESIDUAL):
+    for record in trace.of(Memory.RESIDUAL):
         if record.instruction < features_at:
             for address, data in zip(record.address, record.data, strict=True):
                 residual[address] = data
@@ -196,7 +197,7 @@ def test_trace_rebuilds_the_memories() -> None:
     first = trace.records[0]  # the image: 16 patch rows of 6 beats, 8 lanes each
     assert len(first) == 2 * 16 * 4 * 6 and (first.lanes == 8).all()
     assert (first.data[0] == image.reshape(-1)[:8].astype(int) - 128).all()
-    scores = trace.of(MemoryName.SCORE)[0]
+    scores = trace.of(Memory.SCORE)[0]
     assert sorted(set(scores.lanes.tolist())) == [1, 8]  # nine keys: one full word, one lane
 
 

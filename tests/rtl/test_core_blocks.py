@@ -7,17 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from peritus.arch.config import CASCADE, HwConfig, load_config
+from peritus.arch.config import HwConfig, load_config
+from peritus.arch.units import at, latency
 from peritus.eda.verilator.build import FAST_FLAGS
 
 pytestmark = pytest.mark.sim
 
 BENCHES = Path(__file__).parent / "benches"
-# Latencies of the pipeline in cycles (peritus_core_pkg.sv says from where to where).
-EXP_LOOKUP, REQUANTIZE, GELU, RECIPROCAL = 3, 5, 4, 8
-AT_ARRAY = 7 + EXP_LOOKUP
-MAC_LATENCY = CASCADE + 5
-STAGE2 = 2 + REQUANTIZE + GELU + 1  # from a sum to the operands of stage 2
+RECIPROCAL = latency("reciprocal")
 
 
 def shaped(name: str, **fields: int) -> HwConfig:
@@ -51,7 +48,7 @@ def test_res_init(bench: Callable[..., None], hw: str) -> None:
 )
 def test_mac_array(bench: Callable[..., None], hw: str, pack: int, dsp48e2: int) -> None:
     parameters = {"Pack": pack, "Dsp48e2": dsp48e2}
-    bench("mac_array", shaped(hw, pn=min(32, load_config(hw).pn)), parameters, latency=MAC_LATENCY)
+    bench("mac_array", shaped(hw, pn=min(32, load_config(hw).pn)), parameters, latency=latency("mac_array"))
 
 
 def test_mac(bench: Callable[..., None]) -> None:
@@ -81,8 +78,8 @@ def test_write_back(bench: Callable[..., None], hw: str) -> None:
 
 @pytest.mark.parametrize("hw", ["nano", "edge"])
 def test_operand_fetch(bench: Callable[..., None], hw: str) -> None:
-    tree = (load_config(hw).pk - 1).bit_length()
-    bench("operand_fetch", load_config(hw), latency=AT_ARRAY, sum_latency=tree)
+    tree = latency("adder_tree", inputs=load_config(hw).pk)
+    bench("operand_fetch", load_config(hw), latency=at("ARRAY"), sum_latency=tree)
 
 
 @pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("edge", 32), ("edge", 64)])
@@ -94,7 +91,13 @@ def test_softmax_rows(bench: Callable[..., None], hw: str, pn: int) -> None:
 
 @pytest.mark.parametrize("hw", ["nano", "edge"])
 def test_epilogue(bench: Callable[..., None], hw: str) -> None:
-    bench("epilogue", load_config(hw), mantissa=STAGE2, latency=1 + STAGE2 + REQUANTIZE, early=2)
+    bench(
+        "epilogue",
+        load_config(hw),
+        mantissa=at("STAGE2") - at("SUM"),
+        latency=at("RESULT") - at("SUM") + 1,
+        early=2,
+    )
 
 
 @pytest.mark.parametrize("hw", ["nano", "edge"])
@@ -105,5 +108,4 @@ def test_sequencer(bench: Callable[..., None], hw: str) -> None:
 @pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 16), ("nano", 32), ("edge", 32)])
 def test_core(bench: Callable[..., None], hw: str, pn: int) -> None:
     """All of them measure the attention's operand bandwidth too: PK bytes per cycle whatever PN is."""
-    to_write = AT_ARRAY + MAC_LATENCY + STAGE2 + REQUANTIZE + 1
-    bench("core", shaped(hw, pn=pn), latency=to_write)
+    bench("core", shaped(hw, pn=pn), latency=at("RESULT") + 1)

@@ -20,7 +20,6 @@ BURST_BEATS = 16  # beats of every weight burst: the longest that AXI3 and AXI4 
 RESIDUAL_BITS = 20  # residual storage: 16-bit value plus room for top-k unsaturated MoE contributions
 ACC_BITS = 27  # accumulator plus bias, one operand of a 27x18 multiplier
 ADDRESS_BITS = 40  # AXI addresses
-PARAM_BLOCK_WORDS = 5  # weight words of one parameter block: bias (2), m1, m2, s1|s2
 CASCADE = 8  # products summed along one DSP cascade (two-MAC packing bound with uint8 operands)
 # Cycles of the shortest pass: covers the read-modify-write of accumulators (4), row sums and row maxima, and
 # the way from stage 1 to stage 2 of the epilogue, whose parameters change together with a pass.

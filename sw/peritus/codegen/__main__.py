@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from peritus.codegen import csr, docs, link, tables
+from peritus.codegen import csr, docs, latency, link, tables
 
 
 def generated_files() -> dict[str, str]:
@@ -20,10 +20,12 @@ def generated_files() -> dict[str, str]:
     return {
         **csr.generated_files(),
         "rtl/generated/peritus_link_pkg.sv": link.link_package(),
+        "rtl/generated/peritus_latency_pkg.sv": latency.latency_package(),
         "rtl/generated/peritus_tables_pkg.sv": tables.sv_tables(),
         "hls/generated/peritus_tables.hpp": tables.cpp_tables(),
         "docs/generated/isa.md": docs.isa_tables(),
         "docs/generated/configurations.md": docs.configuration_table(),
+        "docs/generated/machine.md": docs.machine_tables(),
     }
 
 

@@ -15,7 +15,6 @@ from peritus.arch.config import (
     BURST_BEATS,
     CASCADE,
     MIN_PASS,
-    PARAM_BLOCK_WORDS,
     RESIDUAL_BITS,
     RESULT_LATENCY,
     UPDATE_LATENCY,
@@ -34,6 +33,8 @@ from peritus.arch.isa import (
     StatSource,
     StreamSource,
 )
+from peritus.arch.memories import ADDRESSED, Memory
+from peritus.arch.params import FIELDS, PARAM_BLOCK_WORDS, param_word
 from peritus.codegen.text import address_bits, banner
 
 
@@ -62,10 +63,7 @@ def constants(hw: HwConfig) -> dict[str, int]:
         "AXI_PORTS": hw.axi_ports,
         "AXI_BYTES": hw.axi_data_bytes,
         "BURST_BEATS": BURST_BEATS,
-        "ACT_WORDS": hw.act_words,
-        "KV_WORDS": hw.kv_words,
-        "SCORE_WORDS": hw.score_words,
-        "RESIDUAL_WORDS": hw.residual_words,
+        **{f"{memory.name}_WORDS": memory.words(hw) for memory in ADDRESSED},
         "ACC_DEPTH": hw.acc_depth,
         "WEIGHT_STORE_WORDS": hw.weight_store_words,
         "PROGRAM_DEPTH": hw.program_depth,
@@ -85,10 +83,14 @@ def constants(hw: HwConfig) -> dict[str, int]:
         "ADDR_W": ADDRESS_BITS,
         "ABI_VERSION": ABI_VERSION,
     }
-    for memory in ("ACT", "KV", "SCORE", "RESIDUAL", "WEIGHT_STORE"):
-        named[f"{memory}_AW"] = address_bits(named[f"{memory}_WORDS"])
-    named["ACT_SLICE_AW"] = address_bits(hw.act_words * hw.slices)
-    named["SCORE_SLICE_AW"] = address_bits(hw.score_words * hw.slices)
+    for name in (*(memory.name for memory in ADDRESSED), "WEIGHT_STORE"):
+        named[f"{name}_AW"] = address_bits(named[f"{name}_WORDS"])
+    for memory in (Memory.ACT, Memory.SCORE):  # streamed operands; kv is read by the word and cut afterwards
+        named[f"{memory.name}_SLICE_AW"] = address_bits(memory.words(hw) * hw.slices)
+    for memory in Memory:
+        named[f"{memory.name}_LANE_W"] = memory.lane_bits
+        named[f"{memory.name}_MONITOR"] = memory.monitor
+    named |= {f"PARAM_{field.name.upper()}": param_word(field.name) for field in FIELDS}
     named["TOKEN_W"] = address_bits(hw.acc_depth)
     named["COUNT_W"] = address_bits(hw.acc_depth + 1)
     named["EXPERT_W"] = address_bits(hw.max_experts)
@@ -124,6 +126,9 @@ def sv_package(hw: HwConfig) -> str:
     lines.append(_sv_struct("exec_instr_t", EXEC_FIELDS, EXEC_BITS))
     lines.append("  // One weight segment (peritus.arch.isa.FetchEntry).")
     lines.append(_sv_struct("fetch_entry_t", FETCH_FIELDS, FETCH_BITS))
+    lines.append("  // Parameters of the PN channels of one output word (peritus.arch.params).")
+    rows = [f"    logic [PN-1:0][{8 * field.bytes - 1}:0] {field.name};" for field in reversed(FIELDS)]
+    lines += ["  typedef struct packed {", *rows, "  } param_block_t;\n"]
     lines.append(
         "  // One job of the queue: an image, where its results go, and the task.\n"
         "  typedef struct packed {\n"

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from peritus.arch.config import config_names, load_config
 from peritus.arch.isa import EXEC_FIELDS, FETCH_FIELDS
+from peritus.arch.memories import Memory
+from peritus.arch.params import FIELDS, PARAM_BLOCK_WORDS, param_word
+from peritus.arch.units import STAGES, UNITS, at, latency
 from peritus.codegen.configuration import ENUMS, constants
 from peritus.codegen.text import LICENCE, REGENERATE
 
@@ -38,4 +41,39 @@ def configuration_table() -> str:
     lines.append("|---" * (len(configs) + 1) + "|")
     columns = [constants(c) for c in configs]
     lines += [f"| {key} | " + " | ".join(str(column[key]) for column in columns) + " |" for key in columns[0]]
+    return "\n".join(lines) + "\n"
+
+
+def machine_tables() -> str:
+    """On-chip memories, parameter block, function units, pipeline: for docs/blocks."""
+    lines = [_HEAD, "# The machine in tables\n", "## On-chip memories\n"]
+    lines += ["| memory | lane bits | words | read by | holds |", "|---|---|---|---|---|"]
+    for memory in Memory:
+        size = f"`{memory.size}`" if memory.size else "–"
+        unit = "slice" if memory.by_slice else "word" if memory.size else "–"
+        lines.append(f"| {memory.value} | {memory.lane_bits} | {size} | {unit} | {memory.holds} |")
+    lines += [
+        f"\n## Parameter block\n\n{PARAM_BLOCK_WORDS} weight words for the PN channels of one output word.\n"
+    ]
+    lines += ["| field | lane | from weight word | padding | meaning |", "|---|---|---|---|---|"]
+    for field in FIELDS:
+        kind = {"<i4": "int32", "<u2": "uint16", "u1": "uint8"}[field.dtype]
+        lines.append(
+            f"| {field.name} | {kind} | {param_word(field.name)} | {field.padding} | {field.meaning} |"
+        )
+    lines += [
+        "\n## Function units\n",
+        "Latency in cycles, one result per cycle. Each equals its reference function.\n",
+    ]
+    lines += ["| unit | latency | stages | reference | ROMs | page |", "|---|---|---|---|---|---|"]
+    for part in UNITS:
+        name = f"{part.name}({', '.join(part.sizes)})" if part.sizes else part.name
+        value = part.latency if part.sizes else f"{latency(part.name)}"
+        reference = f"`peritus.reference.{part.reference}`" if part.reference else "–"
+        roms = ", ".join(f"`{rom.name}` {len(rom.values)} × {rom.bits}" for rom in part.roms) or "–"
+        page = part.page or part.name
+        row = (f"`{name}`", value, part.stages, reference, roms, f"[{page}](../blocks/{page}.md)")
+        lines.append(f"| {' | '.join(row)} |")
+    lines += ["\n## The GEMM pipeline\n", "| cycle | constant | what is registered |", "|---|---|---|"]
+    lines += [f"| {at(name)} | `AT_{name}` | {what} |" for name, _, what in STAGES]
     return "\n".join(lines) + "\n"

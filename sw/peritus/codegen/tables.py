@@ -1,21 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ROM contents of the function units, from peritus.reference.tables, for SystemVerilog and C++."""
+"""ROM contents of the function units, peritus.arch.units, for SystemVerilog and C++."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from peritus.arch.units import UNITS
 from peritus.codegen.text import banner
-from peritus.reference import tables
-from peritus.reference.arithmetic import I64
 
-ROMS: tuple[tuple[str, int, I64], ...] = (
-    ("EXP_TABLE", 8, tables.EXP),
-    ("EXP2_TABLE", 16, tables.EXP2),
-    ("GELU_DELTA", 6, tables.DELTA),
-    ("RECIPROCAL_TABLE", 16, tables.RECIPROCAL),
-    ("RSQRT_TABLE", 16, tables.RSQRT),
-)
+ROMS = tuple(rom for unit in UNITS for rom in unit.roms)
 
 
 def _wrap(values: Iterable[str], indent: str, per_line: int = 16) -> str:
@@ -25,9 +18,10 @@ def _wrap(values: Iterable[str], indent: str, per_line: int = 16) -> str:
 
 
 def sv_tables() -> str:
-    """peritus_tables_pkg: every ROM of the function units, from peritus.reference.tables."""
+    """peritus_tables_pkg: every ROM of the function units, peritus.arch.units."""
     lines = [banner("//") + "// ROM contents; formulas in docs/numerics.md.", "package peritus_tables_pkg;"]
-    for name, bits, values in ROMS:
+    for rom in ROMS:
+        name, bits, values = rom.name, rom.bits, rom.values
         body = _wrap((f"{bits}'d{v}" for v in values), "    ")
         lines.append(f"  localparam logic [{bits - 1}:0] {name} [{len(values)}] = '{{\n    {body}}};")
     lines.append("endpackage")
@@ -37,7 +31,8 @@ def sv_tables() -> str:
 def cpp_tables() -> str:
     """ROM contents for the HLS back end."""
     lines = [banner("//"), "#pragma once\n#include <cstdint>\n", "namespace peritus::tables {"]
-    for name, bits, values in ROMS:
+    for rom in ROMS:
+        name, bits, values = rom.name, rom.bits, rom.values
         kind = "std::uint8_t" if bits <= 8 else "std::uint16_t"
         body = _wrap((str(v) for v in values), "    ")
         lines.append(f"constexpr {kind} {name}[{len(values)}] = {{\n    {body}}};")

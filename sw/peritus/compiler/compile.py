@@ -35,7 +35,7 @@ def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
         image_width=graph.image_width,
         tasks=tuple(_task_entry(graph, task, hw) for task in graph.tasks),
         features=FeatureEntry(tokens, channels, padded, graph.residual_scale),
-        memory={memory.value: words for memory, words in plan.used.items()},
+        memory={str(memory.size): words for memory, words in plan.used.items()},
         instructions=emitted.instructions,
         labels=tuple(step.label for step in steps),
         fetches=emitted.fetches,

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from peritus.arch.config import HwConfig
 from peritus.arch.isa import Instruction
+from peritus.arch.memories import Memory
 from peritus.compiler import segments
 from peritus.compiler.errors import CapacityError
 from peritus.compiler.layout import Layout
 from peritus.compiler.segments import Bytes
-from peritus.compiler.step import Memory, Region, Step
+from peritus.compiler.step import Region, Step
 from peritus.ir.graph import Graph
 from peritus.ir.ops import Affine, Node, Requant
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from peritus.arch.config import HwConfig
 from peritus.arch.isa import Dest, Function, Instruction, Opcode, Scale2
+from peritus.arch.memories import Memory
 from peritus.compiler import segments
 from peritus.compiler.context import ALL_TASKS, Context, Place
 from peritus.compiler.errors import CompileError
@@ -15,7 +16,7 @@ from peritus.compiler.layout import Layout
 from peritus.compiler.lower_attention import lower_attention
 from peritus.compiler.lower_experts import lower_experts
 from peritus.compiler.order import execution_order
-from peritus.compiler.step import Memory, Step
+from peritus.compiler.step import Step
 from peritus.ir.graph import Graph
 from peritus.ir.ops import Add, Attention, Experts, Head, LayerNorm, Linear, Node, PatchEmbed, Router
 from peritus.ir.types import Kind

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from peritus.arch.isa import Dest, Function, Instruction, Opcode, Scale2, StreamSource
+from peritus.arch.memories import Memory
 from peritus.compiler.context import Context, Place
 from peritus.compiler.errors import CompileError
 from peritus.compiler.layout import Layout
-from peritus.compiler.step import Memory, Region
+from peritus.compiler.step import Region
 from peritus.ir.ops import Experts, Router
 
 

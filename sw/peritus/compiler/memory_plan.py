@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from peritus.arch.config import HwConfig
+from peritus.arch.memories import ADDRESSED, Memory
 from peritus.compiler.errors import CapacityError
-from peritus.compiler.step import Buffer, Memory, Step
+from peritus.compiler.step import Buffer, Step
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def plan_memory(steps: Sequence[Step], hw: HwConfig) -> MemoryPlan:
     """
     spans = lifetimes(steps)
     base: dict[Buffer, int] = {}
-    used = dict.fromkeys(Memory, 0)
+    used = dict.fromkeys(ADDRESSED, 0)
     for buffer in sorted(spans, key=lambda b: (-b.words, spans[b])):
         first, last = spans[buffer]
         neighbours = sorted(
@@ -55,10 +56,10 @@ def plan_memory(steps: Sequence[Step], hw: HwConfig) -> MemoryPlan:
                 break
             address = max(address, end)
         base[buffer] = address
-        need, have = address + buffer.words, getattr(hw, buffer.memory.value)
+        need, have = address + buffer.words, buffer.memory.words(hw)
         if need > have:
             raise CapacityError(
-                hw.name, f"{buffer.memory.value} with buffer {buffer.name!r}", need, have, "words"
+                hw.name, f"{buffer.memory.size} with buffer {buffer.name!r}", need, have, "words"
             )
         used[buffer.memory] = max(used[buffer.memory], need)
     return MemoryPlan(base, used)

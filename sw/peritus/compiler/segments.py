@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from peritus.arch.params import pack_params
 from peritus.compiler.layout import Layout
 from peritus.ir.ops import Affine, LayerNorm, Requant
 from peritus.reference.arithmetic import Ints
@@ -13,28 +14,12 @@ from peritus.reference.arithmetic import Ints
 Bytes = npt.NDArray[np.uint8]
 
 
-def _spread(values: Ints, layout: Layout, pn: int, dtype: str, padding: int) -> npt.NDArray[np.int64]:
-    """Per-channel values to lanes, as an array [words, pn] of little-endian `dtype`."""
-    lanes = np.full(layout.words * pn, padding, dtype=dtype)
-    lanes[layout.positions] = values
-    return lanes.reshape(layout.words, pn)
-
-
 def param_blocks(bias: Ints, stage1: Requant, stage2: Requant | None, layout: Layout, pn: int) -> Bytes:
-    """Parameter blocks [words, 10 pn]: bias int32, m1 uint16, m2 uint16, s1 uint8, s2 uint8, pn lanes each.
-
-    Padding lanes have bias 0 and multiplier 0, so that they compute 0.
-    """
-    zeros = np.zeros(len(layout.positions), np.int64)
-    m2, s2 = (stage2.multiplier, stage2.shift) if stage2 else (zeros, zeros + 1)
-    columns = [
-        _spread(bias, layout, pn, "<i4", 0),
-        _spread(stage1.multiplier, layout, pn, "<u2", 0),
-        _spread(m2, layout, pn, "<u2", 0),
-        _spread(stage1.shift, layout, pn, "u1", 1),
-        _spread(s2, layout, pn, "u1", 1),
-    ]
-    return np.concatenate([column.view(np.uint8) for column in columns], axis=1)
+    """Parameter blocks of a layout's words (peritus.arch.params)."""
+    lanes: dict[str, Ints] = {"bias": bias, "mult1": stage1.multiplier, "shift1": stage1.shift}
+    if stage2 is not None:
+        lanes |= {"mult2": stage2.multiplier, "shift2": stage2.shift}
+    return pack_params(lanes, layout.positions, layout.words, pn)
 
 
 def affine_segment(

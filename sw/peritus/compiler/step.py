@@ -4,21 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
 
 from peritus.arch.isa import Instruction
-
-
-class Memory(Enum):
-    """The on-chip memories; the value names the size in HwConfig and its words' content."""
-
-    ACT = "act_words"
-    KV = "kv_words"
-    SCORE = "score_words"
-    RESIDUAL = "residual_words"
+from peritus.arch.memories import Memory
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,30 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peritus.arch.config import RESIDUAL_BITS, HwConfig
+from peritus.arch.config import HwConfig
 from peritus.arch.isa import Opcode
+from peritus.arch.memories import Memory
 from peritus.bundle import Bundle
 from peritus.runtime.driver.errors import DeviceError
-from peritus.runtime.iss import MemoryName, Trace, WriteRecord
+from peritus.runtime.iss import Trace, WriteRecord
 from peritus.runtime.iss.device import ReferenceDevice
 from peritus.runtime.rtl.device import RtlDevice
 from peritus.runtime.rtl.simulation import Simulation, WriteRecords
-
-# Numbers of the monitors in sim/trace_bind.sv.
-MONITOR = {
-    MemoryName.ACT: 0,
-    MemoryName.KV: 1,
-    MemoryName.SCORE: 2,
-    MemoryName.RESIDUAL: 3,
-    MemoryName.ROUTER: 4,
-}
-LANE_BITS = {
-    MemoryName.ACT: 8,
-    MemoryName.KV: 8,
-    MemoryName.SCORE: 16,
-    MemoryName.RESIDUAL: RESIDUAL_BITS,
-    MemoryName.ROUTER: 16,
-}
 
 
 @dataclass(frozen=True)
@@ -51,7 +36,7 @@ class Mismatch:
 
     instruction: int | None
     text: str
-    memory: MemoryName | None
+    memory: Memory | None
     word: int
     token: int
     channel: int
@@ -107,18 +92,18 @@ def locate(
     )
 
 
-def recorded(simulation: Simulation) -> dict[MemoryName, WriteRecords]:
+def recorded(simulation: Simulation) -> dict[Memory, WriteRecords]:
     """What a simulation has recorded since record_writes()."""
-    return {memory: simulation.written(number) for memory, number in MONITOR.items()}
+    return {memory: simulation.written(memory.monitor) for memory in Memory}
 
 
 def first_difference(
-    trace: Trace, written: Mapping[MemoryName, WriteRecords], bundle: Bundle, hw: HwConfig
+    trace: Trace, written: Mapping[Memory, WriteRecords], bundle: Bundle, hw: HwConfig
 ) -> Mismatch | None:
     """The earliest difference between the reference's writes and the RTL's, over all memories."""
     found = [
         difference
-        for memory in MemoryName
+        for memory in Memory
         if (difference := _memory_difference(memory, trace.of(memory), written[memory], bundle, hw))
     ]
     # A write that never comes has no cycle: what came and is wrong goes first.
@@ -153,7 +138,7 @@ class _Difference:
 
 
 def _memory_difference(
-    memory: MemoryName, records: list[WriteRecord], written: WriteRecords, bundle: Bundle, hw: HwConfig
+    memory: Memory, records: list[WriteRecord], written: WriteRecords, bundle: Bundle, hw: HwConfig
 ) -> Mismatch | None:
     count = sum(len(record) for record in records)
     common = min(count, len(written))
@@ -175,8 +160,8 @@ def _compare(record: WriteRecord, written: WriteRecords, count: int, hw: HwConfi
     first, end = record.first_lane[:count, None], (record.first_lane + record.lanes)[:count, None]
     used = (lane >= first) & (lane < end)
     # Only the activation memory has enables; elsewhere whole words are written, some lanes undefined.
-    enabled = _enabled(written.enable[:count], hw) if record.memory is MemoryName.ACT else used
-    data = lanes_of(written.data[:count], LANE_BITS[record.memory], hw.pn)
+    enabled = _enabled(written.enable[:count], hw) if record.memory is Memory.ACT else used
+    data = lanes_of(written.data[:count], record.memory.lane_bits, hw.pn)
     wrong_address = record.address[:count] != written.address[:count]
     wrong_lanes = (enabled != used).any(axis=1)
     wrong_value = (data != record.data[:count]) & used

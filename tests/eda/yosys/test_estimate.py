@@ -57,6 +57,8 @@ def test_lanes_of_a_block_of_the_accelerator() -> None:
     """Memories and adders of sixteen accumulator lanes: what the samples say, within 1 %."""
     work = Synthesizer(load_config("nano"), timeout_s=300)
     found = work.run("peritus_accumulator", lanes=16).resources
-    said = continued([work.run("peritus_accumulator", lanes=lanes).resources for lanes in SAMPLES], SAMPLES, lanes=16)
+    said = continued(
+        [work.run("peritus_accumulator", lanes=lanes).resources for lanes in SAMPLES], SAMPLES, lanes=16
+    )
     assert found["RAMB36"] + found["LUT"] > 0
     assert said == pytest.approx(found, rel=0.01)

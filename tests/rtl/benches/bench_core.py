@@ -12,9 +12,10 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from peritus.arch.config import RESIDUAL_BITS, HwConfig
+from peritus.arch.config import HwConfig
 from peritus.arch.isa import Dest, Instruction, Opcode
-from peritus.runtime.iss import MemoryName, WriteRecord
+from peritus.arch.memories import Memory
+from peritus.runtime.iss import WriteRecord
 from tests.common.bad_counts import SMALLEST
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.program import Builder, Program, Segment
@@ -27,21 +28,20 @@ SOURCE_WORDS = 256
 class WritePort:
     """Internal signals of one writer of one memory."""
 
-    memory: MemoryName
+    memory: Memory
     enable: str
     addr: str
     data: str
-    bits: int
 
 
 PORTS = (
-    WritePort(MemoryName.ACT, "wb_act_we", "wb_addr", "wb_byte", 8),
-    WritePort(MemoryName.KV, "wb_kv_we", "wb_addr", "wb_byte", 8),
-    WritePort(MemoryName.SCORE, "score_we", "wb_addr", "half", 16),
-    WritePort(MemoryName.ROUTER, "wb_router_we", "wb_addr", "half", 16),
-    WritePort(MemoryName.RESIDUAL, "wb_res_we", "wb_addr", "wb_res", RESIDUAL_BITS),
-    WritePort(MemoryName.RESIDUAL, "ri_we", "ri_waddr", "ri_wdata", RESIDUAL_BITS),
-    WritePort(MemoryName.ACT, "ln_act_we", "ln_act_waddr", "ln_act_wdata", 8),
+    WritePort(Memory.ACT, "wb_act_we", "wb_addr", "wb_byte"),
+    WritePort(Memory.KV, "wb_kv_we", "wb_addr", "wb_byte"),
+    WritePort(Memory.SCORE, "score_we", "wb_addr", "half"),
+    WritePort(Memory.ROUTER, "wb_router_we", "wb_addr", "half"),
+    WritePort(Memory.RESIDUAL, "wb_res_we", "wb_addr", "wb_res"),
+    WritePort(Memory.RESIDUAL, "ri_we", "ri_waddr", "ri_wdata"),
+    WritePort(Memory.ACT, "ln_act_we", "ln_act_waddr", "ln_act_wdata"),
 )
 
 
@@ -57,9 +57,9 @@ class Writes:
         assert record is not None, f"{port.enable} at {addr} after the last write of the program"
         where = self.describe(record, i)
         assert record.memory is port.memory, f"{where}: write to {port.memory}"
-        if port.memory is not MemoryName.ROUTER:
+        if port.memory is not Memory.ROUTER:
             assert addr == record.address[i], f"{where}: address {addr}, expected {record.address[i]}"
-        got = np.array(unlanes(word, self.pn, port.bits)[: record.lanes[i]])
+        got = np.array(unlanes(word, self.pn, port.memory.lane_bits)[: record.lanes[i]])
         wrong = np.flatnonzero(got != record.data[i, : record.lanes[i]])
         assert not len(wrong), f"{where}: lanes {wrong} are {got[wrong]}, expected {record.data[i, wrong]}"
 
@@ -212,7 +212,7 @@ class Bench:
         c = self.cycles
         word = self.reading.popleft()
         if word is not None:
-            got = unlanes(c.get("st_rdata_o"), self.hw.pn, RESIDUAL_BITS)
+            got = unlanes(c.get("st_rdata_o"), self.hw.pn, Memory.RESIDUAL.lane_bits)
             assert got == self.builder.state.residual.data[word].tolist(), f"residual word {word}"
         self.reading.append(self.stored.popleft() if c.get("st_re_i") else None)
 

@@ -3,6 +3,6 @@
 
 from peritus.runtime.iss.machine import JobOutput, Machine
 from peritus.runtime.iss.memories import ProgramError
-from peritus.runtime.iss.trace import MemoryName, Trace, WriteRecord
+from peritus.runtime.iss.trace import Trace, WriteRecord
 
-__all__ = ["JobOutput", "Machine", "MemoryName", "ProgramError", "Trace", "WriteRecord"]
+__all__ = ["JobOutput", "Machine", "ProgramError", "Trace", "WriteRecord"]

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from peritus import reference as ref
-from peritus.arch.config import ACC_BITS, PARAM_BLOCK_WORDS, HwConfig
+from peritus.arch.config import ACC_BITS, HwConfig
 from peritus.arch.isa import Dest, Function, Instruction, Scale2, StatSource, StreamSource
+from peritus.arch.memories import Memory
+from peritus.arch.params import PARAM_BLOCK_WORDS, Params
 from peritus.reference.arithmetic import I64, Ints
 from peritus.reference.tables import EXP
-from peritus.runtime.iss.memories import Bytes, ParamBlocks, ProgramError, State, WeightStream
-from peritus.runtime.iss.trace import MemoryName, WriteRecord
+from peritus.runtime.iss.memories import Bytes, ProgramError, State, WeightStream
+from peritus.runtime.iss.trace import WriteRecord
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def _streamed(instruction: Instruction, rows: _Rows, state: State, hw: HwConfig)
 
 def _stationary(
     instruction: Instruction, segment: Bytes, state: State, hw: HwConfig
-) -> tuple[I64, ParamBlocks | None]:
+) -> tuple[I64, Params | None]:
     """Stationary operand [k_tiles * pk, n_tiles * pn] and the parameter blocks."""
     nb, kb, pk, pn = instruction.n_tiles, instruction.k_tiles, hw.pk, hw.pn
     if instruction.stat_src is StatSource.WEIGHTS:
@@ -92,9 +94,9 @@ def _stationary(
         after = before + instruction.params * PARAM_BLOCK_WORDS * hw.weight_word_bytes
         tiles = np.concatenate([rows[:, :before], rows[:, after:]], axis=1).view(np.int8)
         weights = tiles.reshape(nb, kb * pk, pn).transpose(1, 0, 2).reshape(kb * pk, nb * pn)
-        params = ParamBlocks(rows[:, before:after], pn) if instruction.params else None
+        params = Params(rows[:, before:after], pn) if instruction.params else None
         return weights.astype(np.int64), params
-    params = ParamBlocks(segment, pn) if instruction.params else None
+    params = Params(segment, pn) if instruction.params else None
     key = np.arange(instruction.keys)
     word = instruction.stat_base + key * instruction.stat_stride
     stationary = np.zeros((kb * pk, nb * pn), np.int64)
@@ -106,24 +108,22 @@ def _stationary(
     return stationary, params
 
 
-def _epilogue(
-    instruction: Instruction, acc: I64, params: ParamBlocks | None, rows: _Rows, row_sums: I64
-) -> I64:
+def _epilogue(instruction: Instruction, acc: I64, params: Params | None, rows: _Rows, row_sums: I64) -> I64:
     """Both requantization stages and the function between them: [count, n_tiles * pn], not yet saturated."""
-    biased = acc if params is None else acc + params.bias
+    biased = acc if params is None else acc + params["bias"]
     limit = 1 << (ACC_BITS - 1)
     if biased.max() >= limit or biased.min() < -limit:
         raise ProgramError(f"accumulator reaches {np.abs(biased).max()}, it has {ACC_BITS} bits")
     if params is None:
         y = ref.requantize(acc, 0, instruction.imm_mult, instruction.imm_shift)
     else:
-        y = ref.requantize(acc, params.bias, params.m1, params.s1)
+        y = ref.requantize(acc, params["bias"], params["mult1"], params["shift1"])
     g = ref.gelu(y) if instruction.fn is Function.GELU else y
     match instruction.scale2:
         case Scale2.CHANNEL:
             if params is None:
                 raise ProgramError("stage 2 by channel needs parameters")
-            return ref.rescale(g, params.m2, params.s2)
+            return ref.rescale(g, params["mult2"], params["shift2"])
         case Scale2.SCORE:
             return ref.rescale(g, rows.scores[:, None], instruction.shift2)
         case Scale2.RECIP:
@@ -145,25 +145,23 @@ def _write(
     lanes = np.full(len(address), hw.pn, dtype=np.int64)
     match instruction.dst:
         case Dest.ACT | Dest.KV:
-            memory, target = (
-                (state.act, MemoryName.ACT) if instruction.dst is Dest.ACT else (state.kv, MemoryName.KV)
-            )
+            memory, target = (state.act, Memory.ACT) if instruction.dst is Dest.ACT else (state.kv, Memory.KV)
             data = ref.saturate(values, 8)
             if instruction.dst is Dest.KV:
                 data = ref.stationary(data)
             memory.write(address, data)
         case Dest.SCORES:
-            target, data = MemoryName.SCORE, half
+            target, data = Memory.SCORE, half
             state.score.write(address, data)
             lanes = np.minimum(hw.pn, instruction.keys - word * hw.pn)
             valid = ref.saturate(z, 16)[:, : instruction.keys]
             state.row_maximum[:count] = valid.max(axis=1)
         case Dest.ROUTER:
-            target, data = MemoryName.ROUTER, half
+            target, data = Memory.ROUTER, half
             address, lanes = row, np.full(count, instruction.width, np.int64)
             state.routing = ref.route(half[:, : instruction.width], instruction.top_k)
         case Dest.RES_SET | Dest.RES_ADD | Dest.RES_ACC:
-            target = MemoryName.RESIDUAL
+            target = Memory.RESIDUAL
             data = _update(instruction.dst, state.residual.read(address), half)
             state.residual.write(address, data)
     return WriteRecord(

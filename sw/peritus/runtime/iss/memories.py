@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from peritus.arch.config import PARAM_BLOCK_WORDS, HwConfig
+from peritus.arch.config import HwConfig
 from peritus.arch.isa import FetchEntry
+from peritus.arch.memories import Memory
 from peritus.errors import PeritusError
 from peritus.reference import Routing
 from peritus.reference.arithmetic import I64, Ints
@@ -21,12 +22,12 @@ class ProgramError(PeritusError):
     """An instruction asks for something impossible; names the instruction, the value and the limit."""
 
 
-class Memory:
-    """Words of pn integers, read by slices of pk or by words."""
+class Words:
+    """One memory: words of pn integers, read by slices of pk or by words."""
 
-    def __init__(self, name: str, words: int, hw: HwConfig) -> None:
-        self.name, self.words, self._hw = name, words, hw
-        self.data = np.zeros((words, hw.pn), np.int32)
+    def __init__(self, memory: Memory, hw: HwConfig) -> None:
+        self.name, self.words, self._hw = f"{memory.value} memory", memory.words(hw), hw
+        self.data = np.zeros((self.words, hw.pn), np.int32)
 
     def read(self, address: Ints) -> npt.NDArray[np.int32]:
         """Words at `address`, any shape [...] -> [..., pn]."""
@@ -49,28 +50,6 @@ class Memory:
         if address.size and (high := int(address.max())) >= self.words * per_word:
             unit = "slices" if per_word > 1 else "words"
             raise ProgramError(f"{self.name} address {high}, the memory has {self.words * per_word} {unit}")
-
-
-class ParamBlocks:
-    """Epilogue parameters of output words: bias int32, m1, m2 uint16, s1, s2 uint8, each [words * pn]."""
-
-    def __init__(self, raw: Bytes, pn: int) -> None:
-        rows = np.ascontiguousarray(raw.reshape(-1, 2 * pn * PARAM_BLOCK_WORDS))
-        self.bias = self._field(rows, 0, 4 * pn, "<i4")
-        self.m1 = self._field(rows, 4 * pn, 2 * pn, "<u2")
-        self.m2 = self._field(rows, 6 * pn, 2 * pn, "<u2")
-        self.s1 = self._field(rows, 8 * pn, pn, "u1")
-        self.s2 = self._field(rows, 9 * pn, pn, "u1")
-
-    @property
-    def gamma(self) -> I64:
-        """LayerNorm's gamma, int16 in the place of m1."""
-        return self.m1.astype(np.uint16).view(np.int16).astype(np.int64)
-
-    @staticmethod
-    def _field(rows: Bytes, start: int, size: int, dtype: str) -> I64:
-        part = np.ascontiguousarray(rows[:, start : start + size])
-        return part.view(dtype).reshape(-1).astype(np.int64)
 
 
 class WeightStream:
@@ -125,9 +104,9 @@ class State:
     """
 
     def __init__(self, hw: HwConfig) -> None:
-        self.act = Memory("activation memory", hw.act_words, hw)
-        self.kv = Memory("kv memory", hw.kv_words, hw)
-        self.score = Memory("score memory", hw.score_words, hw)
-        self.residual = Memory("residual memory", hw.residual_words, hw)
+        self.act = Words(Memory.ACT, hw)
+        self.kv = Words(Memory.KV, hw)
+        self.score = Words(Memory.SCORE, hw)
+        self.residual = Words(Memory.RESIDUAL, hw)
         self.row_maximum: I64 = np.zeros(hw.acc_depth, np.int64)
         self.routing = Routing(np.zeros((0, 1), np.int64), np.zeros((0, 1), np.int64))

@@ -4,22 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
 
+from peritus.arch.memories import Memory
 from peritus.reference.arithmetic import I64
-
-
-class MemoryName(Enum):
-    """The memories that instructions write; ROUTER is the logits' way into the router."""
-
-    ACT = "act"
-    KV = "kv"
-    SCORE = "score"
-    RESIDUAL = "residual"
-    ROUTER = "router"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +22,7 @@ class WriteRecord:
     """
 
     instruction: int
-    memory: MemoryName
+    memory: Memory
     address: I64
     data: npt.NDArray[np.int32]
     first_lane: I64
@@ -50,6 +40,6 @@ class Trace:
 
     records: list[WriteRecord] = field(default_factory=list)
 
-    def of(self, memory: MemoryName) -> list[WriteRecord]:
+    def of(self, memory: Memory) -> list[WriteRecord]:
         """The records of one memory."""
         return [record for record in self.records if record.memory is memory]

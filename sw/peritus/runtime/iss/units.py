@@ -6,11 +6,13 @@ from __future__ import annotations
 import numpy as np
 
 from peritus import reference as ref
-from peritus.arch.config import PARAM_BLOCK_WORDS, HwConfig
+from peritus.arch.config import HwConfig
 from peritus.arch.isa import Instruction
+from peritus.arch.memories import Memory
+from peritus.arch.params import PARAM_BLOCK_WORDS, Params
 from peritus.reference.arithmetic import I64
-from peritus.runtime.iss.memories import Bytes, ParamBlocks, ProgramError, State, WeightStream
-from peritus.runtime.iss.trace import MemoryName, WriteRecord
+from peritus.runtime.iss.memories import Bytes, ProgramError, State, WeightStream
+from peritus.runtime.iss.trace import WriteRecord
 
 
 def load_image(instruction: Instruction, index: int, image: Bytes, state: State, hw: HwConfig) -> WriteRecord:
@@ -35,7 +37,7 @@ def load_image(instruction: Instruction, index: int, image: Bytes, state: State,
     state.act.data.reshape(-1)[lanes] = pixels
     data = np.zeros((len(address), hw.pn), np.int32)
     np.put_along_axis(data, lane[:, None] + np.arange(width), pixels.astype(np.int32), axis=1)
-    return WriteRecord(index, MemoryName.ACT, address, data, lane, np.full_like(lane, width), row, chunk)
+    return WriteRecord(index, Memory.ACT, address, data, lane, np.full_like(lane, width), row, chunk)
 
 
 def res_init(
@@ -46,7 +48,7 @@ def res_init(
     values = stream.take(len(row) * hw.weight_word_bytes).view("<i2").reshape(-1, hw.pn).astype(np.int64)
     address = instruction.dst_base + row * instruction.dst_stride + word
     state.residual.write(address, values)
-    return _whole_words(index, MemoryName.RESIDUAL, address, values, row, word, hw)
+    return _whole_words(index, Memory.RESIDUAL, address, values, row, word, hw)
 
 
 def layernorm(
@@ -54,19 +56,19 @@ def layernorm(
 ) -> WriteRecord:
     """Normalize rows of the residual memory into the activation memory."""
     words, width = instruction.n_tiles, instruction.width
-    params = ParamBlocks(stream.take(words * PARAM_BLOCK_WORDS * hw.weight_word_bytes), hw.pn)
+    params = Params(stream.take(words * PARAM_BLOCK_WORDS * hw.weight_word_bytes), hw.pn)
     row, word = _row_major(instruction)
     x = state.residual.read(instruction.src_base + row * instruction.src_stride + word)
     x = x.reshape(instruction.tokens, words * hw.pn)
     out = np.zeros(x.shape, np.int64)  # padding lanes stay zero
     used = slice(0, width)
     out[:, used] = ref.layernorm(
-        x[:, used], params.gamma[used], params.bias[used], params.s1[used], instruction.imm
+        x[:, used], params.gamma[used], params["bias"][used], params["shift1"][used], instruction.imm
     )
     address = instruction.dst_base + row * instruction.dst_stride + word
     values = out.reshape(-1, hw.pn)
     state.act.write(address, values)
-    return _whole_words(index, MemoryName.ACT, address, values, row, word, hw)
+    return _whole_words(index, Memory.ACT, address, values, row, word, hw)
 
 
 def store(instruction: Instruction, state: State, hw: HwConfig) -> Bytes:
@@ -91,7 +93,7 @@ def _row_major(instruction: Instruction) -> tuple[I64, I64]:
 
 
 def _whole_words(
-    index: int, memory: MemoryName, address: I64, values: I64, row: I64, word: I64, hw: HwConfig
+    index: int, memory: Memory, address: I64, values: I64, row: I64, word: I64, hw: HwConfig
 ) -> WriteRecord:
     lanes = np.full(len(address), hw.pn, dtype=np.int64)
     return WriteRecord(

@@ -37,10 +37,9 @@ def build_rtl(
     as_synthesized: what synthesis for UltraScale+ makes of it: multipliers are models of DSP48E2 slices, not
     their behaviour, and pipelines load always (ALWAYS_LOAD in rtl/compute/peritus_pipeline_pkg.sv).
     """
-    trace = [resource("sim/peritus_write_monitor.sv"), resource("sim/trace_bind.sv")]
     return build_simulation(
         TOP,
-        [*design_files(TOP, hw, [resource("sim/models")]), *trace, waivers()],
+        [*design_files(TOP, hw, [resource("sim/models")]), resource("sim/trace_bind.sv"), waivers()],
         parameters={"Dsp48e2": int(as_synthesized)},
         defines={"ALWAYS_LOAD": 1} if as_synthesized else {},
         waves=waves,
