@@ -15,7 +15,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # More options for pip, for example a different index for PyTorch:
 #   make test PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
-# More options for pytest, for example: make test TESTS=tests/unit PYTEST_ARGS="-k fifo -x"
+# More options for pytest, for example: make test TESTS=tests/compiler PYTEST_ARGS="-k macs -x"
 PYTEST_ARGS ?=
 # What `make test` runs, and in how many processes.
 TESTS ?= tests
@@ -82,6 +82,10 @@ bench: $(STAMPS)/sim ## Measure cycles, utilization, traffic and simulation time
 .PHONY: test
 test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board $(STAMPS)/link ## Run all tests
 	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+.PHONY: test-rtl
+test-rtl: $(STAMPS)/sim ## Run the RTL's benches, with the extra sim only; BLOCK=gelu: those of one block
+	$(PY) -m pytest tests/rtl $(if $(BLOCK),--block $(BLOCK),-n $(JOBS) --dist worksteal) $(PYTEST_ARGS)
 
 # The python3.12 on PATH, if it runs (a version manager's stub may not); another: BOARD_PYTHON=/path/to/python3.12.
 BOARD_PYTHON ?= $(shell python3.12 -c 'import sys; print(sys.executable)' 2>/dev/null)

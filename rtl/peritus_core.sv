@@ -10,7 +10,7 @@
 module peritus_core
   import peritus_pkg::*;
   import peritus_core_pkg::*;
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
 #(
   parameter bit Dsp48e2 = 1'b0  // see peritus_mac.sv
 ) (

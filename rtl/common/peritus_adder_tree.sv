@@ -7,6 +7,7 @@
 // level is not valid, unless ALWAYS_LOAD.
 
 module peritus_adder_tree
+  import peritus_latency_pkg::*;
   import peritus_pipeline_pkg::*;
 #(
   parameter  int unsigned Inputs = 8,

@@ -10,7 +10,7 @@
 // Registers hold while their level is not valid.
 
 module peritus_argmax
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
 #(
   parameter  int unsigned Inputs = 8,
   parameter  int unsigned Width = 16,

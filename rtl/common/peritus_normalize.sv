@@ -10,7 +10,7 @@
 // Latency: NORMALIZE_LATENCY, one value per cycle, two of at most six steps per register.
 
 module peritus_normalize
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
 #(
   parameter  int unsigned Width = 24,
   parameter  int unsigned DropSteps = 0,

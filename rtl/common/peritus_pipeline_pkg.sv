@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the pipelined blocks share: their latencies (generated: peritus.arch.units), and whether registers have enables.
-//
-// Each unit builds its valid pipeline from its own latency constant, and its users delay side information by the same:
-// the two cannot disagree.
+// Whether registers of the pipelines have enables. (Latencies: peritus_latency_pkg, generated. Each unit builds its valid
+// pipeline from its own constant, and its users delay side information by the same: the two cannot disagree.)
 //
 // ALWAYS_LOAD: what stands behind a valid bit is read only when that is set, so the registers of whole words need no
 // enable. In hardware such an enable is a net to every bit of every lane, the largest there are, so there they always
 // load. A simulator saves the work; -DALWAYS_LOAD simulates what is synthesized.
 
 package peritus_pipeline_pkg;
-  import peritus_latency_pkg::*;
-  export peritus_latency_pkg::*;
-
 `ifdef SYNTHESIS
   localparam bit ALWAYS_LOAD = 1'b1;
 `elsif ALWAYS_LOAD

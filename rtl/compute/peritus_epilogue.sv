@@ -11,6 +11,7 @@
 module peritus_epilogue
   import peritus_pkg::*;
   import peritus_core_pkg::*;
+  import peritus_latency_pkg::*;
   import peritus_pipeline_pkg::*;
 (
   input  logic                    clk_i,

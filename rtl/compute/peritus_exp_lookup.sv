@@ -9,7 +9,7 @@
 // (subtract; saturate; table), their sum adder_tree_latency(Lanes) later. Registers hold while not valid.
 
 module peritus_exp_lookup
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
   import peritus_tables_pkg::*;
 #(
   parameter  int unsigned Lanes = 8,

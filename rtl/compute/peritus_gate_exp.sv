@@ -9,7 +9,7 @@
 // Registers hold while their stage is not valid.
 
 module peritus_gate_exp
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
   import peritus_tables_pkg::*;
 #(
   parameter int unsigned Lanes = 8

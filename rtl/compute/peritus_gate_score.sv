@@ -12,7 +12,7 @@
 // cycle. en_i is high while anything is inside.
 
 module peritus_gate_score
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
 #(
   parameter  int unsigned Experts = 8,
   parameter  int unsigned TopK = 2,

@@ -9,6 +9,7 @@
 // ALWAYS_LOAD.
 
 module peritus_gelu
+  import peritus_latency_pkg::*;
   import peritus_pipeline_pkg::*;
   import peritus_tables_pkg::*;
 #(

@@ -10,7 +10,7 @@
 //
 // Dsp48e2: instantiate the multipliers (they always hold two channels) instead of describing them. Same results.
 //
-// Latency: peritus_pipeline_pkg::MAC_ARRAY_LATENCY cycles from x_i to sum_o, fully pipelined.
+// Latency: peritus_latency_pkg::MAC_ARRAY_LATENCY cycles from x_i to sum_o, fully pipelined.
 
 module peritus_mac_array
   import peritus_pkg::*;

@@ -7,7 +7,7 @@
 // Latency: NORM_REPLAY_LATENCY from stats_valid_i to the first word. start_i empties the memory.
 
 module peritus_norm_replay
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
 #(
   parameter  int unsigned WordW = 128,
   parameter  int unsigned StatsW = 48,

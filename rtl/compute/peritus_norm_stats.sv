@@ -11,6 +11,7 @@
 // accumulate; N Q and S^2 (two cycles); subtract; add epsilon; clamp; rsqrt.
 
 module peritus_norm_stats
+  import peritus_latency_pkg::*;
   import peritus_pipeline_pkg::*;
 #(
   parameter  int unsigned Lanes = 8,

@@ -10,7 +10,7 @@
 module peritus_operand_fetch
   import peritus_pkg::*;
   import peritus_core_pkg::*;
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
 #(
   localparam int unsigned SumW = 8 + $clog2(PK)
 ) (
@@ -99,7 +99,7 @@ module peritus_operand_fetch
   logic signed [15:0] score [PK];
   logic               keep [PK];
   logic [7:0]         prob [PK];
-  logic [PK-1:0][7:0] act_q [peritus_pipeline_pkg::EXP_LOOKUP_LATENCY];
+  logic [PK-1:0][7:0] act_q [EXP_LOOKUP_LATENCY];
   logic               unused_prob_valid, unused_sum_valid;
 
   always_comb begin
@@ -126,14 +126,14 @@ module peritus_operand_fetch
 
   always_ff @(posedge clk_i) begin
     act_q[0] <= act_slice_i;
-    for (int i = 1; i < int'(peritus_pipeline_pkg::EXP_LOOKUP_LATENCY); i++) act_q[i] <= act_q[i-1];
+    for (int i = 1; i < int'(EXP_LOOKUP_LATENCY); i++) act_q[i] <= act_q[i-1];
   end
 
   assign token_o = token_q[AT_ARRAY];
   always_comb begin
     for (int k = 0; k < int'(PK); k++) begin
       x_o[k] = token_o.from_scores ? signed'({1'b0, prob[k]})
-                                   : 9'(signed'(act_q[peritus_pipeline_pkg::EXP_LOOKUP_LATENCY-1][k]));
+                                   : 9'(signed'(act_q[EXP_LOOKUP_LATENCY-1][k]));
     end
   end
 

@@ -9,7 +9,7 @@
 // normalize; table; u T; t; T t; round. Registers hold while their stage is not valid.
 
 module peritus_reciprocal
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
   import peritus_tables_pkg::*;
 (
   input  logic        clk_i,

@@ -10,6 +10,7 @@
 // ALWAYS_LOAD.
 
 module peritus_requantize
+  import peritus_latency_pkg::*;
   import peritus_pipeline_pkg::*;
 #(
   parameter int unsigned Lanes = 8,

@@ -11,6 +11,7 @@
 // ALWAYS_LOAD.
 
 module peritus_round_shift
+  import peritus_latency_pkg::*;
   import peritus_pipeline_pkg::*;
 #(
   parameter int unsigned Lanes = 8,

@@ -11,7 +11,7 @@
 
 module peritus_router
   import peritus_pkg::*;
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
 (
   input  logic                clk_i,
   input  logic                rst_ni,

@@ -10,7 +10,7 @@
 // normalize; table; T^2; u a; c; T c; round. Registers hold while their stage is not valid.
 
 module peritus_rsqrt
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
   import peritus_tables_pkg::*;
 (
   input  logic        clk_i,

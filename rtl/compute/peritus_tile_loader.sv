@@ -15,7 +15,7 @@
 module peritus_tile_loader
   import peritus_pkg::*;
   import peritus_core_pkg::*;
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
 (
   input  logic                  clk_i,
   input  logic                  rst_ni,

@@ -10,7 +10,7 @@
 // while anything is inside.
 
 module peritus_topk_stage
-  import peritus_pipeline_pkg::*;
+  import peritus_latency_pkg::*;
 #(
   parameter  int unsigned Inputs = 8,
   localparam int unsigned IndexW = $clog2(Inputs)

@@ -197,9 +197,7 @@ def load_config(name_or_path: str | Path) -> HwConfig:
 
 def _parse(path: Path) -> HwConfig:
     if not _NAME.fullmatch(path.stem):
-        raise ConfigError(
-            f"hardware file {path}: its name must be a lower-case letter, then those, digits or _"
-        )
+        raise ConfigError(f"hardware file {path}: its name must be a small letter, then those, digits, _")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

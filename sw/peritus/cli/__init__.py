@@ -10,6 +10,7 @@ from peritus.cli.doctor import doctor_command
 from peritus.cli.evaluate import evaluate_command
 from peritus.cli.import_ import import_command
 from peritus.cli.info import info_command
+from peritus.cli.rtl import rtl_command
 from peritus.cli.run import run_command
 from peritus.cli.sparsity import sparsity_command
 from peritus.cli.study import study_command
@@ -32,6 +33,7 @@ app.command("evaluate")(evaluate_command)
 app.command("study")(study_command)
 app.command("info")(info_command)
 app.command("build")(build_command)
+app.command("rtl")(rtl_command)
 app.command("sparsity")(sparsity_command)
 app.command("doctor")(doctor_command)
 
