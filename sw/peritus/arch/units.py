@@ -29,9 +29,10 @@ class Rom:
 class Unit:
     """One function unit.
 
-    name: RTL module peritus_NAME, bench bench_NAME.py, page docs/blocks/NAME.md (or `page`). reference:
-    function in peritus.reference that it equals. latency: formula over the unit's `sizes` and other units;
-    stages: what its cycles are for.
+    name: RTL module peritus_NAME (or `module`: it is a path through that one), bench bench_NAME.py (or
+    `bench`, of a unit around it), page docs/blocks/NAME.md (or `page`). reference: function in
+    peritus.reference that it equals, if it is one. latency: formula over the unit's `sizes` and other units;
+    stages: what its cycles are for. roms: its tables. docs/extending.md: what belongs to a unit.
     """
 
     name: str
@@ -40,11 +41,15 @@ class Unit:
     reference: str = ""
     sizes: tuple[str, ...] = ()
     roms: tuple[Rom, ...] = ()
+    module: str = ""
+    bench: str = ""
     page: str = ""
 
 
 UNITS = (
-    Unit("round_shift", "3", "shift, round, saturate", "arithmetic.rhu", page="requantize"),
+    Unit(
+        "round_shift", "3", "shift, round, saturate", "arithmetic.rhu", page="requantize", bench="requantize",
+    ),
     Unit("requantize", "2 + round_shift", "operand, multiply, then round_shift", "requantize.requantize"),
     Unit(
         "gelu", "4", "saturate; magnitude and ReLU; table; subtract", "gelu.gelu",
@@ -54,7 +59,7 @@ UNITS = (
         "exp_lookup", "3", "subtract; saturate; table", "softmax.probabilities",
         roms=(Rom("EXP_TABLE", 8, tables.EXP),),
     ),
-    Unit("normalize", "3", "two steps per cycle", page="reciprocal"),
+    Unit("normalize", "3", "two steps per cycle", page="reciprocal", bench="reciprocal"),
     Unit(
         "reciprocal", "normalize + 5", "normalize, table, interpolate", "reciprocal.reciprocal",
         roms=(Rom("RECIPROCAL_TABLE", 16, tables.RECIPROCAL),),
@@ -65,37 +70,42 @@ UNITS = (
     ),
     Unit(
         "gate_exp", "3", "subtract; table; shift", "router.route", page="router",
-        roms=(Rom("EXP2_TABLE", 16, tables.EXP2),),
+        roms=(Rom("EXP2_TABLE", 16, tables.EXP2),), bench="router",
     ),
     Unit("mac_array", f"{CASCADE} + 5", "operand 2, product, cascade, split, group sum", "linear.matmul"),
     Unit("adder_tree", "clog2(inputs)", "a register after every node", sizes=("inputs",), page="exp_lookup"),
     Unit("argmax", "clog2(inputs)", "a register after every node", sizes=("inputs",), page="router"),
-    Unit("topk_stage", "argmax(inputs) + 1", "argmax, strike out", sizes=("inputs",), page="router"),
+    Unit(
+        "topk_stage", "argmax(inputs) + 1", "argmax, strike out",
+        sizes=("inputs",), page="router", bench="router",
+    ),
     Unit(
         "gate_chosen", "top_k * topk_stage(experts) + gate_exp", "numerators of the chosen experts",
-        sizes=("experts", "top_k"), page="router",
+        sizes=("experts", "top_k"), page="router", module="gate_score", bench="router",
     ),
     Unit(
         "gate_sum", "topk_stage(experts) + gate_exp + adder_tree(experts) + reciprocal",
-        "the reciprocal of the sum over all experts", sizes=("experts",), page="router",
+        "the reciprocal of the sum over all experts", sizes=("experts",),
+        page="router", module="gate_score", bench="router",
     ),
     Unit(
         "gate_score", "max(gate_chosen(experts, top_k), gate_sum(experts)) + requantize + 1",
-        "numerators meet the reciprocal", "router.route", sizes=("experts", "top_k"), page="router",
+        "numerators meet the reciprocal", "router.route", sizes=("experts", "top_k"),
+        page="router", bench="router",
     ),
     Unit(
         "norm_stats", "1 + adder_tree(lanes) + 1 + 5 + rsqrt",
         "from a token's last word: square, sum, accumulate, variance, root", "layernorm.layernorm",
-        sizes=("lanes",), page="layernorm",
+        sizes=("lanes",), page="layernorm", bench="layernorm",
     ),
-    Unit("norm_replay", "3", "statistics to the first word, memory 2", page="layernorm"),
+    Unit("norm_replay", "3", "statistics to the first word, memory 2", page="layernorm", bench="layernorm"),
     Unit(
         "norm_affine", "4 + round_shift", "N r and S r, operand, product, - S r, round; then gamma is due",
-        page="layernorm",
+        page="layernorm", module="norm_lanes", bench="layernorm",
     ),
     Unit(
         "norm_lanes", "norm_affine + 2 + round_shift", "gamma, beta, round", "layernorm.layernorm",
-        page="layernorm",
+        page="layernorm", bench="layernorm",
     ),
 )  # fmt: skip
 

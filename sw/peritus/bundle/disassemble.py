@@ -59,7 +59,7 @@ def describe(i: Instruction) -> str:
             order = f"{i.keys}x{i.k_tiles}x{i.tokens}x{i.n_tiles} beats"
             buffer = "features" if i.features_only else "output"
             return f"{buffer}+{i.imm} = res[{_rows(i.src_base, i.src_stride)}]  {order}"
-        case _:
+        case Opcode.END:
             return ""
 
 

@@ -52,8 +52,10 @@ def _text(node: ast.expr) -> str:
             return name
         case ast.Name(id=name):
             return f"{name.upper()}_LATENCY"
-        case ast.BinOp(left=left, op=op, right=right):
-            return f"{_text(left)} {'+' if isinstance(op, ast.Add) else '*'} {_text(right)}"
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return f"{_text(left)} + {_text(right)}"
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return f"{_text(left)} * {_text(right)}"
         case ast.Call(func=ast.Name(id="clog2"), args=[argument]):
             return f"$clog2({_text(argument)})"
         case ast.Call(func=ast.Name(id="max"), args=[first, second]):

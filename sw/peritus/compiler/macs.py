@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from peritus.ir.graph import Graph
-from peritus.ir.ops import Attention, Experts, Head, Linear, PatchEmbed, Router
+from peritus.ir.ops import Add, Attention, Experts, Head, LayerNorm, Linear, PatchEmbed, Router
 
 
 def job_macs(graph: Graph, task: str) -> int:
@@ -31,4 +31,6 @@ def job_macs(graph: Graph, task: str) -> int:
                 total += tokens * chosen * (expert.hidden.weight.size + expert.output.weight.size)
             case Head():
                 total += (tokens - 1) * node.affine.weight.size
+            case LayerNorm() | Add():
+                pass  # nothing that the array multiplies
     return total
