@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from peritus import ir
 from peritus import reference as ref
 from peritus.image import ImageError
+from peritus.ir.model_file import checksum
 from peritus.ir.random_model import Dims, RoutingPattern, random_image, random_model
 
 DIMS = Dims(layers=2)
@@ -194,6 +195,10 @@ def broken_graphs() -> dict[str, tuple[object, str]]:
         "task": (lambda g: with_node(g, "head_task1", task="pose"), "task 'pose' is not in the task table"),
         "grid": (lambda g: with_node(g, "head_task1", rows=3), "3x4 patches, but 9 tokens"),
         "features": (lambda g: replace(g, features="norm"), "features are not a residual value"),
+        "empty": (
+            lambda g: fc1(g, weight=np.zeros((0, 64), np.int8), bias=np.zeros(0, np.int32)),
+            r"node 'fc1_0': linear weight has shape \[0, 64\], must not be empty",
+        ),
         "duplicate": (
             lambda g: replace(g, nodes=(*g.nodes, g.nodes[-1])),
             "a value of this name exists already",
@@ -205,16 +210,55 @@ def broken_graphs() -> dict[str, tuple[object, str]]:
 def test_broken_graph_is_refused_by_name(model: ir.QuantModel, name: str) -> None:
     breaks, message = broken_graphs()[name]
     with pytest.raises(ir.GraphError, match=message):
-        breaks(model.graph).verify()  # type: ignore[operator]
+        breaks(model.graph)  # type: ignore[operator]
 
 
 def test_unsupported_layer_names_the_node(model: ir.QuantModel) -> None:
     class Convolution(ir.Node):
         pass
 
-    graph = replace(model.graph, nodes=(*model.graph.nodes, Convolution("conv7", ("norm",))))
     with pytest.raises(ir.GraphError, match="node 'conv7': unsupported layer Convolution"):
-        graph.verify()
+        replace(model.graph, nodes=(*model.graph.nodes, Convolution("conv7", ("norm",))))
+
+
+def test_graph_carries_the_type_of_every_value(model: ir.QuantModel) -> None:
+    graph = model.graph
+    assert set(graph.types) == {ir.IMAGE} | {n.name for n in graph.nodes}
+    values = ir.execute(graph, random_image(DIMS), "task0", keep_values=True).values
+    for name, value in values.items():
+        found = graph.types[name]
+        shape = value.experts.shape if isinstance(value, ref.Routing) else value.shape
+        assert shape == found.shape, name
+        if isinstance(value, np.ndarray):
+            assert found.low <= value.min() and value.max() <= found.high, name
+
+
+def test_readers_of_a_value(model: ir.QuantModel) -> None:
+    """Against the definition, for every value; a node that reads one twice counts once."""
+    graph = with_node(model.graph, "attention_0", inputs=("k_0", "k_0", "v_0"))
+    for name in graph.types:
+        assert graph.readers[name] == tuple(n for n in graph.nodes if name in n.inputs), name
+    assert [n.name for n in graph.readers["k_0"]] == ["attention_0"] and not graph.readers["q_0"]
+
+
+def edge_of_the_accumulator(graph: ir.Graph, over: int) -> ir.Graph:
+    """fc1_0 with small weights everywhere but in channel 7, whose bias takes it to the limit, plus `over`."""
+    weight = np.ones((128, 64), np.int8)
+    weight[7] = -127
+    bias = np.zeros(128, np.int32)
+    bias[7] = -((1 << 26) - 1 - 128 * 127 * 64 + over)
+    return fc1(graph, weight=weight, bias=bias)
+
+
+def test_accumulator_bound_is_exact(model: ir.QuantModel) -> None:
+    edge_of_the_accumulator(model.graph, 0)
+    with pytest.raises(ir.GraphError, match="accumulator reaches 67108864 in channel 7, limit 67108863"):
+        edge_of_the_accumulator(model.graph, 1)
+    weight = np.ones((128, 64), np.int8)  # largest weight and largest bias lie in different channels
+    weight[7] = 127
+    bias = np.zeros(128, np.int32)
+    bias[8] = (1 << 26) - 1 - 128 * 64
+    fc1(model.graph, weight=weight, bias=bias)
 
 
 def test_model_file_round_trip(model: ir.QuantModel, tmp_path: Path) -> None:
@@ -257,4 +301,17 @@ def test_model_file_of_another_version_or_format(model: ir.QuantModel, tmp_path:
         ir.QuantModel.load(path)
     save_file(tensors, str(path), {"format": "pt"})
     with pytest.raises(ir.ModelFileError, match="format is 'pt'"):
+        ir.QuantModel.load(path)
+
+
+def test_model_file_whose_graph_breaks_a_rule(model: ir.QuantModel, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    with safe_open(str(path), framework="numpy") as file:
+        metadata = file.metadata()
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    metadata["model"] = metadata["model"].replace('"top_k": 2', '"top_k": 5')
+    metadata["sha256"] = checksum(metadata["model"], tensors)
+    save_file(tensors, str(path), metadata)
+    with pytest.raises(ir.GraphError, match=r"'router_1': top_k = 5, must be 1\.\.4 for 4 experts"):
         ir.QuantModel.load(path)

@@ -101,7 +101,7 @@ def weight_counts(model: QuantModel) -> Counter[int]:
 
 def model_record(model: QuantModel) -> dict[str, Any]:
     """What a model contains, for JSON."""
-    types = model.graph.verify()
+    types = model.graph.types
     return {
         "model": model.name,
         "provenance": model.provenance,

@@ -10,12 +10,13 @@ from peritus.compiler.hazards import hazard_flags
 from peritus.compiler.lower import lower, padded_channels
 from peritus.compiler.macs import job_macs
 from peritus.compiler.memory_plan import plan_memory
-from peritus.ir.graph import Graph, Task
+from peritus.ir.graph import Graph
 from peritus.ir.model_file import QuantModel
+from peritus.ir.task import Task
 
 
 def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
-    """Compile a verified model for one hardware configuration.
+    """Compile a model for one hardware configuration.
 
     Raises:
         CapacityError: the model is too large; names the buffer, what it needs and what there is.
@@ -25,7 +26,7 @@ def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
     steps = lower(graph, hw)
     plan = plan_memory(steps, hw)
     emitted = emit(steps, plan, hazard_flags(steps, hw), hw)
-    tokens, channels = graph.verify()[graph.features].shape
+    tokens, channels = graph.types[graph.features].shape
     padded = -(-channels // hw.pn) * hw.pn
     return Bundle(
         model=model.name,

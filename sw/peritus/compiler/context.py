@@ -15,7 +15,7 @@ from peritus.compiler.layout import Layout
 from peritus.compiler.segments import Bytes
 from peritus.compiler.step import Region, Step
 from peritus.ir.graph import Graph
-from peritus.ir.ops import Affine, Node, Requant
+from peritus.ir.ops import Affine, Requant
 
 ALL_TASKS = 0xFFFF
 
@@ -46,8 +46,7 @@ class Context:
     def __init__(self, graph: Graph, hw: HwConfig) -> None:
         self.hw = hw
         self.graph = graph
-        self.types = graph.verify()
-        self.nodes = {node.name: node for node in graph.nodes}
+        self.types = graph.types
         self.steps: list[Step] = []
         self.places: dict[str, Place] = {}
         self.task_mask = ALL_TASKS
@@ -56,10 +55,6 @@ class Context:
         """CapacityError if the hardware has less than needed."""
         if need > have:
             raise CapacityError(self.hw.name, what, need, have, unit)
-
-    def readers(self, node: Node) -> list[Node]:
-        """The nodes that read this node's value."""
-        return [reader for reader in self.graph.nodes if node.name in reader.inputs]
 
     def blocks(self, tokens: int, limit: int | None = None) -> Iterator[tuple[int, int, str]]:
         """(first, count, label suffix) of the passes that cover `tokens` rows, at most acc_depth each."""

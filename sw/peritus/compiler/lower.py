@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from peritus.arch.config import HwConfig
@@ -25,7 +25,7 @@ MAX_TASKS = 16
 
 
 def lower(graph: Graph, hw: HwConfig) -> list[Step]:
-    """The steps of a verified graph, in execution order, END last.
+    """The steps of a graph, in execution order, END last.
 
     Raises:
         CapacityError: a limit of the hardware is exceeded. CompileError: the graph cannot be mapped; names
@@ -104,7 +104,7 @@ def _layernorm(context: Context, node: LayerNorm) -> None:
 def _linear(context: Context, node: Linear) -> None:
     source = context.places[node.inputs[0]]
     tokens, channels = context.types[node.name].shape
-    readers = context.readers(node)
+    readers = context.graph.readers[node.name]
     if context.types[node.name].kind is Kind.CONTRIBUTION:
         if [type(reader) for reader in readers] != [Add]:
             raise CompileError(f"node {node.name!r}: a 16-bit result must be read by one Add")
@@ -124,7 +124,7 @@ def _linear(context: Context, node: Linear) -> None:
 
 
 def _activation_place(
-    context: Context, node: Linear, readers: list[Node], channels: int
+    context: Context, node: Linear, readers: Sequence[Node], channels: int
 ) -> tuple[Memory, Layout]:
     """Keys and values live in the kv memory, everything else in the activation memory."""
     pn = context.hw.pn

@@ -20,11 +20,11 @@ from peritus.ir.ops import Experts, Router
 def lower_experts(context: Context, node: Experts) -> None:
     """Append the steps of one mixture of experts with its router."""
     hw = context.hw
-    router = context.nodes[node.inputs[1]]
+    router = context.graph.node[node.inputs[1]]
     assert isinstance(router, Router)
     context.limit(f"node {router.name!r}", len(node.experts), hw.max_experts, "experts")
     context.limit(f"node {router.name!r}", router.top_k, hw.max_top_k, "experts per token (top_k)")
-    if isinstance(context.nodes[node.inputs[2]], Experts):
+    if isinstance(context.graph.node[node.inputs[2]], Experts):
         raise CompileError(
             f"node {node.name!r}: its residual {node.inputs[2]!r} is an unsaturated sum of experts"
         )

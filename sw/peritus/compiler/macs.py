@@ -9,7 +9,7 @@ from peritus.ir.ops import Add, Attention, Experts, Head, LayerNorm, Linear, Pat
 
 def job_macs(graph: Graph, task: str) -> int:
     """int8 multiply-accumulates that one image needs for `task`."""
-    types = graph.verify()
+    types = graph.types
     needed = graph.needed(task, features=False)
     total = 0
     for node in graph.nodes:

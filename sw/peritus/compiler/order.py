@@ -13,18 +13,17 @@ def execution_order(graph: Graph) -> list[Node]:
     The tile loader then finds keys and values already written when it starts to load them, while the array
     still works on the queries.
     """
-    nodes = {node.name: node for node in graph.nodes}
     delayed: dict[str, Node] = {}  # attention -> its query projection
     for node in graph.nodes:
         if isinstance(node, Attention):
-            query = nodes[node.inputs[0]]
-            readers = [n for n in graph.nodes if query.name in n.inputs]
-            if isinstance(query, Linear) and readers == [node]:
+            query = graph.node[node.inputs[0]]
+            if isinstance(query, Linear) and graph.readers[query.name] == (node,):
                 delayed[node.name] = query
+    moved = {query.name for query in delayed.values()}
     order: list[Node] = []
     for node in graph.nodes:
         if node.name in delayed:
             order.append(delayed[node.name])
-        if node not in delayed.values():
+        if node.name not in moved:
             order.append(node)
     return order

@@ -27,9 +27,11 @@ from peritus.frontends.moe_format import MOE
 from peritus.frontends.onnx_graph import OnnxGraph, UnsupportedLayerError, unsupported
 from peritus.frontends.qonnx_attention import attention
 from peritus.frontends.qonnx_moe import moe
-from peritus.ir.graph import IMAGE, Graph, Task
+from peritus.ir.graph import Graph
 from peritus.ir.ops import Add, Head, LayerNorm, Linear, PatchEmbed
 from peritus.ir.requant import affine_norm, requant
+from peritus.ir.task import Task
+from peritus.ir.types import IMAGE
 
 TASKS_KEY = "peritus.tasks"  # model metadata: JSON list of {name, kind, classes}
 
@@ -54,9 +56,7 @@ def lower(model: ModelProto) -> Graph:
         raise UnsupportedLayerError(f"outputs {g.outputs}: expected one of rank 3 and at least one of rank 4")
     features = residual(c, streams[0])
     tasks = tuple(head(c, name) for name in maps)
-    graph = Graph(*shape[2:], tuple(c.nodes), tasks, features, c.residual_scale)
-    graph.verify()
-    return graph
+    return Graph(*shape[2:], tuple(c.nodes), tasks, features, c.residual_scale)
 
 
 def residual(c: Context, tensor: str) -> str:

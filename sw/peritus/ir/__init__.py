@@ -2,7 +2,7 @@
 """The integer graph: what a quantized model is, after all scales have become multipliers and shifts."""
 
 from peritus.ir.execute import Execution, execute
-from peritus.ir.graph import IMAGE, Graph, Task, UnknownTaskError
+from peritus.ir.graph import Graph
 from peritus.ir.model_file import ModelFileError, QuantModel
 from peritus.ir.ops import (
     Add,
@@ -20,7 +20,8 @@ from peritus.ir.ops import (
     affines,
 )
 from peritus.ir.requant import ScaleError, affine_norm, requant
-from peritus.ir.types import GraphError, Kind, TensorType
+from peritus.ir.task import Task, UnknownTaskError
+from peritus.ir.types import IMAGE, GraphError, Kind, TensorType
 
 __all__ = [
     "IMAGE",

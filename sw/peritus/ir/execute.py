@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from peritus.image import check_image
-from peritus.ir.graph import IMAGE, Graph
-from peritus.ir.types import Value
+from peritus.ir.graph import Graph
+from peritus.ir.types import IMAGE, Value
 
 
 @dataclass(frozen=True)

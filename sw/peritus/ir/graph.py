@@ -3,41 +3,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from peritus.errors import PeritusError
 from peritus.ir.ops import Head, Node
-from peritus.ir.types import TensorType
-
-IMAGE = "image"
-
-
-class UnknownTaskError(PeritusError):
-    """A task name that the model does not have; lists the ones it has."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One task of the table.
-
-    kind "segmentation": `channels` class logits, argmax is the label; "depth": one regressed map.
-    classes: names, one per channel, or empty. scale: real value of one LSB of the head's int16 output.
-    """
-
-    name: str
-    kind: Literal["segmentation", "depth"]
-    channels: int
-    scale: float
-    classes: tuple[str, ...] = ()
+from peritus.ir.task import Task, UnknownTaskError
+from peritus.ir.types import IMAGE, TensorType
+from peritus.ir.verify import verify
 
 
 @dataclass(frozen=True)
 class Graph:
-    """image_height, image_width: of the uint8 HWC camera frame. nodes: in execution order.
+    """A verified graph: making one that breaks a rule raises GraphError, which names the first such node.
 
+    image_height, image_width: of the uint8 HWC camera frame. nodes: in execution order.
     features: name of the residual value that `features` returns. residual_scale: real value of one residual
-    LSB.
+    LSB. types: of every value by name; found by verification, not given.
     """
 
     image_height: int
@@ -46,12 +28,31 @@ class Graph:
     tasks: tuple[Task, ...]
     features: str
     residual_scale: float
+    types: Mapping[str, TensorType] = field(init=False, repr=False, compare=False)
 
-    def verify(self) -> dict[str, TensorType]:
-        """Type of every value by name; GraphError names the first node that breaks a rule."""
-        from peritus.ir.verify import verify
+    def __post_init__(self) -> None:
+        types = verify(
+            self.nodes,
+            self.tasks,
+            image=(self.image_height, self.image_width),
+            features=self.features,
+            residual_scale=self.residual_scale,
+        )
+        object.__setattr__(self, "types", types)
 
-        return verify(self)
+    @cached_property
+    def node(self) -> Mapping[str, Node]:
+        """Nodes by name."""
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def readers(self) -> Mapping[str, tuple[Node, ...]]:
+        """The nodes that read each value, in execution order."""
+        readers: dict[str, tuple[Node, ...]] = dict.fromkeys(self.types, ())
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):  # a value read twice has one reader
+                readers[name] += (node,)
+        return readers
 
     def task_index(self, name: str) -> int:
         """Position of a task in the table; UnknownTaskError lists the known ones."""

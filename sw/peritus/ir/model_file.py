@@ -16,9 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from peritus.errors import PeritusError
-from peritus.ir.graph import Graph, Task
+from peritus.ir.graph import Graph
 from peritus.ir.int4 import pack_int4, unpack_int4
 from peritus.ir.ops import OPS, RECORDS, Affine
+from peritus.ir.task import Task
 from peritus.ir.types import GraphError
 
 FORMAT = "peritus-quantized-model"
@@ -35,7 +36,7 @@ class ModelFileError(PeritusError):
 
 @dataclass(frozen=True, eq=False)
 class QuantModel:
-    """A verified integer model.
+    """An integer model.
 
     provenance: where the weights come from, e.g. "untrained, seed 0". config: the model's dimensions, for
     display.
@@ -45,9 +46,6 @@ class QuantModel:
     graph: Graph
     provenance: str
     config: Mapping[str, str | int | float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.graph.verify()
 
     @property
     def untrained(self) -> bool:
@@ -126,12 +124,17 @@ def _encode(value: Any, path: str, tensors: Tensors) -> Any:
     if isinstance(value, tuple):
         return [_encode(item, _join(path, getattr(item, "name", i)), tensors) for i, item in enumerate(value)]
     if is_dataclass(value):
-        body = {f.name: _encode(getattr(value, f.name), _join(path, f.name), tensors) for f in fields(value)}
+        body = {f: _encode(getattr(value, f), _join(path, f), tensors) for f in _stored(type(value))}
         if isinstance(value, Affine) and value.weight_bits == 4:
             tensors[body["weight"]["tensor"]] = pack_int4(value.weight)
             body["weight"]["int4"] = list(value.weight.shape)
         return {"type": type(value).__name__, **body}
     return value
+
+
+def _stored(record: type[Any]) -> list[str]:
+    """Fields of a record that a file holds: what is found from others when it is made is not stored."""
+    return [f.name for f in fields(record) if f.init]
 
 
 def _join(path: str, name: object) -> str:
@@ -160,7 +163,7 @@ def _decode(value: Any, where: str, tensors: Tensors) -> Any:
             raise GraphError(where, f"unsupported layer {value.get('type')!r}; supported: {', '.join(OPS)}")
         if cls is Affine:
             value = {"weight_bits": 8, **value}  # version 1 did not say
-        known = {f.name for f in fields(cls)}
+        known = set(_stored(cls))
         if set(value) - {"type"} != known:
             raise ModelFileError(
                 f"{value['type']} {where!r} has fields {sorted(value)}, must be {sorted(known)}"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from peritus import reference as ref
-from peritus.ir.graph import IMAGE, Graph, Task
+from peritus.ir.graph import Graph
 from peritus.ir.model_file import QuantModel
 from peritus.ir.ops import (
     Add,
@@ -32,7 +32,8 @@ from peritus.ir.ops import (
     Router,
 )
 from peritus.ir.requant import affine_norm, requant
-from peritus.ir.types import Value
+from peritus.ir.task import Task
+from peritus.ir.types import IMAGE, Value
 from peritus.reference.arithmetic import I64, Ints
 
 RoutingPattern = Literal["even", "skewed", "idle", "single", "ties"]

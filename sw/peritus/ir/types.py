@@ -10,6 +10,7 @@ from peritus.errors import PeritusError
 from peritus.reference import Routing
 from peritus.reference.arithmetic import Ints
 
+IMAGE = "image"  # name of the value that is the camera frame
 Value = Ints | Routing  # what an operation computes
 
 

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from peritus.ir.graph import IMAGE, Graph
 from peritus.ir.ops import (
     OPS,
     Add,
@@ -25,7 +25,8 @@ from peritus.ir.ops import (
     Router,
 )
 from peritus.ir.requant import MAX_SHIFT, MIN_SHIFT
-from peritus.ir.types import GraphError, Kind, TensorType
+from peritus.ir.task import Task
+from peritus.ir.types import IMAGE, GraphError, Kind, TensorType
 
 ACC_LIMIT = 1 << 26  # |acc + bias| stays below: signed 27 bits
 MAX_EXPERTS = 64
@@ -34,17 +35,34 @@ MAX_NORM_WIDTH = 1024
 MAX_TOKENS = 4095
 ACTIVATION_PEAK, PROBABILITY_PEAK = 128, 255
 
-Types = Mapping[str, TensorType]
+
+@dataclass(frozen=True)
+class _Known:
+    """What a rule knows beside its node: the tasks; by name the nodes before it and the types of values."""
+
+    tasks: Sequence[Task]
+    residual_scale: float
+    nodes: dict[str, Node] = field(default_factory=dict)
+    types: dict[str, TensorType] = field(default_factory=dict)
 
 
-def verify(graph: Graph) -> dict[str, TensorType]:
-    """Type of every value by name.
+def verify(
+    nodes: Sequence[Node],
+    tasks: Sequence[Task],
+    *,
+    image: tuple[int, int],
+    features: str,
+    residual_scale: float,
+) -> dict[str, TensorType]:
+    """Type of every value by name; Graph calls this when it is made. image: height, width.
 
     Raises:
         GraphError: names the first node that breaks a rule, the value and the limit.
     """
-    types = {IMAGE: TensorType(Kind.IMAGE, (graph.image_height, graph.image_width, 3), 8, signed=False)}
-    for node in graph.nodes:
+    known = _Known(tasks, residual_scale)
+    types = known.types
+    types[IMAGE] = TensorType(Kind.IMAGE, (*image, 3), 8, signed=False)
+    for node in nodes:
         rule = _RULES.get(type(node))
         if rule is None:
             raise GraphError(
@@ -54,9 +72,10 @@ def verify(graph: Graph) -> dict[str, TensorType]:
         _need(node, len(node.inputs) == node.n_inputs, f"{len(node.inputs)} inputs, must be {node.n_inputs}")
         for name in node.inputs:
             _need(node, name in types, f"input {name!r} is not computed before it")
-        types[node.name] = rule(node, types, graph)
-    _verify_residual_chain(graph, types)
-    _verify_outputs(graph, types)
+        types[node.name] = rule(node, known)
+        known.nodes[node.name] = node
+    _verify_residual_chain(nodes, types)
+    _verify_outputs(nodes, tasks, features, types)
     return types
 
 
@@ -65,8 +84,8 @@ def _need(node: Node, ok: bool | np.bool_, message: str) -> None:
         raise GraphError(node.name, message)
 
 
-def _input(node: Node, types: Types, index: int, kind: Kind) -> TensorType:
-    found = types[node.inputs[index]]
+def _input(node: Node, known: _Known, index: int, kind: Kind) -> TensorType:
+    found = known.types[node.inputs[index]]
     _need(node, found.kind is kind, f"input {node.inputs[index]!r} is {found}, must be {kind.value}")
     return found
 
@@ -74,47 +93,61 @@ def _input(node: Node, types: Types, index: int, kind: Kind) -> TensorType:
 def _array(
     node: Node, what: str, value: npt.NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]
 ) -> None:
-    _need(node, value.dtype == dtype, f"{what} is {value.dtype}, must be {np.dtype(dtype)}")
-    _need(node, value.shape == shape, f"{what} has shape {list(value.shape)}, must be {list(shape)}")
+    if value.dtype != dtype:
+        raise GraphError(node.name, f"{what} is {value.dtype}, must be {np.dtype(dtype)}")
+    if value.shape != shape:
+        raise GraphError(node.name, f"{what} has shape {list(value.shape)}, must be {list(shape)}")
 
 
 def _shift(node: Node, what: str, shift: npt.NDArray[Any]) -> None:
     ok = (shift >= MIN_SHIFT) & (shift <= MAX_SHIFT)
-    _need(node, ok.all(), f"{what} = {shift[~ok][:1]}, must be {MIN_SHIFT}..{MAX_SHIFT}")
+    if not ok.all():
+        raise GraphError(node.name, f"{what} = {shift[~ok][:1]}, must be {MIN_SHIFT}..{MAX_SHIFT}")
 
 
 def _requant(node: Node, what: str, value: Requant, channels: int) -> None:
     _array(node, f"{what} multiplier", value.multiplier, np.uint16, (channels,))
     _array(node, f"{what} shift", value.shift, np.uint8, (channels,))
     ok = (value.multiplier == 0) | (value.multiplier >= 1 << 15)
-    _need(node, ok.all(), f"{what} multiplier = {value.multiplier[~ok][:1]}, must be 0 or at least 32768")
+    if not ok.all():
+        found = value.multiplier[~ok][:1]
+        raise GraphError(node.name, f"{what} multiplier = {found}, must be 0 or at least 32768")
     _shift(node, f"{what} shift", value.shift)
 
 
 def _affine(node: Node, what: str, value: Affine, inputs: int, outputs: int | None = None) -> int:
-    _need(node, value.weight.ndim == 2, f"{what} weight has {value.weight.ndim} dimensions, must be 2")
-    out = value.weight.shape[0] if outputs is None else outputs
-    _array(node, f"{what} weight", value.weight, np.int8, (out, inputs))
-    _array(node, f"{what} bias", value.bias, np.int32, (out,))
+    weight, bias = value.weight, value.bias
+    _need(node, weight.ndim == 2, f"{what} weight has {weight.ndim} dimensions, must be 2")
+    out = weight.shape[0] if outputs is None else outputs
+    _array(node, f"{what} weight", weight, np.int8, (out, inputs))
+    _array(node, f"{what} bias", bias, np.int32, (out,))
     _need(node, value.weight_bits in (4, 8), f"{what} weight_bits = {value.weight_bits}, must be 4 or 8")
+    _need(node, weight.size > 0, f"{what} weight has shape {list(weight.shape)}, must not be empty")
     limit = (1 << (value.weight_bits - 1)) - 1
-    wide = value.weight.astype(np.int64)
-    extreme = wide.flat[np.abs(wide).argmax()]
+    extreme = _extreme(weight)
     _need(node, abs(extreme) <= limit, f"{what} weight = {extreme}, must be within +-{limit}")
-    magnitude = np.abs(wide).sum(axis=1)
-    peak = ACTIVATION_PEAK * magnitude + np.abs(value.bias.astype(np.int64))
-    channel = int(peak.argmax())
-    _need(
-        node,
-        peak[channel] < ACC_LIMIT,
-        f"{what} accumulator reaches {peak[channel]} in channel {channel}, limit {ACC_LIMIT - 1}",
-    )
+    # Mostly the largest weight in every place stays below the limit already; else channel by channel.
+    if ACTIVATION_PEAK * inputs * abs(extreme) + abs(_extreme(bias)) >= ACC_LIMIT:
+        magnitude = np.abs(weight.astype(np.int64)).sum(axis=1)
+        peak = ACTIVATION_PEAK * magnitude + np.abs(bias.astype(np.int64))
+        channel = int(peak.argmax())
+        _need(
+            node,
+            peak[channel] < ACC_LIMIT,
+            f"{what} accumulator reaches {peak[channel]} in channel {channel}, limit {ACC_LIMIT - 1}",
+        )
     _requant(node, what, value.requant, out)
     return out
 
 
-def _patch_embed(node: PatchEmbed, types: Types, graph: Graph) -> TensorType:
-    height, width, channels = _input(node, types, 0, Kind.IMAGE).shape
+def _extreme(values: npt.NDArray[Any]) -> int:
+    """The value of largest magnitude."""
+    low, high = int(values.min()), int(values.max())
+    return low if -low > high else high
+
+
+def _patch_embed(node: PatchEmbed, known: _Known) -> TensorType:
+    height, width, channels = _input(node, known, 0, Kind.IMAGE).shape
     for extent in (height, width):
         _need(
             node,
@@ -125,11 +158,11 @@ def _patch_embed(node: PatchEmbed, types: Types, graph: Graph) -> TensorType:
     _need(node, tokens <= MAX_TOKENS, f"{tokens} tokens, limit {MAX_TOKENS}")
     d = _affine(node, "patch", node.affine, channels * node.patch**2)
     _array(node, "position", node.position, np.int16, (tokens, d))
-    return TensorType(Kind.RESIDUAL, (tokens, d), 16, scale=graph.residual_scale)
+    return TensorType(Kind.RESIDUAL, (tokens, d), 16, scale=known.residual_scale)
 
 
-def _layernorm(node: LayerNorm, types: Types, graph: Graph) -> TensorType:
-    tokens, d = _input(node, types, 0, Kind.RESIDUAL).shape
+def _layernorm(node: LayerNorm, known: _Known) -> TensorType:
+    tokens, d = _input(node, known, 0, Kind.RESIDUAL).shape
     _need(node, d <= MAX_NORM_WIDTH, f"width {d}, limit {MAX_NORM_WIDTH}")
     _array(node, "gamma", node.gamma, np.int16, (d,))
     _array(node, "beta", node.beta, np.int32, (d,))
@@ -139,8 +172,8 @@ def _layernorm(node: LayerNorm, types: Types, graph: Graph) -> TensorType:
     return TensorType(Kind.ACTIVATION, (tokens, d), 8)
 
 
-def _linear(node: Linear, types: Types, graph: Graph) -> TensorType:
-    tokens, inputs = _input(node, types, 0, Kind.ACTIVATION).shape
+def _linear(node: Linear, known: _Known) -> TensorType:
+    tokens, inputs = _input(node, known, 0, Kind.ACTIVATION).shape
     out = _affine(node, "linear", node.affine, inputs)
     _need(
         node,
@@ -153,10 +186,10 @@ def _linear(node: Linear, types: Types, graph: Graph) -> TensorType:
     return TensorType(Kind.ACTIVATION if node.bits == 8 else Kind.CONTRIBUTION, (tokens, out), node.bits)
 
 
-def _attention(node: Attention, types: Types, graph: Graph) -> TensorType:
-    shape = _input(node, types, 0, Kind.ACTIVATION).shape
+def _attention(node: Attention, known: _Known) -> TensorType:
+    shape = _input(node, known, 0, Kind.ACTIVATION).shape
     for index in (1, 2):
-        other = _input(node, types, index, Kind.ACTIVATION).shape
+        other = _input(node, known, index, Kind.ACTIVATION).shape
         _need(
             node,
             other == shape,
@@ -178,16 +211,16 @@ def _attention(node: Attention, types: Types, graph: Graph) -> TensorType:
     return TensorType(Kind.ACTIVATION, shape, 8)
 
 
-def _add(node: Add, types: Types, graph: Graph) -> TensorType:
-    residual = _input(node, types, 0, Kind.RESIDUAL)
-    other = _input(node, types, 1, Kind.CONTRIBUTION)
+def _add(node: Add, known: _Known) -> TensorType:
+    residual = _input(node, known, 0, Kind.RESIDUAL)
+    other = _input(node, known, 1, Kind.CONTRIBUTION)
     _need(node, other.shape == residual.shape, f"adds {other} to {residual}")
     return residual
 
 
-def _router(node: Router, types: Types, graph: Graph) -> TensorType:
-    tokens, d = _input(node, types, 0, Kind.ACTIVATION).shape
-    _need(node, len(node.gates) == len(graph.tasks), f"{len(node.gates)} gates for {len(graph.tasks)} tasks")
+def _router(node: Router, known: _Known) -> TensorType:
+    tokens, d = _input(node, known, 0, Kind.ACTIVATION).shape
+    _need(node, len(node.gates) == len(known.tasks), f"{len(node.gates)} gates for {len(known.tasks)} tasks")
     experts = node.gates[0].weight.shape[0]
     for index, gate in enumerate(node.gates):
         _affine(node, f"gate {index}", gate, d, experts)
@@ -197,13 +230,13 @@ def _router(node: Router, types: Types, graph: Graph) -> TensorType:
     return TensorType(Kind.ROUTING, (tokens, node.top_k), 16, signed=False)
 
 
-def _experts(node: Experts, types: Types, graph: Graph) -> TensorType:
-    tokens, d = _input(node, types, 0, Kind.ACTIVATION).shape
-    routing = _input(node, types, 1, Kind.ROUTING)
-    residual = _input(node, types, 2, Kind.RESIDUAL)
+def _experts(node: Experts, known: _Known) -> TensorType:
+    tokens, d = _input(node, known, 0, Kind.ACTIVATION).shape
+    routing = _input(node, known, 1, Kind.ROUTING)
+    residual = _input(node, known, 2, Kind.RESIDUAL)
     _need(node, routing.shape[0] == tokens, f"routes {routing.shape[0]} tokens, its input has {tokens}")
     _need(node, residual.shape[0] == tokens, f"adds {tokens} tokens to {residual}")
-    router = next(n for n in graph.nodes if n.name == node.inputs[1])
+    router = known.nodes[node.inputs[1]]
     assert isinstance(router, Router)
     _need(
         node,
@@ -220,11 +253,11 @@ def _experts(node: Experts, types: Types, graph: Graph) -> TensorType:
     return residual
 
 
-def _head(node: Head, types: Types, graph: Graph) -> TensorType:
-    tokens, d = _input(node, types, 0, Kind.ACTIVATION).shape
-    known = {task.name: task for task in graph.tasks}
-    _need(node, node.task in known, f"task {node.task!r} is not in the task table ({', '.join(known)})")
-    channels = known[node.task].channels
+def _head(node: Head, known: _Known) -> TensorType:
+    tokens, d = _input(node, known, 0, Kind.ACTIVATION).shape
+    tasks = {task.name: task for task in known.tasks}
+    _need(node, node.task in tasks, f"task {node.task!r} is not in the task table ({', '.join(tasks)})")
+    channels = tasks[node.task].channels
     _need(
         node,
         1 + node.rows * node.columns == tokens,
@@ -233,14 +266,14 @@ def _head(node: Head, types: Types, graph: Graph) -> TensorType:
     _need(node, node.upscale >= 1, f"upscale = {node.upscale}, must be at least 1")
     _affine(node, "head", node.affine, d, node.upscale**2 * channels)
     shape = (node.rows * node.upscale, node.columns * node.upscale, channels)
-    return TensorType(Kind.MAP, shape, 16, scale=known[node.task].scale)
+    return TensorType(Kind.MAP, shape, 16, scale=tasks[node.task].scale)
 
 
-def _verify_residual_chain(graph: Graph, types: Types) -> None:
+def _verify_residual_chain(nodes: Sequence[Node], types: dict[str, TensorType]) -> None:
     """The residual stream is updated in place: nothing reads or updates a state already replaced."""
     current: str | None = None
     contributions: dict[str, str] = {}
-    for node in graph.nodes:
+    for node in nodes:
         for name in node.inputs:
             kind = types[name].kind
             stale = kind is Kind.RESIDUAL and name != current
@@ -261,19 +294,21 @@ def _verify_residual_chain(graph: Graph, types: Types) -> None:
             current = node.name
 
 
-def _verify_outputs(graph: Graph, types: Types) -> None:
-    if graph.features not in types or types[graph.features].kind is not Kind.RESIDUAL:
-        raise GraphError(graph.features, "the features are not a residual value of the graph")
-    names = [task.name for task in graph.tasks]
+def _verify_outputs(
+    nodes: Sequence[Node], tasks: Sequence[Task], features: str, types: dict[str, TensorType]
+) -> None:
+    if features not in types or types[features].kind is not Kind.RESIDUAL:
+        raise GraphError(features, "the features are not a residual value of the graph")
+    names = [task.name for task in tasks]
     if not names or len(set(names)) != len(names):
         raise GraphError("tasks", f"task names {names} must be distinct, at least one")
-    heads = [node.task for node in graph.nodes if isinstance(node, Head)]
+    heads = [node.task for node in nodes if isinstance(node, Head)]
     for task in names:
         if heads.count(task) != 1:
             raise GraphError(task, f"the task has {heads.count(task)} heads, must be one")
 
 
-_RULES: dict[type[Node], Callable[[Any, Types, Graph], TensorType]] = {
+_RULES: dict[type[Node], Callable[[Any, _Known], TensorType]] = {
     PatchEmbed: _patch_embed,
     LayerNorm: _layernorm,
     Linear: _linear,

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The task table of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from peritus.errors import PeritusError
+
+
+class UnknownTaskError(PeritusError):
+    """A task name that the model does not have; lists the ones it has."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of the table.
+
+    kind "segmentation": `channels` class logits, argmax is the label; "depth": one regressed map.
+    classes: names, one per channel, or empty. scale: real value of one LSB of the head's int16 output.
+    """
+
+    name: str
+    kind: Literal["segmentation", "depth"]
+    channels: int
+    scale: float
+    classes: tuple[str, ...] = ()
