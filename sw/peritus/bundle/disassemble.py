@@ -93,8 +93,8 @@ def _gemm(i: Instruction) -> str:
     if i.scatter:
         where += " scatter"
     epilogue = [] if i.params else [f"* {i.imm_mult}>>{i.imm_shift}"]
-    if i.fn is Function.GELU:
-        epilogue.append("gelu")
+    if i.fn is not Function.NONE:
+        epilogue.append(i.fn.name.lower())
     if i.scale2 is not Scale2.NONE:
         shift = f">>{i.shift2}" if i.scale2 in (Scale2.SCORE, Scale2.RECIP) else ""
         epilogue.append(i.scale2.name.lower() + shift)

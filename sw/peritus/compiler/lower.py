@@ -116,7 +116,7 @@ def _linear(context: Context, node: Linear) -> None:
     context.places[node.name] = place
     template = Instruction(
         Opcode.GEMM,
-        fn=Function.GELU if node.function == "gelu" else Function.NONE,
+        fn=Function[node.function.upper()],
         scale2=Scale2.NONE if node.rescale is None else Scale2.CHANNEL,
         dst=dst,
     )

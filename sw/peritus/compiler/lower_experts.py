@@ -42,7 +42,7 @@ def lower_experts(context: Context, node: Experts) -> None:
             gather = replace(
                 routed,
                 stream_src=StreamSource.ACT_GATHER,
-                fn=Function.GELU,
+                fn=Function[node.function.upper()],
                 scale2=Scale2.CHANNEL,
                 dst=Dest.ACT,
             )

@@ -18,13 +18,15 @@ from safetensors.numpy import save
 from peritus.errors import PeritusError
 from peritus.ir.graph import Graph
 from peritus.ir.int4 import pack_int4, unpack_int4
-from peritus.ir.ops import OPS, RECORDS, Affine
+from peritus.ir.ops import OPS, RECORDS, Affine, Experts
 from peritus.ir.task import Task
 from peritus.ir.types import GraphError
 
 FORMAT = "peritus-quantized-model"
-VERSION = 2
-READABLE = ("1", "2")  # version 1 had int8 weights only
+VERSION = 3
+READABLE = ("1", "2", "3")  # 1 had int8 weights only, 1 and 2 GELU in all experts
+# What files of older versions left out.
+_NOT_SAID: Mapping[type[Any], Mapping[str, Any]] = {Affine: {"weight_bits": 8}, Experts: {"function": "gelu"}}
 
 Tensors = dict[str, npt.NDArray[Any]]
 _CLASSES: dict[str, type[Any]] = {**OPS, **RECORDS, "Graph": Graph, "Task": Task}
@@ -161,8 +163,7 @@ def _decode(value: Any, where: str, tensors: Tensors) -> Any:
         cls = _CLASSES.get(value.get("type", ""))
         if cls is None:
             raise GraphError(where, f"unsupported layer {value.get('type')!r}; supported: {', '.join(OPS)}")
-        if cls is Affine:
-            value = {"weight_bits": 8, **value}  # version 1 did not say
+        value = {**_NOT_SAID.get(cls, {}), **value}
         known = set(_stored(cls))
         if set(value) - {"type"} != known:
             raise ModelFileError(

@@ -120,12 +120,13 @@ class LayerNorm(Node):
 class Linear(Node):
     """activation -> activation (bits 8) or contribution (bits 16, to be read by one Add).
 
-    function "gelu": stage 1 must give Q.8 (LSB 1/256). rescale: stage 2, per channel, from there to the
-    output scale (None: stage 1, or the function, already gives the output scale).
+    function: of peritus.reference.ACTIVATIONS; other than "none", stage 1 must give Q.8 (LSB 1/256).
+    rescale: stage 2, per channel, from there to the output scale (None: stage 1, or the function, already
+    gives the output scale).
     """
 
     affine: Affine
-    function: Literal["none", "gelu"] = "none"
+    function: str = "none"
     rescale: Requant | None = None
     bits: Literal[8, 16] = 8
 
@@ -192,7 +193,7 @@ class Router(Node):
 
 @dataclass(frozen=True, eq=False)
 class Expert:
-    """One expert's MLP: hidden (stage 1 to Q.8), GELU, rescale (stage 2) to int8, then output.
+    """One expert's MLP: hidden (stage 1 to Q.8), activation, rescale (stage 2) to int8, then output.
 
     Stage 1 of `output` gives residual LSBs times 2^(score_shift - 15): extra bits that the score
     multiplication, with its one rounding, removes.
@@ -208,11 +209,12 @@ class Experts(Node):
     """(activation, routing, residual) -> residual + sum over routed experts of score * expert(activation).
 
     score_shift: 15 (score 32768 = 1.0) plus the extra fraction bits of the experts' outputs, 15..40. The sum
-    is wide and saturates once.
+    is wide and saturates once. function: between the experts' layers, as of a Linear.
     """
 
     experts: tuple[Expert, ...]
     score_shift: int
+    function: str = "gelu"
     n_inputs: ClassVar[int] = 3
 
     def execute(self, values: Values, task: int) -> I64:
@@ -222,7 +224,7 @@ class Experts(Node):
         total = residual.astype(np.int64)
         for index, expert in enumerate(self.experts):
             tokens, scores = routing.queue(index)
-            hidden = ref.saturate(_stage2(expert.hidden(x[tokens]), "gelu", expert.rescale), 8)
+            hidden = ref.saturate(_stage2(expert.hidden(x[tokens]), self.function, expert.rescale), 8)
             z = ref.rescale(expert.output(hidden), scores[:, None], self.score_shift)
             total[tokens] = ref.residual_accumulate(total[tokens], z)
         return ref.saturate(total, 16)
@@ -249,7 +251,7 @@ class Head(Node):
 
 
 def _stage2(y: I64, function: str, rescale: Requant | None) -> I64:
-    g = ref.gelu(y) if function == "gelu" else y
+    g = ref.ACTIVATIONS[function](y)
     return g if rescale is None else ref.rescale(g, rescale.multiplier, rescale.shift)
 
 

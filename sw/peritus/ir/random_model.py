@@ -40,7 +40,7 @@ RoutingPattern = Literal["even", "skewed", "idle", "single", "ties"]
 Float = npt.NDArray[np.float64]
 
 ACTIVATION_STD = 40.0  # of 127
-GELU_STD = 256.0  # 1.0 in Q.8
+HIDDEN_STD = 256.0  # 1.0 in Q.8
 RESIDUAL_STD = 2000.0
 LOGIT_STD = 400.0  # 1/256 octaves
 
@@ -51,7 +51,7 @@ class Dims:
 
     routing: "even" spreads tokens over all experts, "skewed" prefers a few, "idle" never uses the odd
     experts, "single" sends every token to experts 0..top_k-1, "ties" has coarse logits, most of them equal.
-    expert_bits: width of the experts' weights.
+    expert_bits: width of the experts' weights. activation: of the MLPs, of peritus.reference.ACTIVATIONS.
     """
 
     height: int = 32
@@ -68,6 +68,7 @@ class Dims:
     task_channels: tuple[int, ...] = (8, 1)
     routing: RoutingPattern = "even"
     expert_bits: Literal[4, 8] = 8
+    activation: str = "gelu"
 
 
 def random_model(dims: Dims, seed: int = 0) -> QuantModel:
@@ -188,13 +189,13 @@ class _Builder:
         return self._add(Add(f"{name}_add", (residual, contribution)))
 
     def _hidden(self, x: Ints, channels: int, bits: Literal[4, 8] = 8) -> tuple[Affine, Requant]:
-        affine = self._affine(x, channels, GELU_STD, bits=bits)
+        affine = self._affine(x, channels, HIDDEN_STD, bits=bits)
         return affine, requant(0.25 * 2 ** self.rng.uniform(-0.5, 0.5, channels))
 
     def _mlp(self, layer: int, residual: str) -> str:
         x = self._layernorm(f"norm2_{layer}", residual)
         affine, rescale = self._hidden(self._stack(x), self.dims.hidden)
-        hidden = self._add(Linear(f"fc1_{layer}", (x,), affine, "gelu", rescale))
+        hidden = self._add(Linear(f"fc1_{layer}", (x,), affine, self.dims.activation, rescale))
         return self._residual_add(f"fc2_{layer}", hidden, residual)
 
     def _gate(self, x: Ints) -> Affine:
@@ -220,10 +221,11 @@ class _Builder:
         experts = []
         for _ in range(dims.experts):
             hidden, rescale = self._hidden(stacked, dims.expert_hidden, dims.expert_bits)
-            activated: I64 = ref.saturate(
-                ref.rescale(ref.gelu(hidden(stacked)), rescale.multiplier, rescale.shift), 8
-            )
+            g = ref.ACTIVATIONS[dims.activation](hidden(stacked))
+            activated: I64 = ref.saturate(ref.rescale(g, rescale.multiplier, rescale.shift), 8)
             # Four fraction bits more than the residual: score_shift is 15 + 4.
             output = self._affine(activated, dims.d, RESIDUAL_STD * 16, bits=dims.expert_bits)
             experts.append(Expert(hidden, rescale, output))
-        return self._add(Experts(f"experts_{layer}", (x, routing, residual), tuple(experts), 19))
+        return self._add(
+            Experts(f"experts_{layer}", (x, routing, residual), tuple(experts), 19, dims.activation)
+        )

@@ -27,6 +27,7 @@ from peritus.ir.ops import (
 from peritus.ir.requant import MAX_SHIFT, MIN_SHIFT
 from peritus.ir.task import Task
 from peritus.ir.types import IMAGE, GraphError, Kind, TensorType
+from peritus.reference import ACTIVATIONS
 
 ACC_LIMIT = 1 << 26  # |acc + bias| stays below: signed 27 bits
 MAX_EXPERTS = 64
@@ -115,6 +116,11 @@ def _requant(node: Node, what: str, value: Requant, channels: int) -> None:
     _shift(node, f"{what} shift", value.shift)
 
 
+def _function(node: Node, function: str) -> None:
+    known = ", ".join(ACTIVATIONS)
+    _need(node, function in ACTIVATIONS, f"unsupported function {function!r}; supported: {known}")
+
+
 def _affine(node: Node, what: str, value: Affine, inputs: int, outputs: int | None = None) -> int:
     weight, bias = value.weight, value.bias
     _need(node, weight.ndim == 2, f"{what} weight has {weight.ndim} dimensions, must be 2")
@@ -175,11 +181,7 @@ def _layernorm(node: LayerNorm, known: _Known) -> TensorType:
 def _linear(node: Linear, known: _Known) -> TensorType:
     tokens, inputs = _input(node, known, 0, Kind.ACTIVATION).shape
     out = _affine(node, "linear", node.affine, inputs)
-    _need(
-        node,
-        node.function in ("none", "gelu"),
-        f"unsupported function {node.function!r}; supported: none, gelu",
-    )
+    _function(node, node.function)
     _need(node, node.bits in (8, 16), f"bits = {node.bits}, must be 8 or 16")
     if node.rescale is not None:
         _requant(node, "rescale", node.rescale, out)
@@ -249,6 +251,7 @@ def _experts(node: Experts, known: _Known) -> TensorType:
         hidden = _affine(node, f"expert {index} hidden", expert.hidden, d)
         _requant(node, f"expert {index} rescale", expert.rescale, hidden)
         _affine(node, f"expert {index} output", expert.output, hidden, residual.shape[1])
+    _function(node, node.function)
     _need(node, 15 <= node.score_shift <= 40, f"score_shift = {node.score_shift}, must be 15..40")
     return residual
 

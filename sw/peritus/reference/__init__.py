@@ -4,6 +4,7 @@
 Every function takes integer arrays of any width and returns int64 arrays whose values fit the stated width.
 """
 
+from peritus.reference.activation import ACTIVATIONS
 from peritus.reference.arithmetic import rhu, saturate
 from peritus.reference.attention import attention, attention_scores, attention_values, stationary
 from peritus.reference.gelu import gelu
@@ -19,6 +20,7 @@ from peritus.reference.rsqrt import rsqrt
 from peritus.reference.softmax import probabilities, row_maximum
 
 __all__ = [
+    "ACTIVATIONS",
     "Routing",
     "attention",
     "attention_scores",

@@ -9,7 +9,7 @@ import numpy as np
 
 from peritus import reference as ref
 from peritus.arch.config import ACC_BITS, HwConfig
-from peritus.arch.isa import Dest, Function, Instruction, Scale2, StatSource, StreamSource
+from peritus.arch.isa import Dest, Instruction, Scale2, StatSource, StreamSource
 from peritus.arch.memories import Memory
 from peritus.arch.params import PARAM_BLOCK_WORDS, Params
 from peritus.reference.arithmetic import I64, Ints
@@ -118,7 +118,7 @@ def _epilogue(instruction: Instruction, acc: I64, params: Params | None, rows: _
         y = ref.requantize(acc, 0, instruction.imm_mult, instruction.imm_shift)
     else:
         y = ref.requantize(acc, params["bias"], params["mult1"], params["shift1"])
-    g = ref.gelu(y) if instruction.fn is Function.GELU else y
+    g = ref.ACTIVATIONS[instruction.fn.name.lower()](y)
     match instruction.scale2:
         case Scale2.CHANNEL:
             if params is None:
