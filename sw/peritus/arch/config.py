@@ -113,14 +113,9 @@ class HwConfig:
         need(self.max_top_k <= self.max_experts <= min(64, self.pn), "max_experts", "max_top_k..min(64, pn)")
         need(8 <= self.acc_depth <= 4095, "acc_depth", "8..4095")
         need(1 <= self.max_d_words <= 1024 // self.pn, "max_d_words", "1..1024/pn")
-        for field in (
-            "act_words",
-            "kv_words",
-            "score_words",
-            "residual_words",
-            "program_depth",
-            "fetch_depth",
-        ):
+        own = {"weight_store_words", "max_d_words"}  # rules of their own, above
+        memories = [field.name for field in fields(self) if field.name.endswith("_words")]
+        for field in (*(name for name in memories if name not in own), "program_depth", "fetch_depth"):
             need(16 <= getattr(self, field) <= 65536, field, "16..65536")
         need(0 < self.clock_mhz <= 10_000, "clock_mhz", "above 0, at most 10,000")
         need(self.ddr.read_latency >= 1 and self.ddr.bytes_per_cycle > 0, "ddr", "positive")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from peritus.arch.config import config_names, load_config
 from peritus.arch.isa import EXEC_FIELDS, FETCH_FIELDS
 from peritus.arch.memories import Memory
@@ -57,7 +59,7 @@ def machine_tables() -> str:
     ]
     lines += ["| field | lane | from weight word | padding | meaning |", "|---|---|---|---|---|"]
     for field in FIELDS:
-        kind = {"<i4": "int32", "<u2": "uint16", "u1": "uint8"}[field.dtype]
+        kind = np.dtype(field.dtype).name
         lines.append(
             f"| {field.name} | {kind} | {param_word(field.name)} | {field.padding} | {field.meaning} |"
         )

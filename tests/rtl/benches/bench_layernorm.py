@@ -10,26 +10,23 @@ from cocotb.triggers import FallingEdge
 
 from peritus.arch.config import RESIDUAL_BITS, HwConfig, load_config
 from peritus.arch.isa import Instruction, Opcode
+from peritus.arch.params import pack_params
 from peritus.reference.layernorm import layernorm
 from tests.rtl.benches.pipeline import Ints, reset
+from tests.rtl.benches.records import lanes
 
 UNWRITTEN = -1000  # no int8
 TIMEOUT = 1000  # cycles beyond one per word
 
 
-def pack(values: Ints, bits: int) -> int:
-    """Lanes of `bits` bits, lane 0 lowest."""
-    return sum((int(v) & ((1 << bits) - 1)) << (bits * i) for i, v in enumerate(values))
-
-
 def param_words(gamma: Ints, beta: Ints, shift: Ints, pn: int) -> list[int]:
     """Parameter blocks as weight words; what LayerNorm does not use is garbage."""
-    words = []
-    for start in range(0, len(gamma), pn):
-        lanes = slice(start, start + pn)
-        words += [pack(beta[lanes][: pn // 2], 32), pack(beta[lanes][pn // 2 :], 32), pack(gamma[lanes], 16)]
-        words += [random.getrandbits(16 * pn), pack(shift[lanes], 8) | random.getrandbits(8 * pn) << 8 * pn]
-    return words
+    fields = {"bias": beta, "mult1": gamma.astype(np.int16).view(np.uint16), "shift1": shift}
+    count = len(gamma)
+    fields |= {"mult2": np.array([random.getrandbits(16) for _ in range(count)])}
+    fields |= {"shift2": np.array([random.getrandbits(8) for _ in range(count)])}
+    blocks = pack_params(fields, np.arange(count), -(-count // pn), pn)
+    return [int.from_bytes(word.tobytes(), "little") for word in blocks.reshape(-1, 2 * pn)]
 
 
 class Bench:
@@ -65,7 +62,7 @@ class Bench:
             requests = [int(dut.res_raddr_o.value) if dut.res_re_o.value else None, *requests[:2]]
             garbage = random.getrandbits(RESIDUAL_BITS * hw.pn)
             answer = requests[2]
-            dut.res_rdata_i.value = garbage if answer is None else pack(self.residual[answer], RESIDUAL_BITS)
+            dut.res_rdata_i.value = garbage if answer is None else lanes(self.residual[answer], RESIDUAL_BITS)
             if requests[0] is not None:
                 reads.append(cycle)
             if dut.act_we_o.value:

@@ -15,13 +15,14 @@ import numpy as np
 
 from peritus.arch.config import CASCADE
 from peritus.arch.isa import Dest, Instruction, Opcode, StatSource
+from peritus.arch.params import FIELDS, Params
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.pipeline import Ints
 from tests.rtl.benches.program import Builder
 from tests.rtl.benches.records import Record, bench_config, lanes, unlanes
 
 SWAP_AFTER = 11  # cycles at least from tile_taken_i to swapped_i: issue register and operand fetch
-PARAM_WIDTHS = {"bias": 32, "mult1": 16, "mult2": 16, "shift1": 8, "shift2": 8}
+PARAM_WIDTHS = {field.name: 8 * field.bytes for field in FIELDS}
 
 
 @dataclass
@@ -126,12 +127,8 @@ class Bench:
             block = self.builder.param_block(False, k_tiles * pk, 8)
             fields = {k: [v] * pn for k, v in immediate.items()}  # without stage 2 multipliers
             if instruction.params:
-                parts = np.split(block, [4 * pn, 6 * pn, 8 * pn, 9 * pn])
-                kinds = zip(("bias", "mult1", "mult2", "shift1", "shift2"), parts, strict=True)
-                fields = {
-                    name: part.view({32: "<i4", 16: "<u2", 8: "u1"}[PARAM_WIDTHS[name]]).tolist()
-                    for name, part in kinds
-                }
+                found = Params(block, pn)
+                fields = {field.name: found[field.name].tolist() for field in FIELDS}
                 blocks.append(block)
             params.append(fields)
         streamed = instruction.stat_src is StatSource.WEIGHTS

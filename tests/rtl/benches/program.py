@@ -21,6 +21,7 @@ from peritus.arch.isa import (
     StatSource,
     StreamSource,
 )
+from peritus.arch.params import pack_params
 from peritus.runtime.iss import WriteRecord
 from peritus.runtime.iss.gemm import run_gemm
 from peritus.runtime.iss.memories import Bytes, State, WeightStream
@@ -105,19 +106,28 @@ class Builder:
 
     # --- operands ---
 
-    def param_block(self, exact: bool, k: int, bits: int) -> Bytes:
-        """Parameters of one output word: sums as they are if exact, else results of about `bits` bits."""
+    def param_block(self, exact: bool, k: int, bits: int, bias: Ints | None = None) -> Bytes:
+        """Parameters of one output word: sums as they are if exact, else results of about `bits` bits.
+
+        bias: in place of a random one.
+        """
         rng, pn = self.rng, self.hw.pn
         if exact:
-            bias, m1, s1 = rng.integers(-2000, 2000, pn), np.full(pn, 1 << 15), np.full(pn, 15)
+            found, m1, s1 = rng.integers(-2000, 2000, pn), np.full(pn, 1 << 15), np.full(pn, 15)
         else:
             spread = int(np.log2(64 * 64 * np.sqrt(k))) + 15 - bits
-            bias = rng.integers(-(1 << 16), 1 << 16, pn)
+            found = rng.integers(-(1 << 16), 1 << 16, pn)
             m1 = np.where(rng.random(pn) < 0.1, 0, rng.integers(1 << 15, 1 << 16, pn))
             s1 = np.clip(rng.integers(spread - 2, spread + 5, pn), 1, 47)
         m2, s2 = rng.integers(1 << 15, 1 << 16, pn), rng.integers(13, 19, pn)
-        fields = ((bias, "<i4"), (m1, "<u2"), (m2, "<u2"), (s1, "u1"), (s2, "u1"))
-        return np.concatenate([v.astype(t).view(np.uint8) for v, t in fields])
+        lanes = {
+            "bias": found if bias is None else bias,
+            "mult1": m1,
+            "mult2": m2,
+            "shift1": s1,
+            "shift2": s2,
+        }
+        return pack_params(lanes, np.arange(pn), 1, pn).reshape(-1)
 
     def weights(self, k_tiles: int, n_tiles: int, exact: bool) -> Ints:
         """[k_tiles * pk, n_tiles * pn]: small if exact, else any or extreme."""
@@ -164,9 +174,9 @@ class Builder:
         blocks = []
         for _ in range(words):
             beta, gamma = rng.integers(-(1 << 16), 1 << 16, pn), rng.integers(-(1 << 14), 1 << 14, pn)
-            zero, shift = np.zeros(pn), rng.integers(14, 20, pn)
-            fields = ((beta, "<i4"), (gamma, "<i2"), (zero, "<u2"), (shift, "u1"), (zero, "u1"))
-            blocks += [v.astype(t).view(np.uint8) for v, t in fields]
+            lanes = {"bias": beta, "mult1": gamma.astype(np.int16).view(np.uint16)}
+            lanes["shift1"] = rng.integers(14, 20, pn)
+            blocks.append(pack_params(lanes, np.arange(pn), 1, pn).reshape(-1))
         instruction = Instruction(
             Opcode.LAYERNORM,
             tokens=tokens,
@@ -317,10 +327,9 @@ class Builder:
         favourites: experts that the gate's bias prefers; top_k or fewer leave the others idle.
         """
         hw, rng = self.hw, self.rng
-        block = self.param_block(True, hw.pk, 16)
         bias = np.full(hw.pn, -(1 << 13), np.int64)
         bias[rng.permutation(hw.max_experts)[:favourites]] = 1 << 13
-        block[: 4 * hw.pn] = bias.astype("<i4").view(np.uint8)
+        block = self.param_block(True, hw.pk, 16, bias)
         slices = int(rng.integers(1, 4))
         source = {"src_base": int(rng.integers(0, 8)), "src_stride": slices}
         self.add(
