@@ -8,7 +8,7 @@ building one node of the integer graph. Quants are fixed grids, scales between t
     embedding    := Quant16(Pad(Quant16(Conv(Quant8u(image)))) + Quant16(position))
     contribution := Quant16(linear(activation))                         linear := MatMul(x, Quant8(w)) + bias
     activation   := Quant8(LayerNorm(residual)) | hidden | attention
-    hidden       := Quant8(Quant16(GELU(Quant16(linear(activation)))) * factor)
+    hidden       := Quant8(Quant16(function(Quant16(linear(activation)))) * factor)
     map          := pixel shuffle(Quant16(linear(Quant8(LayerNorm(residual[1:])))))
 
 `qonnx_attention` has the rule of attention, `qonnx_moe` the rule of moe.
@@ -22,6 +22,7 @@ from dataclasses import replace
 import numpy as np
 from onnx import ModelProto, NodeProto
 
+from peritus.frontends.activations import BY_OPERATOR
 from peritus.frontends.lowering import GELU_SCALE, Activation, Context, affine, path
 from peritus.frontends.moe_format import MOE
 from peritus.frontends.onnx_graph import OnnxGraph, UnsupportedLayerError, unsupported
@@ -139,15 +140,17 @@ def layer_norm(c: Context, tensor: str, norm: NodeProto, scale: float) -> str:
 
 
 def hidden(c: Context, tensor: str, factor: NodeProto, scale: float) -> str:
-    """First layer of an MLP with its GELU, in Q.8, then to int8 by a factor per channel."""
+    """First layer of an MLP with its activation, in Q.8, then to int8 by a factor per channel."""
     g = c.g
     after, factors = g.split_constant(factor)
-    before = g.through(g.on_fixed_grid(after, 16, GELU_SCALE), "Gelu", approximate="none")
+    activated = g.on_fixed_grid(after, 16, GELU_SCALE)
+    operator = BY_OPERATOR[g.producer(activated, *BY_OPERATOR).op_type]
+    before = g.through(activated, operator.op_type, **operator.attributes)
     layer = c.linear(g.on_fixed_grid(before, 16, GELU_SCALE))
     x = activation(c, layer.x)
     dense = affine(layer.weight, layer.bias, x.scale, GELU_SCALE)
     rescale = requant(factors.ravel() * GELU_SCALE / scale)
-    return c.once(tensor, lambda: Linear(path(layer.node), (x.name,), dense, "gelu", rescale))
+    return c.once(tensor, lambda: Linear(path(layer.node), (x.name,), dense, operator.function, rescale))
 
 
 def head(c: Context, tensor: str) -> Task:
