@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "gelu.hpp"
+#include "activation.hpp"
 #include "requantize.hpp"
 
 using namespace peritus;
@@ -85,12 +85,12 @@ int peritus_csim_stage2(std::int64_t rows, const std::int32_t *g, const std::uin
   });
 }
 
-int peritus_csim_gelu(std::int64_t rows, const std::int32_t *y, int apply, std::int32_t *g) {
+int peritus_csim_activation(std::int64_t rows, const std::int32_t *y, int function, std::int32_t *g) {
   return in_passes(rows, [&](std::int64_t first, int count) {
     hls::stream<Stage1Word> values;
     hls::stream<Stage1Word> results;
     push(values, y + first * config::PN, count);
-    peritus_gelu(values, results, count, apply != 0);
+    peritus_activation(values, results, count, static_cast<config::Function>(function));
     return pop(results, g + first * config::PN, count) && values.empty();
   });
 }

@@ -4,7 +4,7 @@
 //   y = sat24(rhu((acc + bias) * m1, s1));  g = function(y);  z = sat16(rhu(g * m, s))
 //   (m, s) = NONE: (1, 0) | CHANNEL: (m2[n], s2[n]) | SCORE: (score, shift2) | RECIP: (mantissa, shift + shift2)
 //
-// Reference: peritus.reference.requantize, peritus.reference.gelu. Parameters belong to an output word and change
+// Reference: peritus.reference.requantize, peritus.reference.activation. Parameters belong to an output word and change
 // with its first complete sum, at every stage as that sum passes: parameters have reached the lanes when
 // params_taken_o pulses. Latency: AT_RESULT - AT_TOTAL cycles from total_i to z_o.
 
@@ -97,14 +97,18 @@ module peritus_epilogue
     .value_o     (y)
   );
 
-  peritus_gelu #(
+  fn_e fn;
+  assign fn = token_q[2+REQUANTIZE_LATENCY].fn;
+
+  peritus_activation #(
     .Lanes(PN),
     .Width(24)
-  ) u_gelu (
+  ) u_activation (
     .clk_i,
     .rst_ni,
     .valid_i(y_valid),
-    .gelu_i (token_q[2+REQUANTIZE_LATENCY].fn == FN_GELU),
+    .relu_i (fn != FN_NONE),  // FN_RELU, FN_GELU
+    .gelu_i (fn == FN_GELU),
     .y_i    (y),
     .valid_o(g_valid),
     .g_o    (g)

@@ -8,8 +8,8 @@ package peritus_latency_pkg;
   localparam int unsigned ROUND_SHIFT_LATENCY = 3;
   // requantize: operand, multiply, then round_shift
   localparam int unsigned REQUANTIZE_LATENCY = 2 + ROUND_SHIFT_LATENCY;
-  // gelu: saturate; magnitude and ReLU; table; subtract
-  localparam int unsigned GELU_LATENCY = 4;
+  // activation: saturate; magnitude and ReLU; table; subtract
+  localparam int unsigned ACTIVATION_LATENCY = 4;
   // exp_lookup: subtract; saturate; table
   localparam int unsigned EXP_LOOKUP_LATENCY = 3;
   // normalize: two steps per cycle
@@ -71,7 +71,7 @@ package peritus_latency_pkg;
   // + bias
   localparam int unsigned AT_BIASED = AT_TOTAL + 1;
   // stage 1, the function, multiplier of stage 2 chosen
-  localparam int unsigned AT_STAGE2 = AT_BIASED + REQUANTIZE_LATENCY + GELU_LATENCY + 1;
+  localparam int unsigned AT_STAGE2 = AT_BIASED + REQUANTIZE_LATENCY + ACTIVATION_LATENCY + 1;
   // stage 2
   localparam int unsigned AT_RESULT = AT_STAGE2 + REQUANTIZE_LATENCY;
 

@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pytest
 
 from peritus.arch.config import load_config
+from peritus.arch.isa import Function
 from peritus.eda.csim import csim_library
 from peritus.eda.errors import BuildError, ToolNotFound
+from peritus.reference import ACTIVATIONS
 from peritus.reference.arithmetic import saturate
-from peritus.reference.gelu import gelu
 from peritus.reference.requantize import requantize, rescale
 
 pytestmark = pytest.mark.hls
@@ -50,8 +51,8 @@ class Kernels:
     def stage2(self, g: I32, multiplier: I32, shift: I32) -> I32:
         return self._call("stage2", g, multiplier.astype(np.uint16), shift.astype(np.uint8))
 
-    def gelu(self, y: I32, *, apply: bool = True) -> I32:
-        return self._call("gelu", y, ctypes.c_int(apply))
+    def activation(self, y: I32, function: Function) -> I32:
+        return self._call("activation", y, ctypes.c_int(function))
 
 
 @pytest.fixture(scope="module", params=["nano", "zcu104"])
@@ -121,14 +122,10 @@ def test_multiplier_one_without_shift_passes_the_value(kernels: Kernels) -> None
     np.testing.assert_array_equal(z, saturate(g, 16))
 
 
-def test_gelu_over_its_whole_input_range(kernels: Kernels) -> None:
+@pytest.mark.parametrize("function", Function)
+def test_activations_over_their_whole_input_range(kernels: Kernels, function: Function) -> None:
     y = np.arange(-(1 << (Y_BITS - 1)), 1 << (Y_BITS - 1), dtype=np.int32).reshape(-1, kernels.lanes)
-    np.testing.assert_array_equal(kernels.gelu(y), gelu(y))
-
-
-def test_gelu_off_passes_all_bits(kernels: Kernels) -> None:
-    y = values(Y_BITS, 0, np.random.default_rng(9), 300, kernels.lanes)
-    np.testing.assert_array_equal(kernels.gelu(y, apply=False), y)
+    np.testing.assert_array_equal(kernels.activation(y, function), ACTIVATIONS[function.name.lower()](y))
 
 
 def test_missing_headers_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ CONCEPTS = (
         "unit latency",
         ("sw/peritus/arch/units.py",),
         rf"\b(?:{_LATENCIES})_LATENCY\s*=|^(?:{_LATENCIES}) = \d|\bAT_(?:{_STAGES})\s*=",
-        "GELU_LATENCY = 4",
+        "ACTIVATION_LATENCY = 4",
     ),
 )
 

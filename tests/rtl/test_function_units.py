@@ -30,8 +30,8 @@ def test_requantize(bench: Callable[..., None], lanes: int, in_w: int, out_w: in
     bench("requantize", None, {"Lanes": lanes, "InW": in_w, "OutW": out_w}, latency=latency("requantize"))
 
 
-def test_gelu(bench: Callable[..., None]) -> None:
-    bench("gelu", None, {"Lanes": 16}, latency=latency("gelu"))
+def test_activation(bench: Callable[..., None]) -> None:
+    bench("activation", None, {"Lanes": 16}, latency=latency("activation"))
 
 
 @pytest.mark.parametrize("lanes", [32, 6])

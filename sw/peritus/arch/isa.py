@@ -55,6 +55,7 @@ class Function(IntEnum):
 
     NONE = 0
     GELU = 1
+    RELU = 2
 
 
 class Scale2(IntEnum):
@@ -109,7 +110,7 @@ EXEC_FIELDS: tuple[Field, ...] = (
     Field("params", 1, "a parameter block precedes each output word; else the immediates serve all channels"),
     Field("imm_mult", 16, "immediate stage 1 multiplier (bias 0)"),
     Field("imm_shift", 6, "immediate stage 1 shift"),
-    Field("fn", 1, "function between the stages", Function),
+    Field("fn", 2, "function between the stages", Function),
     Field("scale2", 2, "stage 2 multiplier", Scale2),
     Field("shift2", 6, "stage 2 shift of SCORE; added to the reciprocal's own shift for RECIP"),
     Field("dst", 3, "destination", Dest),

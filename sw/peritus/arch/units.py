@@ -52,7 +52,7 @@ UNITS = (
     ),
     Unit("requantize", "2 + round_shift", "operand, multiply, then round_shift", "requantize.requantize"),
     Unit(
-        "gelu", "4", "saturate; magnitude and ReLU; table; subtract", "gelu.gelu",
+        "activation", "4", "saturate; magnitude and ReLU; table; subtract", "gelu.gelu",
         roms=(Rom("GELU_DELTA", 6, tables.DELTA),),
     ),
     Unit(
@@ -117,7 +117,7 @@ STAGES = (
     ("SUM", "ARRAY + mac_array", "sum over PK"),
     ("TOTAL", "SUM + 1", "+ accumulator"),
     ("BIASED", "TOTAL + 1", "+ bias"),
-    ("STAGE2", "BIASED + requantize + gelu + 1", "stage 1, the function, multiplier of stage 2 chosen"),
+    ("STAGE2", "BIASED + requantize + activation + 1", "stage 1, the function, multiplier of stage 2 chosen"),
     ("RESULT", "STAGE2 + requantize", "stage 2"),
 )
 

@@ -46,7 +46,7 @@ ENUMS: tuple[tuple[type[IntEnum], str, int], ...] = (
     (Opcode, "OP", 4),
     (StreamSource, "STREAM", 2),
     (StatSource, "STAT", 2),
-    (Function, "FN", 1),
+    (Function, "FN", 2),
     (Scale2, "SCALE2", 2),
     (Dest, "DST", 3),
 )
@@ -148,6 +148,9 @@ def cpp_config(hw: HwConfig) -> str:
     """Constants and modes of one configuration for the HLS back end."""
     lines = [_banner(hw), "#pragma once\n#include <cstdint>\n", "namespace peritus::config {"]
     lines += [f"constexpr int {name} = {value};" for name, value in constants(hw).items()]
+    for enum, _, _ in ENUMS:
+        members = ", ".join(f"{member.name} = {member.value}" for member in enum)
+        lines.append(f"enum class {enum.__name__} : int {{ {members} }};")
     lines.append(f"constexpr std::uint64_t CONFIG_HASH = 0x{hw.hash64:016x}ULL;")
     lines.append("}  // namespace peritus::config")
     return "\n".join(lines) + "\n"

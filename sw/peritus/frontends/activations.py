@@ -17,5 +17,8 @@ class ActivationOperator:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-OPERATORS = (ActivationOperator("Gelu", "gelu", {"approximate": "none"}),)
+OPERATORS = (
+    ActivationOperator("Gelu", "gelu", {"approximate": "none"}),
+    ActivationOperator("Relu", "relu"),
+)
 BY_OPERATOR = {operator.op_type: operator for operator in OPERATORS}

@@ -214,7 +214,7 @@ class Builder:
         src_stride = int(rng.integers(0, min(12, (slices - k_tiles) // rows) + 1))
         exact = bool(to_residual and rng.random() < 0.6)
         params = int(exact or rng.random() < 0.8)
-        fn = Function.NONE if exact else Function(int(rng.integers(0, 2)))
+        fn = Function.NONE if exact else Function(int(rng.integers(0, len(Function))))
         scale2 = Scale2.CHANNEL if params and not exact and rng.random() < 0.5 else Scale2.NONE
         instruction = Instruction(
             Opcode.GEMM,
@@ -322,7 +322,7 @@ class Builder:
             )
 
     def experts(self, tokens: int, top_k: int, favourites: int) -> None:
-        """A gate, then every expert: gathered rows up, GELU, down, weighted and accumulated.
+        """A gate, then every expert: gathered rows up, an activation, down, weighted and accumulated.
 
         favourites: experts that the gate's bias prefers; top_k or fewer leave the others idle.
         """
@@ -355,7 +355,7 @@ class Builder:
                 **common,
                 **source,
                 stream_src=StreamSource.ACT_GATHER,
-                fn=Function.GELU,
+                fn=Function(int(rng.integers(1, len(Function)))),
                 scale2=Scale2.CHANNEL,
                 dst_base=self.source_words,
                 dst_stride=hidden,

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// GELU kernel: a word of PN lanes per cycle, one table per lane (see gelu.hpp).
+// Activation kernel: a word of PN lanes per cycle, one table per lane (see activation.hpp).
 
-#include "gelu.hpp"
+#include "activation.hpp"
 
 using namespace peritus;
 
-void peritus_gelu(hls::stream<Stage1Word> &values, hls::stream<Stage1Word> &results, TokenCount tokens,
-                  bool apply) {
+void peritus_activation(hls::stream<Stage1Word> &values, hls::stream<Stage1Word> &results, TokenCount tokens,
+                        config::Function function) {
 #pragma HLS INTERFACE mode=axis port=values
 #pragma HLS INTERFACE mode=axis port=results
 #pragma HLS INTERFACE mode=ap_none port=tokens
-#pragma HLS INTERFACE mode=ap_none port=apply
+#pragma HLS INTERFACE mode=ap_none port=function
   for (TokenCount t = 0; t < tokens; ++t) {
 #pragma HLS PIPELINE II=1
 #pragma HLS LOOP_TRIPCOUNT max=config::ACC_DEPTH
@@ -18,7 +18,7 @@ void peritus_gelu(hls::stream<Stage1Word> &values, hls::stream<Stage1Word> &resu
     Stage1Word g;
     for (int n = 0; n < config::PN; ++n) {
 #pragma HLS UNROLL
-      g.lane[n] = apply ? gelu(y.lane[n]) : y.lane[n];
+      g.lane[n] = activation(y.lane[n], function);
     }
     results.write(g);
   }
