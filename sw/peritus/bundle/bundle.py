@@ -20,6 +20,7 @@ import json
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -134,7 +135,7 @@ class Bundle:
         """Size of the camera frame, uint8 HWC."""
         return self.image_height * self.image_width * 3
 
-    @property
+    @cached_property
     def program(self) -> bytes:
         """The program as it lies in the device's memory: exec instructions, then fetch entries."""
         return b"".join(i.encode().to_bytes(EXEC_BYTES, "little") for i in self.instructions) + b"".join(
