@@ -9,6 +9,7 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from peritus.arch.config import load_config
@@ -131,6 +132,19 @@ def test_nonsense_header(data: bytes, changes: dict[str, object]) -> None:
     Bundle.from_bytes(forged(data))  # the forgery itself is fine
     with pytest.raises(BundleCorrupted, match="makes no sense"):
         Bundle.from_bytes(forged(data, **changes))
+
+
+def test_negative_count(bundle: Bundle, data: bytes) -> None:
+    """It would keep the sum of sizes, and read fetch entries from before the program."""
+    fetches = len(bundle.fetches) + 4 * (len(bundle.instructions) + 1)
+    with pytest.raises(BundleCorrupted, match="a count of -1"):
+        Bundle.from_bytes(forged(data, exec=-1, fetch=fetches))
+
+
+def test_loading_does_not_copy_the_weights(data: bytes) -> None:
+    loaded = Bundle.from_bytes(data)
+    assert np.shares_memory(loaded.weights, np.frombuffer(data, np.uint8))
+    assert not loaded.weights.flags.writeable
 
 
 def test_instruction_that_does_not_decode(bundle: Bundle, data: bytes) -> None:

@@ -150,29 +150,39 @@ def layout_fingerprint() -> str:
     return hashlib.sha256(json.dumps([describe(EXEC_FIELDS), describe(FETCH_FIELDS)]).encode()).hexdigest()
 
 
-def _pack(record: object, layout: tuple[Field, ...]) -> int:
-    word, position = 0, 0
-    for field in layout:
-        value = int(getattr(record, field.name))
-        if not 0 <= value < 1 << field.bits:
-            raise EncodingError(f"{field.name} = {value} does not fit {field.bits} bits")
-        word |= value << position
-        position += field.bits
-    return word
+class _Word:
+    """A packed word: each field's name, position, mask and, for a mode, its members by value."""
+
+    def __init__(self, layout: tuple[Field, ...]) -> None:
+        self.bits = 0
+        self._fields: list[tuple[str, int, int, dict[int, IntEnum]]] = []
+        for field in layout:
+            members = {member.value: member for member in field.enum or ()}
+            self._fields.append((field.name, self.bits, (1 << field.bits) - 1, members))
+            self.bits += field.bits
+
+    def pack(self, record: object) -> int:
+        word = 0
+        for name, position, mask, _ in self._fields:
+            value = int(getattr(record, name))
+            if not 0 <= value <= mask:
+                raise EncodingError(f"{name} = {value} does not fit {mask.bit_length()} bits")
+            word |= value << position
+        return word
+
+    def unpack(self, word: int) -> dict[str, int]:
+        values: dict[str, int] = {}
+        for name, position, mask, members in self._fields:
+            value = word >> position & mask
+            if members and value not in members:
+                raise EncodingError(f"{name} = {value} is not a {type(members[0]).__name__}")
+            values[name] = members[value] if members else value
+        if reserved := word >> self.bits:
+            raise EncodingError(f"reserved bits are set: {reserved:#x}")
+        return values
 
 
-def _unpack(word: int, layout: tuple[Field, ...]) -> dict[str, int]:
-    values: dict[str, int] = {}
-    for field in layout:
-        value = word & ((1 << field.bits) - 1)
-        word >>= field.bits
-        try:
-            values[field.name] = field.enum(value) if field.enum else value
-        except ValueError as error:
-            raise EncodingError(f"{field.name} = {value} is not a {field.enum.__name__}") from error  # type: ignore[union-attr]
-    if word:
-        raise EncodingError(f"reserved bits are set: {word:#x}")
-    return values
+_EXEC, _FETCH = _Word(EXEC_FIELDS), _Word(FETCH_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -212,12 +222,12 @@ class Instruction:
 
     def encode(self) -> int:
         """The 256-bit word; EncodingError names a field that does not fit."""
-        return _pack(self, EXEC_FIELDS)
+        return _EXEC.pack(self)
 
     @classmethod
     def decode(cls, word: int) -> Self:
         """Inverse of encode; EncodingError for an unknown mode or set reserved bits."""
-        return cls(**_unpack(word, EXEC_FIELDS))  # type: ignore[arg-type]
+        return cls(**_EXEC.unpack(word))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -232,15 +242,14 @@ class FetchEntry:
 
     def encode(self) -> int:
         """The 64-bit word; EncodingError names a field that does not fit."""
-        return _pack(self, FETCH_FIELDS)
+        return _FETCH.pack(self)
 
     @classmethod
     def decode(cls, word: int) -> Self:
         """Inverse of encode."""
-        return cls(**_unpack(word, FETCH_FIELDS))
+        return cls(**_FETCH.unpack(word))
 
 
-assert sum(f.bits for f in EXEC_FIELDS) <= EXEC_BITS
-assert sum(f.bits for f in FETCH_FIELDS) <= FETCH_BITS
+assert _EXEC.bits <= EXEC_BITS and _FETCH.bits <= FETCH_BITS
 assert [f.name for f in EXEC_FIELDS] == [f.name for f in fields(Instruction)]
 assert [f.name for f in FETCH_FIELDS] == [f.name for f in fields(FetchEntry)]

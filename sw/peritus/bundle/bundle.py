@@ -18,8 +18,9 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -134,7 +135,7 @@ class Bundle:
         """Size of the camera frame, uint8 HWC."""
         return self.image_height * self.image_width * 3
 
-    @property
+    @cached_property
     def program(self) -> bytes:
         """The program as it lies in the device's memory: exec instructions, then fetch entries."""
         return b"".join(i.encode().to_bytes(EXEC_BYTES, "little") for i in self.instructions) + b"".join(
@@ -179,10 +180,14 @@ class Bundle:
             "weight_bytes": len(self.weights),
         }
         text = json.dumps(header, sort_keys=True).encode()
-        parts = [text, bytes(-(_PREFIX.size + len(text)) % ALIGNMENT), program := self.program]
-        body = b"".join([*parts, bytes(-len(program) % ALIGNMENT), self.weights.tobytes()])
-        digest = hashlib.sha256(body).digest()
-        return _PREFIX.pack(MAGIC, VERSION, len(text), _PREFIX.size + len(body), digest) + body
+        program = self.program
+        head, tail = bytes(-(_PREFIX.size + len(text)) % ALIGNMENT), bytes(-len(program) % ALIGNMENT)
+        parts = [text, head, program, tail, self.weights.tobytes()]
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(part)
+        size = _PREFIX.size + sum(map(len, parts))
+        return b"".join([_PREFIX.pack(MAGIC, VERSION, len(text), size, digest.digest()), *parts])
 
     def save(self, path: str | Path) -> None:
         """Write the bundle to a file."""
@@ -213,14 +218,14 @@ class Bundle:
             )
         if len(data) < file_bytes:
             raise BundleTruncated(f"bundle is truncated: {len(data)} bytes, expected {file_bytes}")
-        body = data[_PREFIX.size :]
+        body = memoryview(data)[_PREFIX.size :]
         found = hashlib.sha256(body).digest()
         if found != digest:
             raise BundleCorrupted(
                 f"bundle is corrupted: checksum {found.hex()[:16]}, expected {digest.hex()[:16]}"
             )
         try:
-            return cls._parse(json.loads(body[:header_bytes]), data, _PREFIX.size + header_bytes)
+            return cls._parse(json.loads(bytes(body[:header_bytes])), data, _PREFIX.size + header_bytes)
         except (AttributeError, ConfigError, EncodingError, LookupError, TypeError, ValueError) as error:
             raise BundleCorrupted(f"bundle header makes no sense: {error!r}") from error
 
@@ -232,6 +237,8 @@ class Bundle:
                 f"bundle has another instruction layout: hash {header['config_hash']}, here "
                 f"{hw.hash64:#018x}; {COMPILE_AGAIN}"
             )
+        if (fewest := min(header["exec"], header["fetch"], header["weight_bytes"])) < 0:
+            raise ValueError(f"a count of {fewest}")
         start = end + -end % ALIGNMENT
         fetch_start = start + header["exec"] * EXEC_BYTES
         end = fetch_start + header["fetch"] * FETCH_BYTES
@@ -239,8 +246,8 @@ class Bundle:
         if (size := weight_start + header["weight_bytes"]) != len(data):
             raise ValueError(f"contents of {size} bytes in a file of {len(data)}")
 
-        def words(first: int, count: int, size: int) -> list[int]:
-            return [int.from_bytes(data[first + i * size :][:size], "little") for i in range(count)]
+        def words(first: int, last: int, size: int) -> Iterator[int]:
+            return (int.from_bytes(data[i : i + size], "little") for i in range(first, last, size))
 
         return cls(
             model=header["model"],
@@ -251,8 +258,8 @@ class Bundle:
             tasks=tuple(TaskEntry(**{**t, "classes": tuple(t["classes"])}) for t in header["tasks"]),
             features=FeatureEntry(**header["features"]),
             memory=header["memory"],
-            instructions=tuple(Instruction.decode(w) for w in words(start, header["exec"], EXEC_BYTES)),
+            instructions=tuple(Instruction.decode(w) for w in words(start, fetch_start, EXEC_BYTES)),
             labels=tuple(header["labels"]),
-            fetches=tuple(FetchEntry.decode(w) for w in words(fetch_start, header["fetch"], FETCH_BYTES)),
+            fetches=tuple(FetchEntry.decode(w) for w in words(fetch_start, end, FETCH_BYTES)),
             weights=np.frombuffer(data, np.uint8, header["weight_bytes"], weight_start),
         )

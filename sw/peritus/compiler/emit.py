@@ -37,14 +37,15 @@ def emit(steps: Sequence[Step], plan: MemoryPlan, flags: Sequence[Flags], hw: Hw
     image = _WeightImage(hw.stripe_bytes)
     instructions, fetches = [], []
     for step, flag in zip(steps, flags, strict=True):
-        instruction = _addressed(step, plan, hw)
+        found = {**_addresses(step, plan, hw), "sync": int(flag.sync), "wait_stream": int(flag.wait_stream)}
+        instruction = step.instruction
         if step.segment is not None:
             offset, stripes = image.add(step.segment)
             expert = {"expert_valid": instruction.expert_valid, "expert": instruction.expert}
             fetches.append(FetchEntry(offset, stripes, instruction.task_mask, **expert))
             if instruction.opcode is Opcode.GEMM:
-                instruction = replace(instruction, imm=stripes)
-        instructions.append(replace(instruction, sync=int(flag.sync), wait_stream=int(flag.wait_stream)))
+                found["imm"] = stripes
+        instructions.append(replace(instruction, **found))  # type: ignore[arg-type]
         try:
             instructions[-1].encode()
             if step.segment is not None:
@@ -60,25 +61,22 @@ def emit(steps: Sequence[Step], plan: MemoryPlan, flags: Sequence[Flags], hw: Hw
     return Emitted(tuple(instructions), tuple(fetches), image.bytes())
 
 
-def _addressed(step: Step, plan: MemoryPlan, hw: HwConfig) -> Instruction:
-    """The instruction with bases and strides of its operands."""
-    instruction = step.instruction
+def _addresses(step: Step, plan: MemoryPlan, hw: HwConfig) -> dict[str, int]:
+    """Fields of the instruction with bases and strides of its operands."""
+    found: dict[str, int] = {}
 
     def base(region: Region) -> int:
         return plan.base[region.buffer] + region.offset
 
     if step.source is not None:
-        scale = hw.slices if instruction.opcode is Opcode.GEMM else 1  # streamed operands are read by slice
-        instruction = replace(
-            instruction, src_base=base(step.source) * scale, src_stride=step.source.stride * scale
-        )
+        # Streamed operands are read by slice.
+        scale = hw.slices if step.instruction.opcode is Opcode.GEMM else 1
+        found |= {"src_base": base(step.source) * scale, "src_stride": step.source.stride * scale}
     if step.keys is not None:
-        instruction = replace(instruction, stat_base=base(step.keys), stat_stride=step.keys.stride)
+        found |= {"stat_base": base(step.keys), "stat_stride": step.keys.stride}
     if step.destination is not None:
-        instruction = replace(
-            instruction, dst_base=base(step.destination), dst_stride=step.destination.stride
-        )
-    return instruction
+        found |= {"dst_base": base(step.destination), "dst_stride": step.destination.stride}
+    return found
 
 
 class _WeightImage:

@@ -12,6 +12,9 @@ needs to wait.
 Two more facts, from the RTL: instructions other than GEMM wait for everything, and so does the first GEMM on
 an expert's queue after a gate. Words are read in program order before later results overwrite them, so only
 read-after-write matters.
+
+Nothing is read before the latest pass started. So of earlier writes only those less than LATENCY older than
+that can matter: a few passes, however long the program is.
 """
 
 from __future__ import annotations
@@ -20,8 +23,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from peritus.arch.config import MIN_PASS, RESULT_LATENCY, UPDATE_LATENCY, HwConfig
-from peritus.arch.isa import Dest, Opcode, StreamSource
+from peritus.arch.isa import EXEC_FIELDS, Dest, Instruction, Opcode, StreamSource
 from peritus.compiler.step import Region, Step
+
+TASKS = next(field.bits for field in EXEC_FIELDS if field.name == "task_mask")
+LATENCY = max(RESULT_LATENCY, UPDATE_LATENCY)
 
 
 @dataclass(frozen=True)
@@ -34,35 +40,43 @@ class Flags:
 
 @dataclass(frozen=True)
 class _Write:
-    """Words that a GEMM writes in one pass over its rows, and when that pass starts at the earliest."""
+    """Words that a GEMM writes in one pass over its rows.
+
+    first, last: when the pass's first and last row are issued, at the earliest. A queue longer than assumed
+    delays all that follows by as much.
+    """
 
     region: Region
     rows: int
     scattered: bool
-    start: int
-    length: int
+    first: int
+    last: int
 
 
 def hazard_flags(steps: Sequence[Step], hw: HwConfig) -> list[Flags]:
     """Flags of every step: the union over the jobs of all tasks, without features (which only wait more)."""
     flags = [Flags()] * len(steps)
-    for task in range(16):
-        executed = [
-            index
-            for index, step in enumerate(steps)
-            if step.instruction.task_mask >> task & 1 and not step.instruction.features_only
-        ]
-        for index, need in zip(executed, _job([steps[i] for i in executed], hw), strict=True):
+    for job in {_executed(steps, task) for task in range(TASKS)}:
+        for index, need in zip(job, _job([steps[i] for i in job], hw), strict=True):
             known = flags[index]
             flags[index] = Flags(known.sync or need.sync, known.wait_stream or need.wait_stream)
     return flags
+
+
+def _executed(steps: Sequence[Step], task: int) -> tuple[int, ...]:
+    """The steps of a job; tasks that the model does not have all execute the same ones."""
+    return tuple(
+        index
+        for index, step in enumerate(steps)
+        if step.instruction.task_mask >> task & 1 and not step.instruction.features_only
+    )
 
 
 def _job(steps: Sequence[Step], hw: HwConfig) -> Iterator[Flags]:
     """Flags that one job needs, step by step."""
     time = 0  # earliest start of the next pass
     last_pass = 0  # earliest start of the pass before it
-    writes: list[_Write] = []
+    writes: list[_Write] = []  # in order of time
     gate_pending = False
     for step in steps:
         instruction = step.instruction
@@ -76,7 +90,7 @@ def _job(steps: Sequence[Step], hw: HwConfig) -> Iterator[Flags]:
         length = max(rows, MIN_PASS)
         flags = Flags()
         if step.keys and any(
-            _overlap(step.keys, instruction.keys, w) and last_pass - _last(w) < RESULT_LATENCY for w in writes
+            last_pass - w.last < RESULT_LATENCY and _overlap(step.keys, instruction.keys, w) for w in writes
         ):
             flags = Flags(sync=True)
         elif _reads_too_early(step, time, length, writes, hw) or _updates_too_early(
@@ -86,45 +100,62 @@ def _job(steps: Sequence[Step], hw: HwConfig) -> Iterator[Flags]:
         yield flags
         if flags.sync or flags.wait_stream:
             writes = []
-        if step.destination is not None:
-            for nb in range(instruction.n_tiles):
-                start = time + (nb * instruction.k_tiles + instruction.k_tiles - 1) * length
-                column = step.destination.columns(nb, 1)
-                writes.append(_Write(column, instruction.tokens, bool(instruction.scatter), start, length))
-        time += instruction.n_tiles * instruction.k_tiles * length
-        last_pass = time - length
+        following = time + instruction.n_tiles * instruction.k_tiles * length
+        last_pass = following - length
+        old = last_pass - LATENCY
+        writes = [w for w in writes if w.last > old] + list(_writes(step, time, length, old))
+        time = following
         gate_pending = gate_pending or instruction.dst is Dest.ROUTER
 
 
-def _reads_too_early(step: Step, time: int, length: int, writes: list[_Write], hw: HwConfig) -> bool:
+def _writes(step: Step, time: int, length: int, old: int) -> Iterator[_Write]:
+    """What a step that starts at `time` writes later than `old`, in passes of `length`."""
+    instruction, destination = step.instruction, step.destination
+    if destination is None:
+        return
+    for nb, first in _output_passes(instruction, time, length):
+        if (last := first + length - 1) > old:
+            region = destination.columns(nb, 1)
+            yield _Write(region, instruction.tokens, bool(instruction.scatter), first, last)
+
+
+def _output_passes(instruction: Instruction, time: int, length: int) -> Iterator[tuple[int, int]]:
+    """(output word, start of the pass that completes it) of a GEMM that starts at `time`."""
+    for nb in range(instruction.n_tiles):
+        yield nb, time + ((nb + 1) * instruction.k_tiles - 1) * length
+
+
+def _reads_too_early(step: Step, time: int, length: int, writes: Sequence[_Write], hw: HwConfig) -> bool:
     """Does a streamed slice come sooner than RESULT_LATENCY after its word was computed?"""
     instruction, source = step.instruction, step.source
     assert source is not None
     gathered = instruction.stream_src is StreamSource.ACT_GATHER
+    # Probabilities need the row's maximum over all score words from the first slice on.
+    all_words = instruction.stream_src is StreamSource.SCORES
     for kb in range(instruction.k_tiles):
-        # Probabilities need the row's maximum over all score words from the first slice on.
-        all_words = instruction.stream_src is StreamSource.SCORES
+        start = time + kb * length
+        if not writes or start - writes[-1].last >= RESULT_LATENCY:
+            return False
         column = source if all_words else source.columns(kb // hw.slices, 1)
         for write in writes:
-            if not _overlap(column, instruction.tokens, write):
-                continue
-            same_row = not gathered and not write.scattered and _row(column) == _row(write.region)
-            written = write.start if same_row else _last(write)
-            if time + kb * length - written < RESULT_LATENCY:
+            by_row = not gathered and not write.scattered and _same_rows(column, write.region)
+            written = write.first if by_row else write.last
+            if start - written < RESULT_LATENCY and _overlap(column, instruction.tokens, write):
                 return True
     return False
 
 
-def _updates_too_early(step: Step, time: int, length: int, writes: list[_Write]) -> bool:
+def _updates_too_early(step: Step, time: int, length: int, writes: Sequence[_Write]) -> bool:
     """Does a residual word come back sooner than UPDATE_LATENCY after it was computed?"""
     instruction, destination = step.instruction, step.destination
     if instruction.dst not in (Dest.RES_ADD, Dest.RES_ACC):
         return False
     assert destination is not None
-    for nb in range(instruction.n_tiles):
-        start = time + (nb * instruction.k_tiles + instruction.k_tiles - 1) * length
+    for nb, start in _output_passes(instruction, time, length):
+        if not writes or start - writes[-1].last >= UPDATE_LATENCY:
+            return False
         column = destination.columns(nb, 1)
-        if any(_overlap(column, instruction.tokens, w) and start - _last(w) < UPDATE_LATENCY for w in writes):
+        if any(start - w.last < UPDATE_LATENCY and _overlap(column, instruction.tokens, w) for w in writes):
             return True
     return False
 
@@ -133,9 +164,9 @@ def _row(region: Region) -> int:
     return region.offset // region.stride
 
 
-def _last(write: _Write) -> int:
-    """Issue of the last row of the pass. A queue longer than assumed delays all that follows by as much."""
-    return write.start + write.length - 1
+def _same_rows(region: Region, other: Region) -> bool:
+    """Is row t of one region in row t of the other?"""
+    return region.stride == other.stride and _row(region) == _row(other)
 
 
 def _overlap(region: Region, rows: int, write: _Write) -> bool:

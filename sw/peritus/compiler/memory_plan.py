@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,19 +44,19 @@ def plan_memory(steps: Sequence[Step], hw: HwConfig) -> MemoryPlan:
     spans = lifetimes(steps)
     base: dict[Buffer, int] = {}
     used = dict.fromkeys(ADDRESSED, 0)
+    alive: defaultdict[tuple[Memory, int], list[tuple[int, int]]] = defaultdict(list)  # words taken at a step
     for buffer in sorted(spans, key=lambda b: (-b.words, spans[b])):
         first, last = spans[buffer]
-        neighbours = sorted(
-            (start, start + other.words)
-            for other, start in base.items()
-            if other.memory is buffer.memory and spans[other][0] <= last and first <= spans[other][1]
-        )
+        lifetime = [alive[buffer.memory, step] for step in range(first, last + 1)]
+        neighbours = sorted({words for taken in lifetime for words in taken})
         address = 0
         for start, end in neighbours:
             if address + buffer.words <= start:
                 break
             address = max(address, end)
         base[buffer] = address
+        for taken in lifetime:
+            taken.append((address, address + buffer.words))
         need, have = address + buffer.words, buffer.memory.words(hw)
         if need > have:
             raise CapacityError(

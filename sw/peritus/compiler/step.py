@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -37,11 +37,11 @@ class Region:
 
     def rows_from(self, row: int) -> Region:
         """The same rows, starting at `row`."""
-        return replace(self, offset=self.offset + row * self.stride)
+        return Region(self.buffer, self.offset + row * self.stride, self.stride, self.width)
 
     def columns(self, word: int, width: int) -> Region:
         """Part of every row: `width` words from `word` on."""
-        return replace(self, offset=self.offset + word, width=width)
+        return Region(self.buffer, self.offset + word, self.stride, width)
 
 
 @dataclass(frozen=True, eq=False)
