@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""M³ViT in PyTorch: data, training, the Brevitas twin, QONNX export, quantization to the integer graph."""
+"""M³ViT in PyTorch: data, training, quantization, QONNX export, quantization to the integer graph."""
 
 import warnings
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from quant_models.checkpoints.errors import ArchitectureError, CheckpointError
-from quant_models.config import M3VIT_TINY, M3ViTConfig
+from quant_models.network.config import M3VIT_TINY, M3ViTConfig
 
 SUFFIX = ".float32.bin"
 CHANNELS = 3

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from quant_models.checkpoints.errors import ArchitectureError
-from quant_models.config import ConfigError, GateKind, M3ViTConfig, TaskConfig, TaskKind
+from quant_models.network.config import ConfigError, GateKind, M3ViTConfig, TaskConfig, TaskKind
 
 PUBLISHED_LAYERS = 12
 HEAD_DIM = 64

@@ -22,9 +22,9 @@ from quant_models.checkpoints.infer import (
 )
 from quant_models.checkpoints.read import Tensors, read_tensors
 from quant_models.checkpoints.upcycle import can_route, dense_neighbour, upcycle
-from quant_models.config import M3ViTConfig
-from quant_models.model import M3ViT
-from quant_models.state_diff import StateDiff, shorten, state_diff
+from quant_models.network.config import M3ViTConfig
+from quant_models.network.model import M3ViT
+from quant_models.network.state_diff import StateDiff, shorten, state_diff
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from quant_models.checkpoints.errors import CheckpointError
-from quant_models.config import M3ViTConfig
-from quant_models.moe import TaskRepresentation
+from quant_models.network.config import M3ViTConfig
+from quant_models.network.moe import TaskRepresentation
 
 SAMPLES = 1024  # tokens from which the sum of the scores is estimated
 

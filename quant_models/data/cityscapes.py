@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from quant_models.config import CITYSCAPES_CLASSES
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Target
 from quant_models.data.folder import (
     DEPTH,
@@ -28,6 +27,7 @@ from quant_models.data.folder import (
     known_split,
     read_map,
 )
+from quant_models.network.config import CITYSCAPES_CLASSES
 
 SPLITS = ("train", "val", "test")
 # Without camera files: the stereo rig that nearly all recordings share.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from peritus.errors import PeritusError
 from peritus.evaluation.metrics import IGNORE, NO_DEPTH
-from quant_models.config import TaskConfig
+from quant_models.network.config import TaskConfig
 
 __all__ = ["IGNORE", "NO_DEPTH", "DataError", "Dataset", "Sample", "Target"]
 

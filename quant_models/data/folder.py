@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from quant_models.config import TaskConfig
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Sample, Target, stack
+from quant_models.network.config import TaskConfig
 
 DEPTH = TaskConfig("depth", "depth", 1)
 

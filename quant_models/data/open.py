@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from quant_models.config import CITYSCAPES_CLASSES
 from quant_models.data.cityscapes import Cityscapes
 from quant_models.data.dataset import DataError, Dataset
 from quant_models.data.folder import existing_folder
 from quant_models.data.nyud import Nyud
 from quant_models.data.pascal import PascalContext
+from quant_models.network.config import CITYSCAPES_CLASSES
 
 _FOLDERS: dict[str, type[Cityscapes] | type[Nyud] | type[PascalContext]] = {
     "cityscapes": Cityscapes,

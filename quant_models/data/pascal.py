@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 
-from quant_models.config import TaskConfig
 from quant_models.data.dataset import IGNORE, Target
 from quant_models.data.folder import (
     FolderDataset,
@@ -29,6 +28,7 @@ from quant_models.data.folder import (
     read_map,
     read_split,
 )
+from quant_models.network.config import TaskConfig
 
 SPLITS = ("train", "val")
 # fmt: off

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quant_models.config import M3ViTConfig
 from quant_models.data.dataset import IGNORE, NO_DEPTH, Dataset
+from quant_models.network.config import M3ViTConfig
 from quant_models.training.batches import gather
 from quant_models.training.scores import score
 

@@ -15,13 +15,13 @@ import torch
 from peritus.evaluation import evaluate
 from peritus.ir import Affine, QuantModel
 from quant_models.data.dataset import Dataset
-from quant_models.model import M3ViT
-from quant_models.quantize import quantize
-from quant_models.recipe import Recipe
+from quant_models.network.model import M3ViT
+from quant_models.network.weights import load_weights
+from quant_models.quantization.quantize import quantize
+from quant_models.quantization.recipe import Recipe
 from quant_models.study.baselines import position_prior
 from quant_models.study.teacher import Comparison, Teacher, observe
 from quant_models.training.batches import check_data, gather
-from quant_models.weights import load_weights
 
 Progress = Callable[[str, int, int], None]  # row, images done, images in all
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from peritus.api import model_path
 from peritus.ir import QuantModel
-from quant_models.config import M3VIT_TINY, VIT_TINY_DENSE, named_config
 from quant_models.data.open import classes_of
 from quant_models.data.scenes import SceneDataset
+from quant_models.network.config import M3VIT_TINY, VIT_TINY_DENSE, named_config
+from quant_models.network.weights import weights_config
 from quant_models.study.run import Study
-from quant_models.weights import weights_config
 
 # Not in the wheel: float16 weights, and the integer model with 4-bit experts.
 FOLDER = Path(__file__).resolve().parent.parent / "trained"

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from peritus.evaluation import Frame
 from quant_models.data.dataset import Dataset
-from quant_models.model import M3ViT
-from quant_models.moe import MoeMlp
+from quant_models.network.model import M3ViT
+from quant_models.network.moe import MoeMlp
 from quant_models.training.scores import score
 
 

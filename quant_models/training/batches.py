@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from quant_models.config import M3ViTConfig
 from quant_models.data.dataset import DataError, Dataset
+from quant_models.network.config import M3ViTConfig
 
 GAIN, OFFSET, COLOUR = 0.2, 0.06, 0.08  # largest change of contrast, brightness and colour of an image
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from quant_models.config import ConfigError
+from quant_models.network.config import ConfigError
 
 Stage = Literal["float", "qat"]
 

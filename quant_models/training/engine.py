@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from peritus.errors import PeritusError
-from quant_models.config import ConfigError
 from quant_models.data.dataset import Dataset
+from quant_models.network.config import ConfigError
 from quant_models.training.batches import Batch, check_data, step_seed, training_batch
 from quant_models.training.checkpoint import load_state, save_state
 from quant_models.training.config import TrainingConfig

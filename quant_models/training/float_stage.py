@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quant_models.config import M3ViTConfig
 from quant_models.data.dataset import IGNORE, NO_DEPTH, Dataset
-from quant_models.init import training_start
-from quant_models.model import M3ViT
+from quant_models.network.config import M3ViTConfig
+from quant_models.network.init import training_start
+from quant_models.network.model import M3ViT
 from quant_models.training.batches import Batch, gather
 from quant_models.training.config import TrainingConfig
 from quant_models.training.losses import DEPTH_UNIT, router_loss, task_losses

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from quant_models.config import M3ViTConfig
 from quant_models.data.dataset import IGNORE, NO_DEPTH
-from quant_models.model import M3ViT
-from quant_models.moe import Decision, MoeMlp
+from quant_models.network.config import M3ViTConfig
+from quant_models.network.model import M3ViT
+from quant_models.network.moe import Decision, MoeMlp
 
 DEPTH_UNIT = 5.0  # metres; errors below it count squared, larger ones linearly
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantization-aware training: the calibrated Brevitas twin learns from labels and from its float teacher.
+"""Quantization-aware training: the fake-quantized model learns from labels and from its float teacher.
 
 Activation grids stay as calibrated: the integer model needs them constant. Weights, biases and norms move.
 """
@@ -13,18 +13,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from quant_models.config import M3ViTConfig
 from quant_models.data.dataset import Dataset
-from quant_models.fold import build_twin
-from quant_models.model import M3ViT
-from quant_models.moe import MoeMlp
-from quant_models.recipe import Recipe
+from quant_models.network.config import M3ViTConfig
+from quant_models.network.model import M3ViT
+from quant_models.network.moe import MoeMlp
+from quant_models.quantization.fake_quant import QuantM3ViT
+from quant_models.quantization.fake_quant_moe import QuantMoeMlp
+from quant_models.quantization.fold import fake_quantize
+from quant_models.quantization.recipe import Recipe
 from quant_models.training.batches import Batch, gather, indices_of
 from quant_models.training.config import TrainingConfig
 from quant_models.training.losses import task_losses
 from quant_models.training.stage import Loss
-from quant_models.twin import QuantM3ViT
-from quant_models.twin_moe import QuantMoeMlp
 
 
 def _size(parameter: Tensor) -> float:
@@ -34,7 +34,7 @@ def _size(parameter: Tensor) -> float:
 
 @dataclass(frozen=True, eq=False)
 class QatStage:
-    """Trains the twin `module` of `teacher`."""
+    """Trains the fake-quantized `module` of `teacher`."""
 
     module: QuantM3ViT
     teacher: M3ViT
@@ -43,11 +43,11 @@ class QatStage:
 
     @classmethod
     def begin(cls, teacher: M3ViT, origin: str, data: Dataset, training: TrainingConfig) -> QatStage:
-        """Calibrate on training images and build the twin; the same inputs give the same twin."""
+        """Calibrate on training images and fake-quantize; the same inputs give the same model."""
         count = min(training.calibration_images, len(data))
         images = gather(data, indices_of(0, count, len(data), training.seed)).images
-        twin, _ = build_twin(teacher, images, Recipe(expert_bits=training.expert_bits))
-        return cls(twin, teacher.eval(), training, origin)
+        model, _ = fake_quantize(teacher, images, Recipe(expert_bits=training.expert_bits))
+        return cls(model, teacher.eval(), training, origin)
 
     @property
     def config(self) -> M3ViTConfig:
@@ -82,7 +82,7 @@ class QatStage:
         return Loss(sum((parts[name] for name in self.config.task_names), weight * imitation), parts)
 
     def _router_divergence(self) -> Tensor:
-        """KL divergence of the twin's expert scores from the teacher's, mean over tokens and layers."""
+        """KL divergence of its expert scores from the teacher's, mean over tokens and layers."""
         found = []
         for block, quant in zip(self.teacher.backbone.layers, self.module.backbone.layers, strict=True):
             if isinstance(block.mlp, MoeMlp) and isinstance(quant.mlp, QuantMoeMlp):

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from quant_models.config import M3ViTConfig
 from quant_models.data.dataset import Dataset
-from quant_models.quantize import integer_model
+from quant_models.network.config import M3ViTConfig
+from quant_models.network.weights import load_weights, save_weights, weights_provenance
+from quant_models.quantization.quantize import integer_model
 from quant_models.training.config import TrainingConfig
 from quant_models.training.engine import Machine, train
 from quant_models.training.float_stage import FloatStage, start
 from quant_models.training.qat_stage import QatStage
-from quant_models.weights import load_weights, save_weights, weights_provenance
 
 WEIGHTS_FILE = "float.safetensors"
 
@@ -54,7 +54,7 @@ def train_quantized(
     machine: Machine,
     console: Console | None = None,
 ) -> Path:
-    """Quantize float weights, train the quantized twin, and write the integer model; returns its file.
+    """Quantize float weights, train the fake-quantized model, and write the integer model; returns its file.
 
     Raises:
         WeightsError: the weights are of another architecture.

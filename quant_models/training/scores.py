@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from peritus.evaluation import ConfusionMatrix, new_metric, scores_of
-from quant_models.config import M3ViTConfig
 from quant_models.data.dataset import Dataset
+from quant_models.network.config import M3ViTConfig
 from quant_models.training.batches import gather
 
 

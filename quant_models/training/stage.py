@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from quant_models.config import M3ViTConfig
+from quant_models.network.config import M3ViTConfig
 from quant_models.training.batches import Batch
 
 

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from quant_models.config import M3ViTConfig
 from quant_models.data.dataset import Sample
+from quant_models.network.config import M3ViTConfig
 
 
 class Squares:

@@ -13,6 +13,7 @@ from peritus.arch.isa import Opcode
 from peritus.arch.units import UNITS, Unit
 from peritus.eda.board import board_names
 from peritus.ir.ops import OPS
+from peritus.reference import ACTIVATIONS
 
 Entry = Mapping[str, str]
 
@@ -70,6 +71,7 @@ def of_unit(unit: Unit) -> dict[str, str]:
 ENTRIES: dict[str, list[dict[str, str]]] = {
     "Hardware configuration": [named(name) for name in config_names()],
     "Function unit": [of_unit(unit) for unit in UNITS if unit.reference],
+    "Activation": [named(name) for name in ACTIVATIONS if name != "none"],
     "Graph operation": [named(name) for name in OPS],
     "Instruction": [named(opcode.name) for opcode in Opcode],
     "Board": [named(name) for name in board_names()],

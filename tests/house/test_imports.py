@@ -36,8 +36,8 @@ LARGEST = 0.25  # of sw/, in lines of Python
 # Heavy packages and who may import them.
 TRAINING = {"torch", "torchvision", "brevitas", "qonnx", "onnx", "onnxruntime", "onnxscript"}
 TRAINING_USERS = {"frontends"}
-# Commands of the training side import it, and quant_models, inside the function that needs them.
-COMMANDS = {"cli"}
+# The same for the rooms of quant_models, which stands above peritus: peritus never imports it.
+ROOMS = (("cli",), ("study",), ("training",), ("checkpoints", "quantization"), ("data",), ("network",))
 # What the base install has; anything else is imported inside the function that needs it.
 BASE = {"numpy", "PIL", "rich", "safetensors", "typer"}
 # Modules that need more: only development runs (`make generated`) or functions may import them.
@@ -87,12 +87,27 @@ def test_imports_go_down(repository: Path) -> None:
         package = owner(repository, module)
         for line, name in imports(ast.parse(module.read_text())):
             parts = name.split(".")
-            above = parts[0] == "quant_models" and package not in COMMANDS
+            above = parts[0] == "quant_models"
             if parts[0] == "peritus" and package and parts[1] != package:
                 above = HEIGHT[parts[1]] >= HEIGHT[package]
                 above = above or (package in RUNNERS and parts[1] in GRAPHS)
             if above:
                 wrong.append(f"{module.relative_to(repository)}:{line}: peritus.{package} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_rooms_of_quant_models_go_down(repository: Path) -> None:
+    folder = repository / "quant_models"
+    height = {room: -row for row, rooms in enumerate(ROOMS) for room in rooms}
+    assert set(height) == {path.parent.name for path in folder.glob("*/__init__.py")}
+    wrong = []
+    for module in folder.rglob("*.py"):
+        room = module.relative_to(folder).parts[0]
+        for line, name in imports(ast.parse(module.read_text())):
+            parts = name.split(".")
+            elsewhere = parts[0] == "quant_models" and len(parts) > 1 and parts[1] != room
+            if elsewhere and (room == "__init__.py" or height[parts[1]] >= height[room]):
+                wrong.append(f"{module.relative_to(repository)}:{line}: {room} imports {name}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -169,7 +184,7 @@ def test_only_front_ends_know_training_frameworks(repository: Path) -> None:
     wrong = [
         f"{module.relative_to(repository)}:{line}: {name}"
         for module in modules(repository)
-        if owner(repository, module) not in TRAINING_USERS | COMMANDS
+        if owner(repository, module) not in TRAINING_USERS
         for line, name in imports(ast.parse(module.read_text()))
         if name.split(".")[0] in TRAINING
     ]

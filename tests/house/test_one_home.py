@@ -48,6 +48,12 @@ CONCEPTS = (
         "    logic [PN-1:0][15:0] mult2;",
     ),
     Concept(
+        "GELU scale",
+        ("sw/peritus/ir/formats.py",),
+        r"\bGELU_SCALE\b\s*(?::[^=]*)?=[^=]",
+        "GELU_SCALE = 2.0**-8",
+    ),
+    Concept(
         "unit latency",
         ("sw/peritus/arch/units.py",),
         rf"\b(?:{_LATENCIES})_LATENCY\s*=|^(?:{_LATENCIES}) = \d|\bAT_(?:{_STAGES})\s*=",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small networks, their twins and their QONNX files, built once per session."""
+"""Small networks, their fake-quantized models and QONNX files, built once per session."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from peritus.ir import Graph
-    from quant_models.model import M3ViT
-    from quant_models.twin import QuantM3ViT
+    from quant_models.network.model import M3ViT
+    from quant_models.quantization.fake_quant import QuantM3ViT
 
 PATTERNS = ("even", "skewed", "idle", "same", "ties")
 
@@ -27,7 +27,7 @@ class Chain:
     """One network in all its forms."""
 
     net: M3ViT
-    twin: QuantM3ViT
+    model: QuantM3ViT
     qonnx: ModelProto
     graph: Graph
 
@@ -71,11 +71,11 @@ def chain() -> Callable[..., Chain]:
     import torch
 
     from peritus.frontends.qonnx import lower
-    from quant_models.config import M3VIT_MICRO, TaskConfig
-    from quant_models.export import to_qonnx
-    from quant_models.fold import build_twin
-    from quant_models.init import new_model, procedural_images
-    from quant_models.recipe import Recipe
+    from quant_models.network.config import M3VIT_MICRO, TaskConfig
+    from quant_models.network.init import new_model, procedural_images
+    from quant_models.quantization.export import to_qonnx
+    from quant_models.quantization.fold import fake_quantize
+    from quant_models.quantization.recipe import Recipe
 
     built: dict[tuple[str, int], Chain] = {}
 
@@ -89,9 +89,11 @@ def chain() -> Callable[..., Chain]:
             if gate == "multi_gate":
                 with torch.no_grad():
                     _route_by_pattern(net)
-            twin, _ = build_twin(net, procedural_images(config, 4, seed=1), Recipe(expert_bits=expert_bits))
-            qonnx = to_qonnx(twin)
-            built[key] = Chain(net, twin, qonnx, lower(qonnx))
+            model, _ = fake_quantize(
+                net, procedural_images(config, 4, seed=1), Recipe(expert_bits=expert_bits)
+            )
+            qonnx = to_qonnx(model)
+            built[key] = Chain(net, model, qonnx, lower(qonnx))
         return built[key]
 
     return build
@@ -101,7 +103,7 @@ def chain() -> Callable[..., Chain]:
 def image() -> Tensor:
     """A test picture for the micro networks, (1, 3, 32, 64)."""
     pytest.importorskip("torch")
-    from quant_models.config import M3VIT_MICRO
-    from quant_models.init import procedural_images
+    from quant_models.network.config import M3VIT_MICRO
+    from quant_models.network.init import procedural_images
 
     return procedural_images(M3VIT_MICRO, 1, seed=99)

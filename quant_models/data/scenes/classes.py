@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from quant_models.config import CITYSCAPES_CLASSES
 from quant_models.data.dataset import IGNORE, DataError
+from quant_models.network.config import CITYSCAPES_CLASSES
 
 ROAD, SIDEWALK, BUILDING, WALL, POLE, SIGN, VEGETATION, TERRAIN, SKY, PERSON, CAR, TRUCK = (
     CITYSCAPES_CLASSES.index(name)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quant_models.config import CITYSCAPES_CLASSES, TaskConfig
 from quant_models.data.dataset import DataError, Sample, Target
 from quant_models.data.scenes.classes import label_map
 from quant_models.data.scenes.frame import HEIGHT, WIDTH
 from quant_models.data.scenes.resize import check_size
 from quant_models.data.scenes.scene import VERSION
 from quant_models.data.scenes.shards import SHARD, Records, open_shard, write_missing
+from quant_models.network.config import CITYSCAPES_CLASSES, TaskConfig
 
 SEEDS_PER_SPLIT = 10_000_000
 # First seed of each split; scene i of a split has seed first + i, whatever the count.

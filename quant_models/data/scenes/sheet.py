@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from peritus.report.pictures import class_colours
-from quant_models.config import CITYSCAPES_CLASSES
 from quant_models.data.dataset import Sample
 from quant_models.data.scenes.frame import MAX_DEPTH
+from quant_models.network.config import CITYSCAPES_CLASSES
 
 
 def contact_sheet(samples: Sequence[Sample], columns: int = 1) -> npt.NDArray[np.uint8]:

@@ -1,40 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command line: `peritus --help` lists the commands."""
+"""Command line: `peritus --help` lists the commands.
+
+Other distributions add some by the entry point group COMMANDS: name of the command -> its function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
 from peritus.cli.build import build_command
+from peritus.cli.common import reports_errors
 from peritus.cli.compile import compile_command
 from peritus.cli.demo import demo_command
 from peritus.cli.doctor import doctor_command
-from peritus.cli.evaluate import evaluate_command
-from peritus.cli.import_ import import_command
 from peritus.cli.info import info_command
 from peritus.cli.rtl import rtl_command
 from peritus.cli.run import run_command
-from peritus.cli.sparsity import sparsity_command
-from peritus.cli.study import study_command
-from peritus.cli.train import train_command
+from peritus.errors import PeritusError
 
-app = typer.Typer(
-    name="peritus",
-    help="Mixture-of-Experts vision transformers on FPGAs.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command("demo")(demo_command)
-app.command("compile")(compile_command)
-app.command("run")(run_command)
-app.command("import")(import_command)
-app.command("train")(train_command)
-app.command("evaluate")(evaluate_command)
-app.command("study")(study_command)
-app.command("info")(info_command)
-app.command("build")(build_command)
-app.command("rtl")(rtl_command)
-app.command("sparsity")(sparsity_command)
-app.command("doctor")(doctor_command)
+COMMANDS = "peritus.commands"
 
-__all__ = ["app"]
+
+class CommandError(PeritusError):
+    """A command that another distribution brings cannot be loaded; says which, and why."""
+
+
+def make_app() -> typer.Typer:
+    """All commands, own ones first."""
+    made = typer.Typer(
+        name="peritus",
+        help="Mixture-of-Experts vision transformers on FPGAs.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    own: dict[str, Callable[..., None]] = {
+        "demo": demo_command,
+        "compile": compile_command,
+        "run": run_command,
+        "info": info_command,
+        "build": build_command,
+        "rtl": rtl_command,
+        "doctor": doctor_command,
+    }
+    for name, command in own.items():
+        made.command(name)(command)
+    for entry in entry_points(group=COMMANDS):
+        if entry.name not in own:
+            made.command(entry.name)(_load(entry))
+    return made
+
+
+def _load(entry: EntryPoint) -> Callable[..., None]:
+    try:
+        command: Callable[..., None] = entry.load()
+    except Exception as error:  # whatever it is, it must not take the other commands along
+        reason = f"{type(error).__name__}: {error}"
+
+        @reports_errors
+        def unavailable() -> None:
+            raise CommandError(f"command {entry.name!r} ({entry.value}) cannot be loaded: {reason}")
+
+        unavailable.__doc__ = f"Cannot be loaded: {reason}"
+        return unavailable
+    return command
+
+
+app = make_app()
+
+__all__ = ["app", "make_app"]

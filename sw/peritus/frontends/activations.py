@@ -22,3 +22,4 @@ OPERATORS = (
     ActivationOperator("Relu", "relu"),
 )
 BY_OPERATOR = {operator.op_type: operator for operator in OPERATORS}
+FUNCTIONS = tuple(operator.function for operator in OPERATORS)

@@ -13,8 +13,6 @@ from peritus.frontends.onnx_graph import F64, OnnxGraph, QuantConstant, Unsuppor
 from peritus.ir.ops import Affine, Node
 from peritus.ir.requant import requant
 
-GELU_SCALE = 2.0**-8  # Q.8 before and after GELU
-
 
 @dataclass(frozen=True)
 class Activation:

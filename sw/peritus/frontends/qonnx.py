@@ -23,11 +23,12 @@ import numpy as np
 from onnx import ModelProto, NodeProto
 
 from peritus.frontends.activations import BY_OPERATOR
-from peritus.frontends.lowering import GELU_SCALE, Activation, Context, affine, path
+from peritus.frontends.lowering import Activation, Context, affine, path
 from peritus.frontends.moe_format import MOE
 from peritus.frontends.onnx_graph import OnnxGraph, UnsupportedLayerError, unsupported
 from peritus.frontends.qonnx_attention import attention
 from peritus.frontends.qonnx_moe import moe
+from peritus.ir.formats import GELU_SCALE
 from peritus.ir.graph import Graph
 from peritus.ir.ops import Add, Head, LayerNorm, Linear, PatchEmbed
 from peritus.ir.requant import affine_norm, requant

@@ -15,11 +15,10 @@ import numpy as np
 
 from peritus.frontends.lowering import Activation, Context, affine, path
 from peritus.frontends.onnx_graph import unsupported
+from peritus.ir.formats import PROBABILITY_SCALE, SCORE_SCALE
 from peritus.ir.ops import Attention, Linear
 from peritus.ir.requant import requant
 
-SCORE_SCALE = 2.0**-4  # octaves
-PROBABILITY_SCALE = 1 / 255
 STAGE1_BITS, RESULT_LIMIT = 24, 128
 
 Rule = Callable[[str], Activation]

@@ -8,17 +8,17 @@ router := Quant16(MatMul(activation, gate))             one gate per task, chose
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from onnx import NodeProto
 
-from peritus.frontends.lowering import GELU_SCALE, Activation, Context, affine, path
+from peritus.frontends.activations import FUNCTIONS
+from peritus.frontends.lowering import Activation, Context, affine, path
+from peritus.frontends.moe_format import DEFAULT_ACTIVATION
 from peritus.frontends.onnx_graph import F64, QuantConstant, unsupported
+from peritus.ir.formats import GELU_SCALE, LOGIT_SCALE
 from peritus.ir.ops import Affine, Expert, Experts, Router
 from peritus.ir.requant import requant
 
-LOGIT_SCALE = math.log(2) / 256  # router logits: 1/256 octaves
 EXTRA_BITS = 6  # experts' outputs carry this many bits below the residual LSB until the score is applied
 SCORE_ONE_BITS = 15  # scores are Q1.15
 
@@ -41,10 +41,11 @@ def moe(c: Context, tensor: str, node: NodeProto, stream: str, x: Activation) ->
         )
         for e in range(len(bias1))
     )
-    inputs = (x.name, routing, stream)
-    return c.once(
-        tensor, lambda: Experts(f"{path(node)}.experts", inputs, experts, SCORE_ONE_BITS + EXTRA_BITS)
-    )
+    inputs, shift = (x.name, routing, stream), SCORE_ONE_BITS + EXTRA_BITS
+    function = str(attributes.get("activation", DEFAULT_ACTIVATION))
+    if function not in FUNCTIONS:
+        raise unsupported(node, f"activation = {function!r}, must be one of {', '.join(FUNCTIONS)}")
+    return c.once(tensor, lambda: Experts(f"{path(node)}.experts", inputs, experts, shift, function))
 
 
 def router(c: Context, logits: str, node: NodeProto, x: Activation, top_k: int) -> Router:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,10 @@ import numpy.typing as npt
 from onnx import NodeProto, helper
 from qonnx.custom_op.base import CustomOp
 
+from peritus.frontends.moe_format import DEFAULT_ACTIVATION
+from peritus.ir.formats import GELU_SCALE
+
 F32 = npt.NDArray[np.float32]
-GELU_SCALE = 2.0**-8
 
 __all__ = ["MoE"]
 
@@ -24,17 +28,34 @@ def fake_quantize(x: F32, scale: float, bits: int) -> F32:
     return np.asarray(steps * np.float32(scale), dtype=np.float32)
 
 
-def gelu_table() -> F32:
-    """GELU of every signed 16-bit Q.8 number, index x * 256 + 32768."""
-    x = np.arange(-32768, 32768) / 256
-    return np.array([0.5 * v * math.erfc(-v / math.sqrt(2)) for v in x], dtype=np.float32)
+def gelu(x: float) -> float:
+    """x Phi(x)."""
+    return 0.5 * x * math.erfc(-x / math.sqrt(2))
+
+
+def relu(x: float) -> float:
+    """max(x, 0)."""
+    return max(x, 0.0)
+
+
+TABLES: Mapping[str, Callable[[float], float]] = {"gelu": gelu, "relu": relu}
+
+
+@functools.cache
+def table(function: str) -> F32:
+    """A function of TABLES of every signed 16-bit Q.8 number, index x * 256 + 32768."""
+    return np.array([TABLES[function](x / 256) for x in range(-32768, 32768)], dtype=np.float32)
 
 
 class MoE(CustomOp):  # type: ignore[misc]
     """Top-k mixture of experts as `moe_format` defines it, in float32."""
 
     def get_nodeattr_types(self) -> dict[str, tuple[Any, ...]]:
-        return {"top_k": ("i", True, 1), "residual_scale": ("f", True, 1.0)}
+        return {
+            "top_k": ("i", True, 1),
+            "residual_scale": ("f", True, 1.0),
+            "activation": ("s", False, DEFAULT_ACTIVATION, set(TABLES)),
+        }
 
     def make_shape_compatible_op(self, model: Any) -> NodeProto:
         return helper.make_node("Identity", [self.onnx_node.input[0]], list(self.onnx_node.output))
@@ -56,12 +77,12 @@ class MoE(CustomOp):  # type: ignore[misc]
         e = np.exp(flat - flat.max(axis=1, keepdims=True))
         scores = e / e.sum(axis=1, keepdims=True)
         chosen = np.argsort(-flat, axis=1, kind="stable")[:, :top_k]
-        gelu = gelu_table()
+        values = table(self.get_nodeattr("activation"))
         total = np.zeros((tokens.shape[0], w2.shape[1]), np.float32)
         for expert in range(n_experts):
             rows = np.nonzero((chosen == expert).any(axis=1))[0]
             pre = fake_quantize(tokens[rows] @ w1[expert].T + b1[expert], GELU_SCALE, 16)
-            g = fake_quantize(gelu[(pre / GELU_SCALE).astype(np.int64) + 32768], GELU_SCALE, 16)
+            g = fake_quantize(values[(pre / GELU_SCALE).astype(np.int64) + 32768], GELU_SCALE, 16)
             h = fake_quantize(g * hidden_factor[expert], 1.0, 8)
             y = h @ w2[expert].T + b2[expert]
             total[rows] += fake_quantize(scores[rows, expert, None] * y, residual_scale, 16)

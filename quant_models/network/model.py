@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The float M³ViT. State-dict keys follow the public M³ViT code (`backbone.*`, `decoders.<task>.*`)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from quant_models.network.config import M3ViTConfig
+from quant_models.network.layers import Attention, Decoder, Mlp, PatchEmbed, normalize_pixels
+from quant_models.network.moe import MoeMlp, TaskRepresentation
+
+
+class Block(nn.Module):
+    """Pre-norm block, (B, N, d) -> (B, N, d): x += attn(norm1 x); x += mlp(norm2 x)."""
+
+    def __init__(self, config: M3ViTConfig, layer: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.d_model, eps=config.layer_norm_eps)
+        self.attn = Attention(config)
+        self.norm2 = nn.LayerNorm(config.d_model, eps=config.layer_norm_eps)
+        self.mlp: Mlp | MoeMlp = MoeMlp(config) if config.is_moe(layer) else Mlp(config)
+
+    def attend(self, x: Tensor) -> Tensor:
+        """The block's first half, which no task changes."""
+        out: Tensor = x + self.attn(self.norm1(x))
+        return out
+
+    def forward(self, x: Tensor, task: int, task_embedding: Tensor | None) -> Tensor:
+        x = self.attend(x)
+        y = self.norm2(x)
+        z: Tensor = self.mlp(y, task, task_embedding) if isinstance(self.mlp, MoeMlp) else self.mlp(y)
+        return x + z
+
+
+class Backbone(nn.Module):
+    """Images (B, C, H, W) to the residual stream after the last block, (B, tokens, d_model)."""
+
+    def __init__(self, config: M3ViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embed = PatchEmbed(config)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.d_model))
+        self.pos_embed = nn.Parameter(torch.zeros(1, config.n_tokens, config.d_model))
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
+        self.gate_task_represent = TaskRepresentation(config) if config.gate == "task_conditioned" else None
+
+    @property
+    def layers(self) -> list[Block]:
+        """The blocks, with their type."""
+        return [block for block in self.blocks if isinstance(block, Block)]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Tokens before the first block: class token, then patches, plus position."""
+        patches = self.patch_embed(normalize_pixels(images, self.config))
+        return torch.cat((self.cls_token.expand(len(patches), -1, -1), patches), dim=1) + self.pos_embed
+
+    def task_embedding(self, task: int) -> Tensor | None:
+        """Vector (task_embedding_dim,) of a task-conditioned gate, None with one gate per task."""
+        if self.gate_task_represent is None:
+            return None
+        out: Tensor = self.gate_task_represent(task)
+        return out
+
+    def forward(self, images: Tensor, task: int) -> Tensor:
+        x = self.embed(images)
+        embedding = self.task_embedding(task)
+        for block in self.layers:
+            x = block(x, task, embedding)
+        return x
+
+    def all_tasks(self, images: Tensor) -> list[Tensor]:
+        """`forward` for every task, computing what comes before the first gate once."""
+        tasks = range(len(self.config.tasks))
+        embeddings = [self.task_embedding(task) for task in tasks]
+        x, parted = self.embed(images), False
+        for block in self.layers:
+            x = block.attend(x)
+            if isinstance(block.mlp, MoeMlp):
+                x, parted = x if parted else x.repeat(len(tasks), 1, 1), True
+                x = x + block.mlp.forward_tasks(block.norm2(x), tasks, embeddings)
+            else:
+                x = x + block.mlp(block.norm2(x))
+        return list(x.chunk(len(tasks))) if parted else [x for _ in tasks]
+
+
+class M3ViT(nn.Module):
+    """Multi-task vision transformer with per-task routing.
+
+    Args of `forward`:
+        images: (B, C, H, W) float, pixels k/256 (before mean and std, which are the configuration's).
+        task: a task name of the configuration.
+    Returns:
+        (B, channels of the task, H / 4, W / 4) for head_upscale 4 and patch_size 16.
+    Raises:
+        ConfigError: wrong image shape or unknown task.
+    """
+
+    def __init__(self, config: M3ViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config)
+        self.decoders = nn.ModuleDict({task.name: Decoder(config, task.channels) for task in config.tasks})
+
+    def decoder(self, task: str) -> Decoder:
+        """The head of a task of the configuration."""
+        decoder = self.decoders[task]
+        assert isinstance(decoder, Decoder)
+        return decoder
+
+    def features(self, images: Tensor, task: str) -> Tensor:
+        """The residual stream after the last block, (B, tokens, d_model)."""
+        out: Tensor = self.backbone(images, self.config.task_index(task))
+        return out
+
+    def forward(self, images: Tensor, task: str) -> Tensor:
+        features = self.features(images, task)  # first, because it checks the task's name
+        out: Tensor = self.decoders[task](features)
+        return out
+
+    def all_tasks(self, images: Tensor) -> dict[str, Tensor]:
+        """The maps of every task, by name."""
+        features = self.backbone.all_tasks(images)
+        names = self.config.task_names
+        return {name: self.decoders[name](x) for name, x in zip(names, features, strict=True)}

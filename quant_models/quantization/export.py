@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fake-quantized model -> QONNX, with the experts as one custom operator (`peritus.frontends.moe_format`)."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import logging
+import re
+import warnings
+from collections import Counter
+
+import torch
+from brevitas.export import export_qonnx
+from onnx import ModelProto
+
+from peritus.frontends.qonnx import TASKS_KEY
+from quant_models.quantization.fake_quant import QuantM3ViT
+
+IMAGE, TASK, FEATURES = "image", "task", "features"
+_BREVITAS_SCOPE = re.compile(r"\.(act_quant|weight_quant|export_handler)(\.|$)")
+
+
+def to_qonnx(net: QuantM3ViT) -> ModelProto:
+    """Export the fake-quantized model.
+
+    Inputs of the graph: `image` (1, C, H, W) float, pixels k/256; `task` int64 scalar.
+    Outputs: `features` (1, tokens, d_model), then one map (1, channels, H/4, W/4) per task, by its name.
+    """
+    config = net.config
+    example = torch.zeros(1, config.in_channels, config.image_height, config.image_width)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        registration = logging.getLogger("torch.onnx")
+        level = registration.level
+        registration.setLevel(logging.ERROR)
+        try:
+            model: ModelProto = export_qonnx(
+                net.eval(),
+                args=(example, torch.tensor(0)),
+                input_names=[IMAGE, TASK],
+                output_names=[FEATURES, *config.task_names],
+                dynamo=True,
+                optimize=True,
+            )
+        finally:
+            registration.setLevel(level)
+    model.graph.name = config.name
+    _tidy(model)
+    tasks = [{"name": t.name, "kind": t.kind, "classes": t.classes} for t in config.tasks]
+    model.metadata_props.add(key=TASKS_KEY, value=json.dumps(tasks))
+    return model
+
+
+def _tidy(model: ModelProto) -> None:
+    """Name nodes `module/operator` after its modules, weights likewise; drop the tracer's metadata."""
+    initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+    counts: Counter[str] = Counter()
+    renamed: dict[str, str] = {}
+    for node in model.graph.node:
+        scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "['']")
+        # The last scope is the traced operation; Brevitas' own submodules say nothing to a reader.
+        modules = [s for s in ast.literal_eval(scopes)[:-1] if not _BREVITAS_SCOPE.search(s)]
+        name = f"{modules[-1] if modules else ''}/{node.op_type}"
+        counts[name] += 1
+        node.name = name if counts[name] == 1 else f"{name}_{counts[name]}"
+        if node.op_type == "Quant" and node.input[0].startswith("slice_") and modules:
+            renamed[node.input[0]] = f"{modules[-1]}.weight"
+    taken = {name for node in model.graph.node for name in (*node.input, *node.output)}
+    for old, new in renamed.items():
+        if new != old and new not in taken:
+            initializers[old].name = new
+            for node in model.graph.node:
+                node.input[:] = [new if name == old else name for name in node.input]
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for tensor in model.graph.initializer:
+        del tensor.metadata_props[:]

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Float M³ViT + calibration images -> fake-quantized model, all per-channel activation scales folded in.
+
+A scale vector s between a producer and its readers becomes W diag(s) in the readers and 1 / s in the
+producer: in LayerNorm's gamma and beta, the rows of Q, K and V, the factors behind activations and P V.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from quant_models.network.layers import Mlp
+from quant_models.network.model import Block, M3ViT
+from quant_models.network.moe import Gate, MoeMlp
+from quant_models.quantization.clips import fit_clip, quantize_clipped
+from quant_models.quantization.fake_quant import QuantBlock, QuantM3ViT, QuantMlp
+from quant_models.quantization.fake_quant_moe import QuantMoeMlp
+from quant_models.quantization.gptq import Rounding, round_weights
+from quant_models.quantization.observe import MIN_EXPERT_TOKENS, Observer, Samples
+from quant_models.quantization.recipe import DEFAULT, Recipe
+from quant_models.quantization.scales import (
+    ALPHAS,
+    CLIPS,
+    ChannelScales,
+    channel_range,
+    quantize_weight,
+    scales_for,
+    search_query_key_scales,
+    search_scales,
+)
+
+RESIDUAL_HEADROOM = 1.25
+LOGIT_HEADROOM = 1.25
+INT16_MAX = 32767
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was chosen. scales: by tensor name. rounding: by layer, empty without GPTQ."""
+
+    scales: dict[str, ChannelScales] = field(default_factory=dict)
+    rounding: dict[str, Rounding] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """From where to where, and how."""
+
+    net: M3ViT
+    model: QuantM3ViT
+    seen: Observer
+    recipe: Recipe
+    report: Report
+
+    def ranges(self, peak: Tensor) -> Tensor:
+        """Ranges as the recipe looks at them: with one scale per tensor all channels are like the loudest."""
+        ranges = channel_range(peak.reshape(1, -1)).view_as(peak)
+        return ranges if self.recipe.scales == "channel" else ranges.amax().expand_as(ranges)
+
+    @property
+    def alphas(self) -> tuple[float, ...]:
+        return ALPHAS if self.recipe.scales == "channel" else (0.0,)
+
+    def search(
+        self,
+        name: str,
+        rows: Tensor,
+        peak: Tensor,
+        weight: Tensor,
+        quantize: Callable[[Tensor], Tensor] = quantize_weight,
+    ) -> Tensor:
+        """The scales of tensor `name`, given samples of it, its range and its readers' weights."""
+        clips = CLIPS if self.recipe.scales == "channel" else (1.0,)
+        found = search_scales(rows, weight, self.ranges(peak), self.alphas, clips, quantize)
+        self.report.scales[name] = found
+        return found.scales
+
+
+def power_of_two_scale(largest: float) -> float:
+    """The smallest power of two s with largest <= 32767 s."""
+    return 2.0 ** math.ceil(math.log2(max(largest, 1e-6) / INT16_MAX))
+
+
+@torch.no_grad()
+def fake_quantize(net: M3ViT, images: Tensor, recipe: Recipe = DEFAULT) -> tuple[QuantM3ViT, Report]:
+    """Calibrate `net` on `images` (B, C, H, W; pixels k/256); the fake-quantized model, to be evaluated."""
+    seen = Observer(net, images)
+    heads = {
+        task: float(seen[f"decoders.{task}.head"].peak.max()) * LOGIT_HEADROOM / INT16_MAX
+        for task in net.config.task_names
+    }
+    residual_scale = power_of_two_scale(seen.residual_max * RESIDUAL_HEADROOM)
+    model = QuantM3ViT(net.config, residual_scale, heads, recipe.expert_bits).eval()
+    c = _Fold(net, model, seen, recipe, Report())
+    _fold_embedding(c)
+    for layer, (block, quant) in enumerate(zip(net.backbone.layers, model.backbone.layers, strict=True)):
+        path = f"backbone.blocks.{layer}"
+        _fold_attention(c, block, quant, path)
+        if isinstance(block.mlp, MoeMlp):
+            _fold_moe(c, block, quant, path)
+        else:
+            _fold_mlp(c, block, quant, path)
+    _fold_heads(c)
+    if recipe.gptq:
+        c.report.rounding.update(round_weights(model, images))
+    return model, c.report
+
+
+def _flat(samples: Tensor) -> Tensor:
+    return samples.flatten(0, -2)
+
+
+def _set_norm(target: torch.nn.LayerNorm, weight: Tensor, bias: Tensor, s: Tensor) -> None:
+    target.weight.copy_(weight / s)
+    target.bias.copy_(bias / s)
+
+
+def _fold_embedding(c: _Fold) -> None:
+    net, model = c.net, c.model
+    proj = net.backbone.patch_embed.proj
+    mean = torch.tensor(net.config.pixel_mean)[:, None, None]
+    weight = proj.weight / torch.tensor(net.config.pixel_std)[:, None, None]
+    target = model.backbone.patch_embed
+    assert proj.bias is not None
+    assert target.bias is not None
+    target.weight.copy_(weight)
+    target.bias.copy_(proj.bias - (weight * mean).sum(dim=(1, 2, 3)))
+    position = net.backbone.pos_embed.clone()
+    position[:, 0] += net.backbone.cls_token[0]
+    model.backbone.position.copy_(position)
+
+
+def _fold_attention(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
+    attn, target = block.attn, quant.attn
+    heads, width = attn.n_heads, attn.head_dim
+    qkv = c.seen[f"{path}.attn.qkv"]
+    samples = qkv.rows.reshape(*qkv.rows.shape[:2], 3, heads, width)
+    ranges = torch.stack([c.ranges(peak) for peak in qkv.peak.view(3, heads, width)])
+    rows = torch.ones(3, heads, width)
+    for head in range(heads):
+        q, k = search_query_key_scales(
+            samples[..., 0, head, :], samples[..., 1, head, :], (ranges[0, head], ranges[1, head]), c.alphas
+        )
+        c.report.scales[f"{path}.attn.q{head}"] = q
+        c.report.scales[f"{path}.attn.k{head}"] = k
+        rows[0, head], rows[1, head] = q.scales, k.scales
+    rows[2] = scales_for(ranges[2], 1.0)
+    target.score_factor.mul_((rows[0] * rows[1])[:, :1, None])
+
+    norm = c.seen[f"{path}.norm1"]
+    s = c.search(f"{path}.norm1", norm.rows, norm.peak, attn.qkv.weight)
+    _set_norm(quant.norm1, block.norm1.weight, block.norm1.bias, s)
+    target.qkv.weight.copy_(attn.qkv.weight * s / rows.view(-1, 1))
+    target.qkv.bias.copy_(attn.qkv.bias / rows.view(-1))
+
+    out = c.seen[f"{path}.attn.proj"]
+    s = c.search(f"{path}.attn.out", out.rows, out.peak, attn.proj.weight)
+    target.value_factor.copy_((rows[2] / s.view(heads, width))[:, None, :])
+    target.proj.weight.copy_(attn.proj.weight * s)
+    target.proj.bias.copy_(attn.proj.bias)
+
+
+def _fold_mlp(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
+    mlp, target = block.mlp, quant.mlp
+    assert isinstance(mlp, Mlp)
+    assert isinstance(target, QuantMlp)
+    norm = c.seen[f"{path}.norm2"]
+    s = c.search(f"{path}.norm2", norm.rows, norm.peak, mlp.fc1.weight)
+    _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias, s)
+    target.fc1.weight.copy_(mlp.fc1.weight * s)
+    target.fc1.bias.copy_(mlp.fc1.bias)
+
+    hidden = c.seen[f"{path}.mlp.fc2"]
+    s = c.search(f"{path}.mlp.hidden", hidden.rows, hidden.peak, mlp.fc2.weight)
+    target.hidden_factor.copy_(1 / s)
+    target.fc2.weight.copy_(mlp.fc2.weight * s)
+    target.fc2.bias.copy_(mlp.fc2.bias)
+
+
+def _fold_moe(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
+    mlp, target = block.mlp, quant.mlp
+    assert isinstance(mlp, MoeMlp)
+    assert isinstance(target, QuantMoeMlp)
+    experts = mlp.experts
+    norm = c.seen[f"{path}.norm2"]
+    routers, bias = _routers(c.net, mlp)
+    first = _flat(experts.htoh4.weight)
+
+    def quantize_expert(weight: Tensor) -> Tensor:
+        bits = c.model.expert_bits
+        return quantize_weight(weight) if bits == 8 else quantize_clipped(weight, bits)
+
+    def quantize_readers(weight: Tensor) -> Tensor:
+        return torch.cat((quantize_expert(weight[: len(first)]), quantize_weight(weight[len(first) :])))
+
+    # Gates are few rows, but routing hangs on them: they count as much as all experts together.
+    gates = _flat(routers)
+    balance = (norm.rows @ first.T).norm() / (norm.rows @ gates.T).norm().clamp(min=1e-6)
+    readers = torch.cat((first, gates * balance))
+    s = c.search(f"{path}.norm2", norm.rows, norm.peak, readers, quantize_readers)
+    _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias, s)
+    target.gate.weight.copy_(gates * s)
+    target.gate_bias.copy_(bias)
+    target.htoh4.weight.copy_(first * s)
+    fit_clip(target.htoh4)
+    target.htoh4.bias.copy_(experts.htoh4.bias.flatten())
+
+    weights = []
+    for expert in range(mlp.n_experts):
+        hidden = c.seen[f"{path}.mlp.experts.h4toh.{expert}"]
+        if hidden.count < MIN_EXPERT_TOKENS:
+            hidden = Samples(len(norm.rows))
+            hidden.add(experts.activation(experts.htoh4(norm.rows, expert)))
+        weight = experts.h4toh.weight[expert]
+        s = c.search(f"{path}.mlp.hidden{expert}", hidden.rows, hidden.peak, weight, quantize_expert)
+        target.hidden_factor[expert] = 1 / s
+        weights.append(weight * s)
+    target.h4toh.weight.copy_(torch.cat(weights))
+    fit_clip(target.h4toh)
+    target.h4toh.bias.copy_(experts.h4toh.bias.flatten())
+
+
+def _routers(net: M3ViT, mlp: MoeMlp) -> tuple[Tensor, Tensor]:
+    """Router weights (gates, experts, d) and biases (tasks, experts); a task's embedding becomes a bias."""
+    tasks, d_model = len(net.config.tasks), net.config.d_model
+    if isinstance(mlp.gate, Gate):
+        shared = mlp.gate.w_gate.T
+        embeddings = [net.backbone.task_embedding(task) for task in range(tasks)]
+        bias = torch.stack([shared[:, d_model:] @ e for e in embeddings if e is not None])
+        return shared[None, :, :d_model], bias
+    assert isinstance(mlp.gate, torch.nn.ModuleList)
+    weights = [gate.w_gate.T for gate in mlp.gate if isinstance(gate, Gate)]
+    return torch.stack(weights), torch.zeros(tasks, mlp.n_experts)
+
+
+def _fold_heads(c: _Fold) -> None:
+    """The decoders' norms differ in gamma and beta only: these move into the heads; one norm serves all."""
+    names = c.net.config.task_names
+    xhat = torch.cat([c.seen[f"decoders.{task}.norm"].rows for task in names])
+    peak = torch.stack([c.seen[f"decoders.{task}.norm"].peak for task in names]).amax(dim=0)
+    decoders = [c.net.decoder(task) for task in names]
+    weights = [d.head.weight * d.norm.weight for d in decoders]
+    s = c.search("final_norm", xhat, peak, torch.cat(weights))
+    _set_norm(c.model.final_norm, torch.ones_like(s), torch.zeros_like(s), s)
+    for task, decoder, weight in zip(names, decoders, weights, strict=True):
+        target = c.model.decoder(task).head
+        target.weight.copy_(weight * s)
+        target.bias.copy_(decoder.head.bias + decoder.head.weight @ decoder.norm.bias)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of float weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+from quant_models.network.config import M3VIT_MICRO, M3VIT_TINY  # noqa: E402
+from quant_models.network.init import new_model  # noqa: E402
+from quant_models.network.model import M3ViT  # noqa: E402
+from quant_models.network.weights import (  # noqa: E402
+    WeightsError,
+    load_weights,
+    save_weights,
+    weights_config,
+    weights_provenance,
+)
+
+pytestmark = pytest.mark.models
+
+CONFIG = replace(M3VIT_MICRO, n_layers=2, pixel_mean=(0.1, 0.2, 0.3))
+
+
+@pytest.fixture(scope="module")
+def net() -> M3ViT:
+    return new_model(CONFIG)
+
+
+def test_weights_round_trip(net: M3ViT, tmp_path: Path) -> None:
+    save_weights(net, tmp_path / "a.safetensors", provenance="seed 0")
+    again = load_weights(tmp_path / "a.safetensors", CONFIG)
+    assert again.config == CONFIG == weights_config(tmp_path / "a.safetensors")
+    assert not again.training
+    assert weights_provenance(tmp_path / "a.safetensors") == "seed 0"
+    for name, value in net.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_half_precision_halves_the_file(net: M3ViT, tmp_path: Path) -> None:
+    save_weights(net, tmp_path / "a.safetensors")
+    save_weights(net, tmp_path / "b.safetensors", half=True)
+    sizes = [(tmp_path / name).stat().st_size for name in ("a.safetensors", "b.safetensors")]
+    assert sizes[1] < 0.6 * sizes[0]
+    again = load_weights(tmp_path / "b.safetensors").state_dict()
+    for name, value in net.state_dict().items():
+        assert again[name].dtype == torch.float32
+        assert torch.equal(again[name], value.half().float()), name
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])
+def test_values_that_are_not_finite_are_not_written(tmp_path: Path, value: float) -> None:
+    net = M3ViT(CONFIG)
+    with torch.no_grad():
+        net.backbone.pos_embed[0, 3, 5] = value
+    with pytest.raises(WeightsError, match=r"pos_embed hold values that are not finite torch.float16"):
+        save_weights(net, tmp_path / "a.safetensors", half=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_files_are_named(net: M3ViT, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(WeightsError, match=r"a\.safetensors does not exist"):
+        load_weights(path)
+    save_weights(net, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    with pytest.raises(WeightsError, match=r"a\.safetensors is truncated or no safetensors file"):
+        load_weights(path)
+    path.write_bytes(whole)
+    with pytest.raises(WeightsError, match=r"another architecture: .*n_layers = 2, expected 12"):
+        load_weights(path, M3VIT_TINY)
+    tensors = load_file(path)
+    save_file(tensors, path)
+    with pytest.raises(WeightsError, match=r"format is None, must be 'peritus-float-weights'"):
+        load_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"version": "9"}, "has version 9, this program reads 1"),
+        ({"config": "{}"}, "unreadable configuration: 'tasks'"),
+        ({"config": "["}, "unreadable configuration"),
+    ],
+)
+def test_wrong_metadata_is_named(net: M3ViT, tmp_path: Path, metadata: dict[str, str], message: str) -> None:
+    path = tmp_path / "a.safetensors"
+    known = {"format": "peritus-float-weights", "version": "1"}
+    save_file({"x": torch.zeros(1)}, path, metadata={**known, **metadata})
+    with pytest.raises(WeightsError, match=message):
+        load_weights(path)
+
+
+def test_tensors_must_fit_the_configuration(net: M3ViT, tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    path = tmp_path / "a.safetensors"
+    save_weights(net, path)
+    with safe_open(str(path), "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    tensors["extra"] = tensors.pop("backbone.cls_token")
+    tensors["backbone.pos_embed"] = torch.zeros(1, 3, 64)
+    save_file(tensors, path, metadata=metadata)
+    found = r"1 missing: backbone.cls_token; 1 unexpected: extra; 1 of another shape: backbone.pos_embed is"
+    with pytest.raises(WeightsError, match=rf"{found} \(1, 3, 64\), expected \(1, 9, 64\)"):
+        load_weights(path)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quantize` end to end, on random and on real weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from peritus.ir import QuantModel, execute  # noqa: E402
+from quant_models.checkpoints import Hints, load_checkpoint  # noqa: E402
+from quant_models.checkpoints.edge_moe import photo, transformed_copies  # noqa: E402
+from quant_models.network.config import M3VIT_MICRO, M3VIT_TINY, ConfigError  # noqa: E402
+from quant_models.network.init import new_model, procedural_images  # noqa: E402
+from quant_models.network.model import M3ViT  # noqa: E402
+from quant_models.quantization.quantize import quantize, to_uint8  # noqa: E402
+from quant_models.quantization.scales import snr_db  # noqa: E402
+
+pytestmark = pytest.mark.models
+
+
+def feature_snr(net: M3ViT, model: QuantModel, image: Any, task: str) -> float:
+    """SNR in dB of the integer model's residual stream against the float network's."""
+    with torch.no_grad():
+        expected = net.features(image, task)[0]
+    found = execute(model.graph, to_uint8(image)[0], task).features * model.graph.residual_scale
+    return snr_db(expected, torch.from_numpy(found))
+
+
+@pytest.fixture(scope="module")
+def micro() -> tuple[M3ViT, QuantModel]:
+    net = new_model(M3VIT_MICRO)
+    return net, quantize(net, to_uint8(procedural_images(M3VIT_MICRO, 4, seed=1)), "untrained, seed 0")
+
+
+def test_quantized_network_follows_the_float_one(micro: tuple[M3ViT, QuantModel]) -> None:
+    net, model = micro
+    assert model.untrained
+    for seed in range(3):
+        for task in net.config.task_names:
+            assert feature_snr(net, model, procedural_images(M3VIT_MICRO, 1, seed=100 + seed), task) > 20
+
+
+def test_model_file_round_trip(micro: tuple[M3ViT, QuantModel], tmp_path: Path) -> None:
+    _, model = micro
+    file = tmp_path / "micro.safetensors"
+    model.save(file)
+    image = to_uint8(procedural_images(M3VIT_MICRO, 1, seed=7))[0]
+    first, second = (execute(m.graph, image, "semseg") for m in (model, QuantModel.load(file)))
+    assert np.array_equal(first.output, second.output)
+    assert np.array_equal(first.features, second.features)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((1, 32, 64, 3), np.float32), "images are float32, expected uint8"),
+        (np.zeros((0, 32, 64, 3), np.uint8), r"shape \(0, 3, 32, 64\)"),
+        (np.zeros((1, 32, 32, 3), np.uint8), r"shape \(1, 3, 32, 32\), expected"),
+        (torch.zeros(1, 1, 32, 64), r"shape \(1, 1, 32, 64\), expected"),
+    ],
+)
+def test_wrong_calibration_images(images: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        quantize(new_model(M3VIT_MICRO), images)
+
+
+def test_pixel_normalization_is_folded() -> None:
+    """A network with mean and std is quantized like the same network without, weights adapted."""
+    from dataclasses import replace
+
+    config = replace(M3VIT_MICRO, n_layers=1, pixel_mean=(0.48, 0.45, 0.4), pixel_std=(0.23, 0.22, 0.25))
+    net = new_model(config)
+    model = quantize(net, procedural_images(config, 4, seed=1))
+    assert feature_snr(net, model, procedural_images(config, 1, seed=9), "depth") > 30
+
+
+def test_real_weights_reach_40_db_after_layer_0(m3vit_data: Path) -> None:
+    """Calibrated on five transformed copies of the photo, tested on the photo itself."""
+    net = load_checkpoint(m3vit_data, M3VIT_TINY, Hints(layers=1)).net
+    image = photo(m3vit_data)
+    model = quantize(net, transformed_copies(image), "trained embedding and layer 0")
+    snr = feature_snr(net, model, image, "semseg")
+    print(f"SNR of the integer residual stream after layer 0: {snr:.1f} dB")
+    assert snr >= 40.0

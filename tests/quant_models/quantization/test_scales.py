@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scale search finds what it promises, and folding scales leaves the network's function alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from quant_models.quantization.scales import (  # noqa: E402
+    ALPHAS,
+    INT8_MAX,
+    channel_range,
+    quantize_activation,
+    quantize_weight,
+    scales_for,
+    search_query_key_scales,
+    search_scales,
+    snr_db,
+)
+
+pytestmark = pytest.mark.models
+
+
+def _samples(seed: int = 0) -> tuple[Any, Any]:
+    """Tokens whose channels differ in loudness by two orders of magnitude, and weights for them."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(400, 48, generator=generator) * torch.logspace(-1, 1, 48)
+    return x, torch.randn(96, 48, generator=generator) * torch.logspace(0, -1, 48)
+
+
+def test_scales_use_the_whole_grid_and_never_clip() -> None:
+    ranges = channel_range(_samples()[0])
+    for alpha in ALPHAS:
+        assert float((ranges / scales_for(ranges, alpha)).max()) == pytest.approx(INT8_MAX, rel=1e-5)
+    assert float(scales_for(ranges, 0.0).std()) == 0.0
+    assert torch.allclose(ranges / scales_for(ranges, 1.0), torch.full_like(ranges, INT8_MAX))
+
+
+def test_search_is_at_least_as_good_as_every_single_choice() -> None:
+    x, weight = _samples()
+    found = search_scales(x, weight)
+    for alpha in ALPHAS:
+        s = scales_for(channel_range(x), alpha)
+        assert found.snr_db >= snr_db(
+            x @ weight.T, quantize_activation(x / s) @ quantize_weight(weight * s).T
+        )
+    assert 0 < found.alpha < 1
+    held_out = _samples(seed=1)[0] @ weight.T
+    product = (
+        quantize_activation(_samples(seed=1)[0] / found.scales) @ quantize_weight(weight * found.scales).T
+    )
+    assert snr_db(held_out, product) > 35
+
+
+def test_query_and_key_scales_have_a_constant_product() -> None:
+    x, _ = _samples()
+    q, k = x.view(4, 100, 48), x.flip(-1).view(4, 100, 48)
+    s_q, s_k = search_query_key_scales(q, k)
+    product = s_q.scales * s_k.scales
+    assert torch.allclose(product, product[0].expand_as(product), rtol=1e-5)
+    assert s_q.snr_db > 35
+    assert float((q / s_q.scales).abs().max()) <= INT8_MAX * 1.0001
+
+
+def test_silent_channels_get_finite_scales() -> None:
+    x, weight = _samples()
+    x[:, 5] = 0
+    assert bool(torch.isfinite(search_scales(x, weight).scales).all())
+    assert bool((search_scales(x * 0, weight).scales > 0).all())
+
+
+@pytest.mark.parametrize("gate", ["multi_gate", "task_conditioned"])
+def test_folding_alone_changes_nothing(chain: Callable[..., Any], image: Any, gate: str) -> None:
+    """With every quantizer switched off, it computes what the float network computes."""
+    from brevitas.graph.calibrate import quantization_status_manager
+
+    built = chain(gate)
+    off = quantization_status_manager(built.model, disable_act_quant=True, disable_weight_quant=True)
+    with torch.no_grad(), off:
+        for index, task in enumerate(built.net.config.task_names):
+            features, *maps = built.model(image, torch.tensor(index))
+            assert snr_db(built.net.features(image, task), features) > 90
+            assert snr_db(built.net(image, task), maps[index]) > 90
