@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from peritus.arch.config import RESIDUAL_BITS, HwConfig
 from peritus.arch.isa import Opcode
 from peritus.bundle import Bundle
-from peritus.runtime.driver.errors import DeviceError
+from peritus.runtime.errors import DeviceError
 from peritus.runtime.iss import MemoryName, Trace, WriteRecord
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.device import RtlDevice
 from peritus.runtime.rtl.simulation import Simulation, WriteRecords
 
@@ -84,7 +84,7 @@ def locate(
     Raises:
         DeviceError: the device failed, and agreed with the reference until then.
     """
-    reference, trace = ReferenceDevice(hw), Trace()
+    reference, trace = IssDevice(hw), Trace()
     reference.load(bundle)
     expected = reference.run_traced(image, task=task, features=features, trace=trace)
     with RtlDevice(hw, **rtl_options) as device:

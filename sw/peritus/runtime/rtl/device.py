@@ -13,10 +13,10 @@ from peritus.bundle import Bundle
 from peritus.eda.sources import TOP, design_files, waivers
 from peritus.eda.verilator.build import BuildProgress
 from peritus.resources import resource
-from peritus.runtime.device import NotLoaded
 from peritus.runtime.driver.device import DrivenDevice
 from peritus.runtime.driver.platform import BUFFER_ALIGNMENT, Limit
 from peritus.runtime.driver.runner import FRAME_BUFFERS
+from peritus.runtime.errors import NotLoaded
 from peritus.runtime.rtl.platform import MEMORY_BASE, RtlPlatform
 from peritus.runtime.rtl.simulation import DdrParameters, ProtocolError, Simulation, build_simulation
 
@@ -37,10 +37,9 @@ def build_rtl(
     as_synthesized: what synthesis for UltraScale+ makes of it: multipliers are models of DSP48E2 slices, not
     their behaviour, and pipelines load always (ALWAYS_LOAD in rtl/compute/peritus_pipeline_pkg.sv).
     """
-    trace = [resource("sim/peritus_write_monitor.sv"), resource("sim/trace_bind.sv")]
     return build_simulation(
         TOP,
-        [*design_files(TOP, hw, [resource("sim/models")]), *trace, waivers()],
+        [*design_files(TOP, hw, [resource("sim/models")]), resource("sim/trace_bind.sv"), waivers()],
         parameters={"Dsp48e2": int(as_synthesized)},
         defines={"ALWAYS_LOAD": 1} if as_synthesized else {},
         waves=waves,
