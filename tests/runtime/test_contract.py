@@ -101,12 +101,17 @@ def test_a_batch_is_checked_before_it_runs(device: Device) -> None:
 
 
 def test_a_stream_ends_with_the_shorter_and_takes_images_as_there_is_room(device: Device) -> None:
-    asked = itertools.count()
-    images = (IMAGE for _ in asked)
-    for done, result in enumerate(device.stream(images, ["first", "second"] * 3)):
+    taken: list[NDArray[np.uint8]] = []
+
+    def camera() -> Images:
+        while True:
+            taken.append(IMAGE)
+            yield IMAGE
+
+    for done, result in enumerate(device.stream(camera(), ["first", "second"] * 3)):
         assert result.task.name == ("first", "second")[done % 2]
-        taken = int(repr(asked)[6:-1])
-        assert taken == min(done + IN_FLIGHT, 6)
+        # Fewer where several jobs finished before the host looked.
+        assert done < len(taken) <= min(done + IN_FLIGHT, 6)
     assert done == 5
     assert len(list(device.stream([IMAGE] * 2, itertools.repeat("first")))) == 2
 
