@@ -64,12 +64,12 @@ def compile(model: QuantModel, *, hw: str | HwConfig) -> Bundle:  # noqa: A001 (
 def open_device(name: str, *, hw: str | HwConfig, **options: Any) -> Device:
     """A device to be used as a context manager; see peritus.runtime.Device.
 
-    name: "reference", "rtl", "pynq" or "ulx3s" (a board), "pynq-sim" or "ulx3s-sim" (its driver on the
-    simulated RTL). options: of the device, for example ddr, limit, waves of RtlDevice, bitstream of
-    PynqDevice, port of UartDevice.
+    name: of a device of peritus.devices, for example "iss" or "rtl"; docs/driver.md lists them.
+    options: of the device.
 
     Raises:
-        UnknownDeviceError, ConfigError: no such device or hardware. BoardError: no PYNQ, board or bitstream.
+        UnknownDeviceError, DeviceOptionError, ConfigError: no such device, option or hardware.
+        BoardError: no PYNQ, board or bitstream.
     """
     from peritus.runtime import open_device as open_named
 

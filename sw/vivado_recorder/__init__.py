@@ -7,11 +7,12 @@ The script runs in a real Tcl interpreter. commands.toml lists the Vivado comman
 options as documented; catalog.toml the IP, parts, boards and properties. Anything else is a failure, and so
 are missing files, pins and interfaces that do not exist or stay open, different clocks, clocks that no PLL
 makes, and segments without an address. Constraint files run in an interpreter of their own; Verilator, where
-it is installed, elaborates the HDL of the IP. It shows that the script is well formed and its design whole;
+it is given, elaborates the HDL of the IP. It shows that the script is well formed and its design whole;
 not that Vivado accepts it.
 """
 
-from vivado_recorder.errors import ScriptError
+from vivado_recorder.errors import RecorderError, ScriptError, TclMissing
+from vivado_recorder.hdl import Verilator
 from vivado_recorder.recorder import Recording, record
 
-__all__ = ["Recording", "ScriptError", "record"]
+__all__ = ["RecorderError", "Recording", "ScriptError", "TclMissing", "Verilator", "record"]

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 
-from peritus.arch.pl_clock import ClockError, divisor_for
 from vivado_recorder.errors import ScriptError
 from vivado_recorder.model import Model, Thing
 
@@ -160,14 +161,29 @@ def _clocks(model: Model) -> list[str]:
         if board is None:
             problems.append(f"clock of {cell.name}: the project has no board_part to take the reference of")
             continue
-        pll_mhz = board["reference_mhz"] * cell.spec["pl_clock"]["multiplier"]
         try:
-            actual = pll_mhz / divisor_for(float(cell.properties[parameter]), pll_mhz)
-        except ClockError as error:
+            actual = _divided(
+                float(cell.properties[parameter]), board["reference_mhz"], cell.spec["pl_clock"]
+            )
+        except ScriptError as error:
             problems.append(f"clock of {cell.name}: {error}")
             continue
         cell.properties[parameter.replace("freqmhz", "act_freqmhz")] = f"{actual:.6f}"
     return problems
+
+
+def _divided(mhz: float, reference_mhz: float, rule: Mapping[str, Any]) -> float:
+    """The fastest clock in MHz, not above `mhz`, that the PLL gives divided by a whole number."""
+    pll_mhz: float = reference_mhz * rule["multiplier"]
+    fastest, slowest = (int(limit) for limit in rule["divisors"])
+    divisor = ceil(pll_mhz / mhz) if mhz > 0 else slowest + 1
+    if not fastest <= divisor <= slowest or pll_mhz / divisor < mhz * (1 - rule["tolerance"]):
+        near = sorted({min(max(n, fastest), slowest) for n in (divisor - 1, divisor)}, reverse=True)
+        raise ScriptError(
+            f"{mhz:g} MHz is not what the PLL, {pll_mhz:.0f} MHz, gives divided by {fastest} to {slowest}; "
+            f"nearest: {' and '.join(f'{pll_mhz / n:.3f}' for n in near)} MHz"
+        )
+    return pll_mhz / divisor
 
 
 def _interfaces(model: Model) -> list[str]:

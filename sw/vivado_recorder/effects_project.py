@@ -188,7 +188,9 @@ def package_project(model: Model, call: Call) -> Result:
         for port, _, _ in entry.signals.values():
             model.add(Thing("port", port, (model.core.handle,), {"name": port}))
     sources = [Path(thing.name) for thing in model.of("file", parent="fileset:sources_1")]
-    model.elaborated = hdl.elaborate(top, sources)
+    if model.verilator is not None:
+        hdl.elaborate(top, sources, model.verilator)
+        model.elaborated = True
     return None
 
 

@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the recorder says when a script is wrong."""
-
-from peritus.eda.errors import ToolchainError
+"""What the recorder says."""
 
 
-class ScriptError(ToolchainError):
+class RecorderError(Exception):
+    """Root of the errors of this package."""
+
+
+class ScriptError(RecorderError):
     """A script uses a command as its documentation does not allow, or its design is not whole; names both."""
+
+
+class TclMissing(RecorderError):
+    """This Python has no Tcl."""

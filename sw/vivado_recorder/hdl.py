@@ -7,37 +7,46 @@ import functools
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from peritus.eda.errors import ToolNotFound
-from peritus.eda.verilator.install import verilator_command, verilator_environment
-from peritus.resources import resource
 from vivado_recorder.errors import ScriptError
 
 TIMEOUT_S = 300
 
 
-def elaborate(top: str, sources: Sequence[Path]) -> bool:
-    """False if there is no Verilator.
+@dataclass(frozen=True)
+class Verilator:
+    """How to run Verilator.
+
+    command: the program. environment: name, value, all of it. models: sources of the cells of the device.
+    """
+
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    models: tuple[Path, ...] = ()
+
+
+def elaborate(top: str, sources: Sequence[Path], verilator: Verilator) -> None:
+    """Elaborate the sources.
 
     Raises:
         ScriptError: the sources do not elaborate, or Verilator warns of the file of `top`: its ports do not
-            fit what is below. Warnings of other files are the business of `make lint`.
+            fit what is below. Warnings of other files are a linter's business.
     """
-    models = sorted(resource("sim/models").glob("*.sv"))  # of the cells of the device
-    texts = tuple((path.name, path.read_text()) for path in [*models, *sources])
-    try:
-        message = _messages(top, texts)
-    except ToolNotFound:
-        return False
-    if message:
+    texts = tuple((path.name, path.read_text()) for path in [*verilator.models, *sources])
+    if message := _messages(top, texts, verilator.command, verilator.environment):
         raise ScriptError(f"Verilator does not elaborate {top}:\n{message}")
-    return True
 
 
 @functools.lru_cache(maxsize=8)
-def _messages(top: str, texts: tuple[tuple[str, str], ...]) -> str:
-    command = [*verilator_command(), "--lint-only", "-Wall", "--no-timing", "--quiet", "-Wno-fatal"]
+def _messages(
+    top: str,
+    texts: tuple[tuple[str, str], ...],
+    program: tuple[str, ...],
+    environment: tuple[tuple[str, str], ...],
+) -> str:
+    command = [*program, "--lint-only", "-Wall", "--no-timing", "--quiet", "-Wno-fatal"]
     # An empty pin is what an unused output is meant to have.
     command += ["-Wno-PINCONNECTEMPTY", "--top-module", top, *(name for name, _ in texts)]
     with tempfile.TemporaryDirectory() as folder:
@@ -47,7 +56,7 @@ def _messages(top: str, texts: tuple[tuple[str, str], ...]) -> str:
             run = subprocess.run(
                 command,
                 cwd=folder,
-                env=verilator_environment(),
+                env=dict(environment),
                 capture_output=True,
                 text=True,
                 timeout=TIMEOUT_S,

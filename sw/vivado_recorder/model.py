@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vivado_recorder.errors import ScriptError
+from vivado_recorder.hdl import Verilator
 
 
 @dataclass
@@ -58,8 +59,11 @@ class Design:
 class Model:
     """All state, and how objects are found."""
 
-    def __init__(self, catalog: Path, split: Callable[[str], Sequence[str]]) -> None:
+    def __init__(
+        self, catalog: Path, split: Callable[[str], Sequence[str]], verilator: Verilator | None = None
+    ) -> None:
         self.split = split  # a Tcl list into its words
+        self.verilator = verilator
         self.catalog: dict[str, Any] = tomllib.loads(catalog.read_text())
         self.ips: dict[str, Mapping[str, Any]] = dict(self.catalog["ip"])
         self.things: dict[str, Thing] = {}

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peritus.eda.errors import ToolNotFound
 from vivado_recorder.effects import EFFECTS
-from vivado_recorder.errors import ScriptError
+from vivado_recorder.errors import ScriptError, TclMissing
+from vivado_recorder.hdl import Verilator
 from vivado_recorder.model import Design, Model
 from vivado_recorder.table import Call, load_table, parse
 
@@ -32,10 +32,10 @@ class Recording:
 
 
 class _Recorder:
-    def __init__(self, interpreter: Any) -> None:
+    def __init__(self, interpreter: Any, verilator: Verilator | None) -> None:
         self.interpreter = interpreter
         self.table = load_table(HERE / "commands.toml")
-        self.model = Model(HERE / "catalog.toml", interpreter.splitlist)
+        self.model = Model(HERE / "catalog.toml", interpreter.splitlist, verilator)
         self.calls: list[Call] = []
         self.failures: list[str] = []
 
@@ -99,20 +99,22 @@ class _Recorder:
             target.write_text("recorded, not run\n")
 
 
-def record(script: Path, *, timeout_s: int = TIMEOUT_S) -> Recording:
+def record(script: Path, *, verilator: Verilator | None = None, timeout_s: int = TIMEOUT_S) -> Recording:
     """Run `script`; files that Vivado would write are made, each with a line saying that it is not real.
+
+    verilator: elaborates the HDL of the packaged IP; None: that is left out, `model.elaborated` is False.
 
     Raises:
         ScriptError: the script is wrong, by the table, by Tcl, or takes longer than `timeout_s`.
-        ToolNotFound: this Python has no Tcl.
+        TclMissing: this Python has no Tcl.
     """
     try:
         import tkinter
 
         interpreter: Any = tkinter.Tcl()
     except ImportError as error:
-        raise ToolNotFound(f"Python's tkinter is missing (Debian: python3-tk): {error}") from error
-    recorder = _Recorder(interpreter)
+        raise TclMissing(f"Python's tkinter is missing (Debian: python3-tk): {error}") from error
+    recorder = _Recorder(interpreter, verilator)
     interpreter.createcommand("recorder_call", recorder.call)
     interpreter.eval("""
         proc recorder_proxy {args} {

@@ -25,7 +25,7 @@ from peritus.ir import ModelFileError
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.runtime import Result
 from peritus.runtime.device import Perf
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.iss.device import IssDevice
 
 DIMS = Dims(layers=2)
 
@@ -116,7 +116,7 @@ def test_run_writes_what_it_says(files: dict[str, Path], tmp_path: Path) -> None
         *("ddr_bytes_read", "ddr_bytes_written", "sim_seconds", "bit_exact", "outputs"),
     }
     assert wanted <= set(record)
-    assert record["hw"] == "nano" and record["task"] == "task0" and record["device"] == "reference"
+    assert record["hw"] == "nano" and record["task"] == "task0" and record["device"] == "iss"
     assert record["cycles"] is None and record["bit_exact"] is None  # no clock; nothing to compare with
     assert record["ddr_bytes_written"] == 8 * 16 * 8 * 2 + 9 * 64 * 2
     written = record["outputs"]["task0"]["files"]
@@ -190,7 +190,7 @@ def test_demo_on_the_reference(tmp_path: Path) -> None:
         assert picture.shape == (32, 64, 3) and picture.std() > 5
 
 
-class WrongDevice(ReferenceDevice):
+class WrongDevice(IssDevice):
     """Claims to be another device and returns one wrong integer."""
 
     name = "wrong"
@@ -207,7 +207,7 @@ def test_check_finds_one_wrong_integer(
     files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("peritus.cli.common.open_device", lambda name, hw: WrongDevice(hw))
-    arguments = ["--image", files["photo.png"], "--task", "task0", "--device", "wrong", "--check"]
+    arguments = ["--image", files["photo.png"], "--task", "task0", "--device", "iss", "--check"]
     result = invoke("run", files["small.bundle"], *arguments, "--json", tmp_path / "r.json", expect=1)
     assert "task task0 on wrong is not bit-exact" in result.stderr
     record = json.loads((tmp_path / "r.json").read_text())

@@ -14,7 +14,7 @@ from peritus.bundle import Bundle
 from peritus.compiler import compile_model
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.runtime.device import Result
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.serial.client import Patience
 from peritus.runtime.serial.transport import Transport
 from peritus.runtime.virtual.ulx3s import UartSimDevice
@@ -72,7 +72,7 @@ def small_image() -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="session")
 def expected(small: Bundle, small_image: NDArray[np.uint8]) -> Result:
-    with ReferenceDevice(NANO) as reference:
+    with IssDevice(NANO) as reference:
         reference.load(small)
         return reference.run(small_image, task="task0", features=True)
 

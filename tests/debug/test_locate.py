@@ -17,7 +17,7 @@ from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.runtime.driver.errors import DeviceTimeout
 from peritus.runtime.driver.platform import Limit
 from peritus.runtime.iss import Trace
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.device import RtlDevice
 from peritus.runtime.rtl.simulation import WriteRecords
 
@@ -46,7 +46,7 @@ class Frame:
 @pytest.fixture(scope="module")
 def frame() -> Frame:
     bundle, trace = compile_model(random_model(DIMS), HW), Trace()
-    reference = ReferenceDevice(HW)
+    reference = IssDevice(HW)
     reference.load(bundle)
     reference.run_traced(IMAGE, task="task0", features=True, trace=trace)
     with RtlDevice(HW, limit=LIMIT, assertions=True) as device:
@@ -118,7 +118,7 @@ def test_the_earliest_instruction_is_named(frame: Frame) -> None:
     words = frame.bundle.instructions[index].n_tiles
     token, channel = 1, HW.pn * words // 2 + 3
     weights[segment.offset * HW.stripe_bytes + (token * words * HW.pn + channel) * 2] ^= 0x40
-    trace, reference = Trace(), ReferenceDevice(HW)
+    trace, reference = Trace(), IssDevice(HW)
     reference.load(replace(frame.bundle, weights=weights))
     reference.run_traced(IMAGE, task="task0", features=True, trace=trace)
     found = first_difference(trace, frame.written, frame.bundle, HW)

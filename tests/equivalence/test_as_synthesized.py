@@ -11,7 +11,7 @@ from peritus.arch.config import load_config
 from peritus.compiler import compile_model
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.report import same_result
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.device import RtlDevice
 
 pytestmark = pytest.mark.sim
@@ -23,7 +23,7 @@ def test_whole_models_as_synthesized() -> None:
         for dims in (Dims(layers=2), replace(Dims(layers=2), d=72, heads=3, hidden=88, routing="skewed")):
             bundle = compile_model(random_model(dims), NANO)
             image = random_image(dims)
-            with ReferenceDevice(NANO) as reference:
+            with IssDevice(NANO) as reference:
                 reference.load(bundle)
                 slices.load(bundle)
                 behaviour.load(bundle)

@@ -18,7 +18,7 @@ from peritus.ir.random_model import Dims, RoutingPattern, random_image, random_m
 from peritus.runtime import open_device
 from peritus.runtime.iss import Trace
 from peritus.runtime.iss.counts import check_counts
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.iss.memories import ProgramError
 from tests.common.bad_counts import SMALLEST, bad_counts, limits
 
@@ -32,7 +32,7 @@ TINY = Dims(
 def assert_equal(model: ir.QuantModel, dims: Dims, hw: HwConfig, seeds: tuple[int, ...] = (0,)) -> Bundle:
     """Outputs and features of every task, after a round trip of the bundle through its file format."""
     bundle = Bundle.from_bytes(compile_model(model, hw).to_bytes())
-    with ReferenceDevice(hw) as device:
+    with IssDevice(hw) as device:
         device.load(bundle)
         for seed in seeds:
             image = random_image(dims, seed)
@@ -178,7 +178,7 @@ def test_trace_rebuilds_the_memories() -> None:
     model, hw = random_model(MICRO), load_config("nano")
     bundle = compile_model(model, hw)
     trace = Trace()
-    with ReferenceDevice(hw) as device:
+    with IssDevice(hw) as device:
         device.load(bundle)
         image = random_image(MICRO)
         result = device.run_traced(image, task="task0", features=True, trace=trace)
@@ -217,7 +217,7 @@ def test_a_bad_count_names_its_instruction() -> None:
     index = next(i for i, x in enumerate(bundle.instructions) if x.opcode is Opcode.LAYERNORM)
     instructions = list(bundle.instructions)
     instructions[index] = replace(instructions[index], tokens=0)
-    with ReferenceDevice(load_config("nano")) as device:
+    with IssDevice(load_config("nano")) as device:
         device.load(replace(bundle, instructions=tuple(instructions)))
         with pytest.raises(ProgramError, match=rf"instruction {index}.*LAYERNORM: tokens 0, must be 1"):
             device.run(random_image(MICRO), task="task0")

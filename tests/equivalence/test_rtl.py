@@ -22,7 +22,7 @@ from peritus.compiler import compile_model
 from peritus.debug.locate import locate
 from peritus.ir.random_model import Dims, RoutingPattern, random_image, random_model
 from peritus.report import same_result
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.device import RtlDevice
 from peritus.runtime.rtl.simulation import DdrParameters
 from quant_models.data.scenes import SPLITS, generate
@@ -56,7 +56,7 @@ def assert_equal(
     device.load(bundle)
     jobs = [(image, task.name) for image in images for task in bundle.tasks]
     results = device.run_batch([i for i, _ in jobs], [t for _, t in jobs], features=features)
-    with ReferenceDevice(device.hw) as reference:
+    with IssDevice(device.hw) as reference:
         reference.load(bundle)
         for (image, task), result in zip(jobs, results, strict=True):
             if not same_result(result, reference.run(image, task=task, features=features)):
@@ -130,7 +130,7 @@ def test_without_waiting_the_smallest_model_is_wrong(nano: RtlDevice) -> None:
     bundle = compile_model(random_model(dims), NANO)
     hasty = tuple(replace(i, sync=0, wait_stream=0) for i in bundle.instructions)
     image = random_image(dims)
-    with ReferenceDevice(NANO) as reference:
+    with IssDevice(NANO) as reference:
         reference.load(bundle)
         expected = reference.run(image, task="task0", features=True)
     nano.load(replace(bundle, instructions=hasty))

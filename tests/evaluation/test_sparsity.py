@@ -19,7 +19,7 @@ from peritus.compiler import compile_model
 from peritus.evaluation.sparsity import job_cost, measure
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.reference import Routing
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.iss.device import IssDevice
 
 NANO = load_config("nano")
 SKEWED = Dims(layers=4, routing="idle")
@@ -35,7 +35,7 @@ def routing(model: ir.QuantModel, dims: Dims, task: str) -> dict[str, np.ndarray
 def test_bytes_are_those_of_the_device(dims: Dims, hw: HwConfig) -> None:
     model = random_model(dims)
     bundle = compile_model(model, hw)
-    with ReferenceDevice(hw) as device:
+    with IssDevice(hw) as device:
         device.load(bundle)
         for index, task in enumerate(bundle.tasks):
             perf = device.run(random_image(dims), task=task.name).perf

@@ -11,6 +11,7 @@ import pytest
 from peritus.arch.config import config_names
 from peritus.arch.isa import Opcode
 from peritus.arch.units import UNITS, Unit
+from peritus.devices import BUILT_IN, DeviceSpec
 from peritus.eda.board import board_names
 from peritus.ir.ops import OPS
 from peritus.reference import ACTIVATIONS
@@ -68,6 +69,11 @@ def of_unit(unit: Unit) -> dict[str, str]:
     return named(unit.name, module=module, bench=bench, page=page, file=file, function=function)
 
 
+def of_device(spec: DeviceSpec) -> dict[str, str]:
+    module, _, name = spec.target.partition(":")
+    return {**named(spec.name), "module": module.replace(".", "/"), "class": name}
+
+
 ENTRIES: dict[str, list[dict[str, str]]] = {
     "Hardware configuration": [named(name) for name in config_names()],
     "Function unit": [of_unit(unit) for unit in UNITS if unit.reference],
@@ -75,6 +81,7 @@ ENTRIES: dict[str, list[dict[str, str]]] = {
     "Graph operation": [named(name) for name in OPS],
     "Instruction": [named(opcode.name) for opcode in Opcode],
     "Board": [named(name) for name in board_names()],
+    "Device": [of_device(spec) for spec in BUILT_IN],
 }
 
 

@@ -19,6 +19,7 @@ LAYERS = (
     ("boards",),
     ("report", "evaluation", "debug"),
     ("runtime",),
+    ("devices",),
     ("eda",),
     ("codegen",),
     ("compiler", "frontends"),
@@ -109,6 +110,42 @@ def test_rooms_of_quant_models_go_down(repository: Path) -> None:
             if elsewhere and (room == "__init__.py" or height[parts[1]] >= height[room]):
                 wrong.append(f"{module.relative_to(repository)}:{line}: {room} imports {name}")
     assert not wrong, "\n".join(wrong)
+
+
+# Inside runtime, from the top down. peritus.devices names the classes of all and imports none.
+RUNTIME_ROOMS = (
+    ("virtual",),
+    ("iss", "pynq", "rtl", "serial"),
+    ("driver",),
+    ("base",),
+    ("device", "buffers"),
+    ("errors",),
+)
+
+
+def test_a_device_knows_what_is_below_it(repository: Path) -> None:
+    height = {room: -row for row, rooms in enumerate(RUNTIME_ROOMS) for room in rooms}
+    folder = repository / "sw" / "peritus" / "runtime"
+    wrong, seen = [], set()
+    for module in sorted(folder.rglob("*.py")):
+        room = module.relative_to(folder).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        seen.add(room)
+        for line, name in imports(ast.parse(module.read_text())):
+            parts = name.split(".")
+            if parts[:2] != ["peritus", "runtime"] or parts[2:3] == [room]:
+                continue
+            if len(parts) < 3 or height[parts[2]] >= height[room]:
+                wrong.append(f"{module.relative_to(folder)}:{line}: {room} imports {name}")
+    assert seen == set(height)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_vivado_recorder_stands_alone(repository: Path) -> None:
+    found = sorted((repository / "sw" / "vivado_recorder").glob("*.py"))
+    names = {name.split(".")[0] for path in found for _, name in imports(ast.parse(path.read_text()))}
+    assert found and names <= set(sys.stdlib_module_names) | {"vivado_recorder"}
 
 
 def circle(graph: Mapping[str, set[str]]) -> list[str]:

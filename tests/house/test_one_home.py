@@ -53,6 +53,13 @@ CONCEPTS = (
         r"\bGELU_SCALE\b\s*(?::[^=]*)?=[^=]",
         "GELU_SCALE = 2.0**-8",
     ),
+    # A list of names, or a choice by name.
+    Concept(
+        "device name",
+        ("sw/peritus/devices.py",),
+        r"""["'](?:iss|reference)["'],\s*["']rtl["'],|(?:name|device) == ["']pynq-sim["']""",
+        'DEVICES = ("reference", "rtl", "pynq")',
+    ),
     Concept(
         "unit latency",
         ("sw/peritus/arch/units.py",),

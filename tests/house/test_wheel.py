@@ -57,3 +57,9 @@ def test_hardware_sources_are_complete(repository: Path, unpacked: Path) -> None
 def test_models_travel_but_not_the_weights_of_the_study(unpacked: Path) -> None:
     found = {path.name for path in unpacked.rglob("*.safetensors")}
     assert found == {"m3vit_micro.safetensors", "m3vit_tiny.safetensors"}
+
+
+def test_the_vivado_recorder_stays_at_home(repository: Path, unpacked: Path) -> None:
+    """It checks scripts where they are developed; a board has no use for it."""
+    assert (repository / "sw" / "vivado_recorder").is_dir()
+    assert not list(unpacked.rglob("vivado_recorder"))

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from peritus.arch import ip
-from peritus.arch.pl_clock import TOLERANCE
+from peritus.arch.pl_clock import FASTEST, SLOWEST, TOLERANCE
 from peritus.eda.board import vivado_settings
-from peritus.eda.errors import ToolNotFound
+from peritus.eda.errors import ProjectError, ToolNotFound
 from peritus.eda.vivado.project import Project
-from peritus.eda.vivado.run import check_project
-from vivado_recorder import Recording, ScriptError, record
+from peritus.eda.vivado.run import check_project, installed_verilator
+from vivado_recorder import Recording, ScriptError, Verilator, record
 from vivado_recorder.hdl import elaborate
 from vivado_recorder.recorder import HERE
 from vivado_recorder.table import load_table
@@ -361,7 +363,7 @@ def test_a_mutation_fails(scratch: Project, name: str) -> None:
 HDL_MUTATIONS = {
     "wrapper broken": (WRAPPER, "endmodule", "endmodul", "peritus_ip.v:"),
     "source broken": ("ip/src/peritus_fifo.sv", "endmodule", "endmodul", "peritus_fifo.sv:"),
-    "module missing": (SETTINGS, "{peritus_fifo.sv} ", "", "module: 'fifo'"),
+    "module missing": (SETTINGS, "{peritus_fifo.sv} ", "", "module: 'peritus_fifo'"),
     "port too narrow": (
         WRAPPER,
         "output wire [39:0] m00_axi_awaddr",
@@ -380,7 +382,7 @@ def test_a_mutation_of_the_hdl_fails(scratch: Project, name: str) -> None:
     assert old in path.read_text(), f"{file} has no {old!r}"
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ScriptError) as error:
-        record(scratch.script)
+        record(scratch.script, verilator=installed_verilator())
     assert "Verilator does not elaborate peritus_ip" in str(error.value)
     assert message in str(error.value)
 
@@ -393,11 +395,32 @@ def test_the_hdl_is_elaborated(recording: Recording) -> None:
 def test_without_verilator_the_hdl_is_not_elaborated(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(*_: object) -> str:
+    def missing() -> list[str]:
         raise ToolNotFound("Verilator")
 
-    monkeypatch.setattr("vivado_recorder.hdl._messages", missing)
+    monkeypatch.setattr("peritus.eda.vivado.run.verilator_command", missing)
     assert not check_project(project).model.elaborated
+
+
+def test_without_the_recorder_the_check_says_where_it_is(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vivado_recorder", None)
+    with pytest.raises(ToolNotFound, match=r"sw/vivado_recorder"):
+        check_project(project)
+
+
+def test_what_is_wrong_with_a_project_is_an_error_of_the_project(scratch: Project) -> None:
+    scratch.script.write_text("no_such_command\n")
+    with pytest.raises(ProjectError, match="no_such_command"):
+        check_project(scratch)
+
+
+def test_clocks_are_divided_as_the_driver_divides_them() -> None:
+    """The recorder has its own numbers, peritus.arch.pl_clock ours."""
+    catalog = tomllib.loads((HERE / "catalog.toml").read_text())
+    rule = catalog["ip"]["xilinx.com:ip:zynq_ultra_ps_e"]["pl_clock"]
+    assert (rule["divisors"], rule["tolerance"]) == ([FASTEST, SLOWEST], TOLERANCE)
 
 
 def test_a_missing_source_fails(scratch: Project) -> None:
@@ -445,4 +468,4 @@ def test_verilator_that_is_killed_has_not_elaborated(tmp_path: Path, monkeypatch
     source.write_text("module killed; endmodule\n")
     monkeypatch.setattr("vivado_recorder.hdl.subprocess.run", killed)
     with pytest.raises(ScriptError, match="does not elaborate killed:\nit ended with status -9"):
-        elaborate("killed", [source])
+        elaborate("killed", [source], Verilator(("verilator",), ()))

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, ParamSpec
 
 import numpy as np
@@ -27,6 +29,7 @@ from rich.progress import (
 )
 
 from peritus.arch.config import HwConfig
+from peritus.devices import find_device, installed_devices
 from peritus.errors import PeritusError
 from peritus.image import ImageError
 from peritus.runtime import Device, open_device
@@ -41,22 +44,13 @@ JsonOption = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Also write the result as JSON; - is standard output."),
 ]
+DEVICES, _ = installed_devices()
 DeviceOption = Annotated[
-    str,
-    typer.Option(
-        help="reference (no clock), rtl (cycle-accurate simulation), pynq or ulx3s (a board), "
-        "pynq-sim or ulx3s-sim (the board's driver on the simulation)."
-    ),
+    str, typer.Option(help="; ".join(f"{spec.name}: {spec.help}" for spec in DEVICES.values()) + ".")
 ]
 HwOption = Annotated[
     str, typer.Option(help="Hardware configuration: the name of one in configs/, or a file MY.toml.")
 ]
-OPTIONS = {
-    "rtl": ("waves",),
-    "pynq": ("bitstream",),
-    "ulx3s": ("port",),
-    "ulx3s-sim": ("preloaded",),
-}
 TimeoutOption = Annotated[
     float | None,
     typer.Option(
@@ -162,24 +156,59 @@ def counting(text: str) -> Iterator[Callable[[str, int, int], None]]:
         )
 
 
-def open_with_progress(name: str, hw: HwConfig, timeout: float | None, **options: Any) -> Device:
+def takes_device_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each that a device takes as text; those given come as the dict `device_options`."""
+    types: dict[str, Any] = {}
+    helps: dict[str, list[str]] = {}
+    for spec in DEVICES.values():
+        for option in spec.options:
+            if option.type is not None:
+                types[option.name] = option.type
+                helps.setdefault(option.name, []).append(f"{spec.name}: {option.help}")
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        given = {name: kwargs.pop(name) for name in types}
+        given = {name: value for name, value in given.items() if value is not None}
+        command(*args, device_options=given, **kwargs)
+
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter for parameter in signature.parameters.values() if parameter.name != "device_options"]
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[kind | None, typer.Option(help="; ".join(helps[name]) + ".")],
+        )
+        for name, kind in types.items()
+    ]
+    run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
+    return run
+
+
+def open_with_progress(
+    name: str,
+    hw: HwConfig,
+    timeout: float | None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+    **offered: Any,
+) -> Device:
     """Open a device; while a simulator is built for it, a bar shows how far that is.
 
-    timeout: seconds for each frame; None: the device's own limit. options: of any device; each takes its own
-    of OPTIONS.
+    timeout: seconds for each frame; None: the device's own limit. given: options that the device must have.
+    offered: options of any device; each takes its own.
     """
-    options = {option: options[option] for option in OPTIONS.get(name, ()) if option in options}
+    spec = find_device(name)
     if timeout is not None:
-        options["limit"] = Limit(seconds=timeout)
-    if name in ("pynq", "ulx3s"):
-        return open_device(name, hw, **options)
-    if name not in ("rtl", "pynq-sim", "ulx3s-sim"):
-        return open_device(name, hw)
+        offered["limit"] = Limit(seconds=timeout)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with _progress(*columns) as progress:
-        task = progress.add_task(f"Building the {hw.name} simulator", total=None)
 
         def show(build: Any) -> None:
-            progress.update(task, completed=build.done, total=build.total or None)
+            if not progress.tasks:
+                progress.add_task(f"Building the {hw.name} simulator", total=None)
+            progress.update(progress.tasks[0].id, completed=build.done, total=build.total or None)
 
-        return open_device(name, hw, progress=show, **options)
+        return open_device(spec.name, hw, **{**spec.takes({**offered, "progress": show}), **given})

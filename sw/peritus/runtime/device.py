@@ -12,11 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from peritus.bundle import Bundle, TaskEntry
-from peritus.errors import PeritusError
-
-
-class NotLoaded(PeritusError):
-    """run() before load()."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +68,34 @@ class Result:
 
 
 class Device(Protocol):
-    """One accelerator. Use as a context manager; after any error it can be loaded and run again."""
+    """One accelerator; all devices keep this contract, tests/runtime/test_contract.py holds them to it.
+
+    Owner: a device does one call at a time. From its first frame to its last, a stream until it ends or is
+    closed or collected, it is one caller's; any other call raises DeviceBusy, at once, and disturbs nothing.
+    Only buffer(), release() and close() may come at any time.
+
+    Threads: any thread may call, the same or another each time. A camera (the images of a stream) may take
+    its time and use buffer(); it may not call run(), load() or reset() of the device that asks it.
+
+    Closing: close() may come from any thread and more than once. It waits for the frame that another
+    thread is at. That thread's call, an unfinished stream, and every later call raise DeviceClosed.
+
+    Errors: a bad call (NotLoaded, ImageError, BundleTaskError, BundleConfigError) leaves the device as
+    it was. After any other error, and after an abandoned stream, the next call resets the device first; the
+    bundle stays loaded.
+
+    Results are copies, the caller's for good.
+    """
 
     name: str
 
     def load(self, bundle: Bundle) -> None:
-        """Make the device ready for jobs of this bundle; BundleConfigError if it is for other hardware."""
+        """Make the device ready for jobs of this bundle. Frame buffers of an earlier one are no longer valid.
+
+        Raises:
+            BundleConfigError: it is for other hardware; what was loaded before stays.
+            ForeignDevice: the device is not of the configuration expected.
+        """
         ...
 
     def run(self, image: npt.NDArray[np.uint8], *, task: str, features: bool = False) -> Result:
@@ -89,13 +106,18 @@ class Device(Protocol):
 
         Raises:
             NotLoaded, ImageError, BundleTaskError: bad call, the device has not been touched.
+            DeviceBusy, DeviceClosed: see the class. Besides, those of `peritus.runtime.driver.errors`.
         """
         ...
 
     def run_batch(
         self, images: Iterable[npt.NDArray[np.uint8]], tasks: Iterable[str], *, features: bool = False
     ) -> list[Result]:
-        """Run one job per image and task, keeping the device busy; results in order. Raises as run."""
+        """Run one job per image and task, keeping the device busy; results in order.
+
+        All are checked before the first one runs: raises as run, and ValueError if there are not as many
+        images as tasks.
+        """
         ...
 
     def stream(
@@ -103,20 +125,32 @@ class Device(Protocol):
     ) -> Iterator[Result]:
         """Run one job per image and task while there are both; results in order, as they come.
 
-        images is asked for the next one as soon as the device has room for it. Raises as run.
+        Nothing happens before the first result is asked for. images is asked for the next one as soon as the
+        device has room for it: up to IN_FLIGHT images ahead of the result. Raises as run; a bad image or task
+        ends the stream at once.
         """
         ...
 
     def buffer(self) -> npt.NDArray[np.uint8]:
-        """Memory for an image, uint8 [height, width, 3], read in place; the caller's until it is run.
+        """A free frame buffer for a camera to fill: uint8 [height, width, 3], read in place.
+
+        Run it, or any view of all of it, as an image: it is not copied, and the device's from then on.
 
         Raises:
             NotLoaded: there is no bundle yet. BufferUnavailable: all of them are in use.
         """
         ...
 
+    def release(self, buffer: npt.NDArray[np.uint8]) -> None:
+        """Give back a buffer without running it; BufferUnavailable if it is not the caller's."""
+        ...
+
+    def reset(self) -> None:
+        """Abandon what an error left behind and start the device again, with its bundle. Raises as run."""
+        ...
+
     def close(self) -> None:
-        """Give the device back."""
+        """Give the device back; DeviceBusy if another thread's frame does not end within its limit."""
         ...
 
     def __enter__(self) -> Self: ...

@@ -29,7 +29,7 @@ from peritus.eda.verilator.build import FAST_FLAGS, verilate
 from peritus.report import same_result
 from peritus.resources import resource
 from peritus.runtime.driver.platform import Limit
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.serial.device import LinkDevice
 from peritus.runtime.serial.image import memory_image
 from peritus.runtime.serial.transport import Transport
@@ -135,7 +135,7 @@ def test_what_is_wrong_is_noticed(
         board.load(small)
         assert not board.sent
         expected = board.run(small_image, task="task0")
-    with ReferenceDevice(NANO) as reference:
+    with IssDevice(NANO) as reference:
         reference.load(small)
         assert same_result(reference.run(small_image, task="task0"), expected)
 

@@ -20,18 +20,11 @@ from peritus.arch import registers as reg
 from peritus.arch.registers import Offset
 from peritus.bundle import Bundle, BundleTaskError
 from peritus.image import ImageError
-from peritus.runtime.driver import device as driven
-from peritus.runtime.driver.accelerator import QUEUE_DEPTH, Accelerator
-from peritus.runtime.driver.errors import (
-    BufferUnavailable,
-    DeviceBusy,
-    DeviceClosed,
-    DeviceError,
-    DeviceTimeout,
-    JobRefused,
-)
+from peritus.runtime.driver.accelerator import QUEUE_DEPTH, RESET_TIMEOUT_S, Accelerator
+from peritus.runtime.driver.errors import DeviceTimeout, JobRefused
 from peritus.runtime.driver.platform import Buffer, Countdown, Limit
 from peritus.runtime.driver.runner import FRAME_BUFFERS, IN_FLIGHT, FrameRunner
+from peritus.runtime.errors import BufferUnavailable, DeviceBusy, DeviceClosed, DeviceError
 from tests.common.copy_program import HW, IMAGE, bundle
 
 SERVICE_S = 1.6e-3
@@ -211,10 +204,10 @@ class TestClosing:
         assert [type(error) for error in seen] == [DeviceClosed]
 
     def test_under_a_call_that_does_not_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(driven, "RESET_TIMEOUT_S", 0.05)
         device = NullDevice(HW, SERVICE_S)
         device.load(bundle())
-        device._limit = Limit(seconds=0.1)
+        assert device._longest_s == device._limit.seconds + 2 * RESET_TIMEOUT_S
+        monkeypatch.setattr(device, "_longest_s", 0.2)
         other = threading.Thread(target=device._at_work.take)
         other.start()
         other.join(10)

@@ -31,9 +31,6 @@ from peritus.runtime.driver.accelerator import Window
 from peritus.runtime.driver.errors import (
     BoardError,
     DeviceBusError,
-    DeviceBusy,
-    DeviceClosed,
-    DeviceError,
     DeviceTimeout,
     ForeignDevice,
     GuardError,
@@ -41,7 +38,8 @@ from peritus.runtime.driver.errors import (
 )
 from peritus.runtime.driver.platform import Limit
 from peritus.runtime.driver.runner import FRAME_BUFFERS
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.errors import DeviceBusy, DeviceClosed, DeviceError
+from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.pynq import device as pynq_device
 from peritus.runtime.pynq.device import PynqDevice
 from peritus.runtime.rtl.simulation import SimulationError
@@ -69,7 +67,7 @@ def frame_of_a_model() -> tuple[Bundle, NDArray[np.uint8], Result]:
     """A bundle that needs all of its buffers, an image for it, and what it makes of that."""
     model = peritus.compile(peritus.load_model("m3vit_micro"), hw=HW)
     image = np.random.default_rng(3).integers(0, 256, (model.image_height, model.image_width, 3), np.uint8)
-    with ReferenceDevice(HW) as reference:
+    with IssDevice(HW) as reference:
         reference.load(model)
         return model, image, reference.run(image, task="semseg", features=True)
 
@@ -91,7 +89,7 @@ class TestFrames:
             assert device.platform.has_interrupt == interrupts
             device.load(model)
             results = device.run_batch(images, tasks, features=True)
-        with ReferenceDevice(HW) as reference:
+        with IssDevice(HW) as reference:
             reference.load(model)
             for expected, result in zip(reference.stream(images, tasks, features=True), results, strict=True):
                 assert same_result(result, expected)

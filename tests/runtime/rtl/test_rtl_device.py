@@ -18,7 +18,6 @@ from peritus.runtime import NotLoaded, open_device
 from peritus.runtime.driver.accelerator import QUEUE_DEPTH, Accelerator, Window
 from peritus.runtime.driver.errors import (
     DeviceBusError,
-    DeviceError,
     DeviceTimeout,
     ForeignDevice,
     GuardError,
@@ -26,6 +25,7 @@ from peritus.runtime.driver.errors import (
     JobRefused,
 )
 from peritus.runtime.driver.platform import Limit
+from peritus.runtime.errors import DeviceError
 from peritus.runtime.rtl.device import RtlDevice
 from peritus.runtime.rtl.platform import MEMORY_BASE, BufferPool
 from peritus.runtime.rtl.simulation import DdrParameters, SimulationError

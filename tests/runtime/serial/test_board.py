@@ -24,10 +24,10 @@ from peritus.demo import SCENE
 from peritus.ir.random_model import random_model
 from peritus.report import same_result
 from peritus.runtime.device import Result
-from peritus.runtime.driver import device as driven
-from peritus.runtime.driver.errors import DeviceBusy, DeviceClosed, ForeignDevice
+from peritus.runtime.driver.errors import ForeignDevice
 from peritus.runtime.driver.platform import Limit
-from peritus.runtime.iss.device import ReferenceDevice
+from peritus.runtime.errors import DeviceBusy, DeviceClosed
+from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.serial.client import Patience
 from peritus.runtime.serial.device import LinkDevice, UartDevice
 from peritus.runtime.serial.errors import LinkCorrupted, LinkError, LinkRefused, LinkTimeout
@@ -50,7 +50,7 @@ def test_m3vit_micro_over_the_line() -> None:
     """At 2 Mbaud, with the weights where the bitstream has them: nothing but the frame travels."""
     image = fit_image(read_image(SCENE), 32, 64)
     bundle = peritus.compile(peritus.load_model("m3vit_micro"), hw=NANO)
-    with ReferenceDevice(NANO) as reference:
+    with IssDevice(NANO) as reference:
         reference.load(bundle)
         expected = reference.run(image, task="semseg")
     sent: list[int] = []
@@ -65,7 +65,7 @@ def test_m3vit_micro_over_the_line() -> None:
 def test_another_bundle_is_sent(board: Board, small_image: Image) -> None:
     """What the bitstream does not hold travels over the line."""
     other = compile_model(random_model(SMALL, 3), NANO)
-    with ReferenceDevice(NANO) as reference:
+    with IssDevice(NANO) as reference:
         reference.load(other)
         expected = reference.run(small_image, task="task0", features=True)
     before = board.wire.sent
@@ -235,8 +235,7 @@ def test_the_line_stays_open_while_a_thread_is_at_it(
     worker.start()
     assert at_device.wait(10)
     with monkeypatch.context() as patch:
-        patch.setattr(driven, "RESET_TIMEOUT_S", 0.05)
-        patch.setattr(board, "_limit", Limit(seconds=0.1))
+        patch.setattr(board, "_longest_s", 0.2)
         with pytest.raises(DeviceBusy, match=r"another thread after 0\.2 s"):
             board.close()
     assert board.client  # LinkError if it is closed

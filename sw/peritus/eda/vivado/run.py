@@ -8,11 +8,16 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from peritus.eda.errors import BuildError, VivadoNotFound
+from peritus.eda.errors import BuildError, ProjectError, ToolNotFound, VivadoNotFound
 from peritus.eda.process import ProcessTimeout, run_logged
+from peritus.eda.verilator.install import verilator_command, verilator_environment
 from peritus.eda.vivado.project import Project
-from vivado_recorder import Recording, record
+from peritus.resources import resource
+
+if TYPE_CHECKING:
+    from vivado_recorder import Recording, Verilator
 
 LOG = "vivado.log"
 
@@ -56,9 +61,35 @@ def check_project(project: Project) -> Recording:
     """Run the project's scripts through the recorder, in a copy that is thrown away.
 
     Raises:
-        ScriptError: something in the scripts is wrong.
+        ProjectError: something in the scripts is wrong.
+        ToolNotFound: the recorder is not installed, or Python has no Tcl.
     """
+    try:
+        from vivado_recorder import ScriptError, TclMissing, record
+    except ModuleNotFoundError as error:
+        if error.name != "vivado_recorder":
+            raise
+        raise ToolNotFound(
+            "the Vivado recorder is missing: it is part of the sources (sw/vivado_recorder), not of the wheel"
+        ) from error
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
         shutil.copytree(project.folder, copy, ignore=shutil.ignore_patterns("project", "package_ip"))
-        return record(copy / project.script.name)
+        try:
+            return record(copy / project.script.name, verilator=installed_verilator())
+        except ScriptError as error:
+            raise ProjectError(f"board {project.board.name}: {error}") from error
+        except TclMissing as error:
+            raise ToolNotFound(str(error)) from error
+
+
+def installed_verilator() -> Verilator | None:
+    """What the recorder elaborates HDL with, if it is there."""
+    from vivado_recorder import Verilator
+
+    try:
+        command, environment = verilator_command(), verilator_environment()
+    except ToolNotFound:
+        return None
+    models = tuple(sorted(resource("sim/models").glob("*.sv")))  # of the cells of the device
+    return Verilator(tuple(command), tuple(sorted(environment.items())), models)

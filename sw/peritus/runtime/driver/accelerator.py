@@ -16,7 +16,6 @@ from peritus.arch.config import ABI_VERSION, ADDRESS_BITS, HwConfig
 from peritus.arch.registers import ErrorCause, Offset
 from peritus.runtime.driver.errors import (
     DeviceBusError,
-    DeviceError,
     DeviceTimeout,
     ForeignDevice,
     GuardError,
@@ -24,6 +23,7 @@ from peritus.runtime.driver.errors import (
     JobRefused,
 )
 from peritus.runtime.driver.platform import Countdown, Limit, Platform
+from peritus.runtime.errors import DeviceError
 
 QUEUE_DEPTH = 2
 RESET_TIMEOUT_S = 5.0  # it takes microseconds: the bursts in flight

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can go wrong with a device; reset() makes it usable again (unless it is a ForeignDevice)."""
 
-from peritus.errors import PeritusError
-
-
-class DeviceError(PeritusError):
-    """The accelerator failed or refused."""
+from peritus.runtime.errors import DeviceError
 
 
 class DeviceTimeout(DeviceError):
@@ -52,18 +48,6 @@ class GuardError(MemoryAccessError):
 
 class DeviceBusError(MemoryAccessError):
     """The memory system answered an access with an error."""
-
-
-class BufferUnavailable(DeviceError):
-    """No frame buffer is free, or the one given is in use."""
-
-
-class DeviceBusy(DeviceError):
-    """Somebody else uses the device: another thread, an unfinished stream, or another process."""
-
-
-class DeviceClosed(DeviceError):
-    """The device has been closed, perhaps by another thread while this one was using it."""
 
 
 class BoardError(DeviceError):

@@ -12,23 +12,16 @@ from numpy.typing import NDArray
 
 from peritus.bundle import ALIGNMENT, Bundle
 from peritus.errors import PeritusError
+from peritus.runtime.base import Request
+from peritus.runtime.buffers import FrameBuffers
 from peritus.runtime.driver.accelerator import QUEUE_DEPTH, Accelerator, Counters, Window
-from peritus.runtime.driver.errors import BufferUnavailable, DeviceError
 from peritus.runtime.driver.platform import Buffer, Limit, Memory, Platform
+from peritus.runtime.errors import DeviceError
 
 IN_FLIGHT = QUEUE_DEPTH + 1  # the running job and those that wait behind it
 FRAME_BUFFERS = IN_FLIGHT + 1  # a camera fills one more meanwhile
 _SEQUENCE_MASK = 0xFFFF_FFFF
 _LOST: list[list[Buffer]] = []  # of devices that did not stop
-
-
-@dataclass(frozen=True)
-class Request:
-    """One frame to run: uint8 [height, width, 3] as the bundle wants it, task by index, features or not."""
-
-    image: NDArray[np.uint8]
-    task: int
-    features: bool
 
 
 @dataclass(frozen=True)
@@ -54,12 +47,6 @@ def _allocate(platform: Platform, size: int) -> Buffer:
     return buffer
 
 
-def _start(array: NDArray[np.uint8]) -> int:
-    """Where its first byte lies."""
-    start: int = array.__array_interface__["data"][0]
-    return start
-
-
 class _Slots:
     """Equal parts of one buffer, so that one guard window covers exactly what is allocated.
 
@@ -74,6 +61,8 @@ class _Slots:
 
 class FrameRunner:
     """Owns the buffers of a bundle on one accelerator.
+
+    buffers: the images among them, which the device reads in place.
 
     Args:
         limit: for each wait: loading the program, and each frame.
@@ -95,8 +84,7 @@ class FrameRunner:
             self._give_back()
             raise
         shape = (bundle.image_height, bundle.image_width, 3)
-        self._views = [part.array.reshape(shape) for part in self._images]
-        self._slots = {_start(view): slot for slot, view in enumerate(self._views)}
+        self.buffers = FrameBuffers([part.array.reshape(shape) for part in self._images])
         self._places = [
             [
                 accelerator.place(image.address, output.address, features.address)
@@ -104,8 +92,6 @@ class FrameRunner:
             ]
             for image in self._images
         ]
-        self._free_images = deque(range(FRAME_BUFFERS))
-        self._held: set[int] = set()  # handed out by buffer()
 
     def _make_buffers(self, platform: Platform) -> None:
         bundle = self._bundle
@@ -135,7 +121,7 @@ class FrameRunner:
         """
         self._accelerator.reset()
         self._done = None
-        self._free_images = deque(slot for slot in range(FRAME_BUFFERS) if slot not in self._held)
+        self.buffers.recall()
         for window, buffer in self._windows.items():
             self._accelerator.set_window(window, buffer.address, buffer.array.size)
         self._accelerator.load_program(
@@ -146,55 +132,6 @@ class FrameRunner:
             self._limit,
             self._bundle.describe,
         )
-
-    # --- image buffers ---
-
-    def buffer(self) -> NDArray[np.uint8]:
-        """A free image buffer, uint8 [height, width, 3], that the device reads in place.
-
-        It is the caller's until it is run as a request's image, or given back.
-
-        Raises:
-            BufferUnavailable: all FRAME_BUFFERS are in use.
-        """
-        slot = self._take_image()
-        self._held.add(slot)
-        return self._views[slot]
-
-    def release(self, buffer: NDArray[np.uint8]) -> None:
-        """Give back what buffer() returned without running it; BufferUnavailable if it is not held."""
-        slot = self._slot_of(buffer)
-        if slot is None or slot not in self._held:
-            raise BufferUnavailable("not a frame buffer that was handed out and not yet run")
-        self._held.remove(slot)
-        self._free_images.append(slot)
-
-    def _slot_of(self, image: NDArray[np.uint8]) -> int | None:
-        """The frame buffer that `image` is all of, under whatever name; None if it is none."""
-        slot = self._slots.get(_start(image))
-        whole = slot is not None and image.flags.c_contiguous and image.shape == self._views[slot].shape
-        return slot if whole else None
-
-    def _take_image(self) -> int:
-        if not self._free_images:
-            raise BufferUnavailable(
-                f"all {FRAME_BUFFERS} frame buffers are in use, {len(self._held)} of them by the caller"
-            )
-        return self._free_images.popleft()
-
-    def _image_slot(self, image: NDArray[np.uint8]) -> int:
-        """The buffer that holds the image for the device: its own, or a free one, filled by one copy."""
-        slot = self._slot_of(image)
-        if slot is None:
-            slot = self._take_image()
-            np.copyto(self._views[slot], image)
-        elif slot in self._held:
-            self._held.remove(slot)
-        elif slot in self._free_images:
-            self._free_images.remove(slot)
-        else:
-            raise BufferUnavailable("this frame buffer belongs to a frame that is still running")
-        return slot
 
     # --- frames ---
 
@@ -209,7 +146,7 @@ class FrameRunner:
         free = deque(range(IN_FLIGHT))
         while True:
             while free and (request := next(pending, None)) is not None:
-                image, output = self._image_slot(request.image), free.popleft()
+                image, output = self.buffers.claim(request.image), free.popleft()
                 in_flight.append((self._submit(image, output, request), image, output, request))
             if not in_flight:
                 return
@@ -220,7 +157,7 @@ class FrameRunner:
                 raise DeviceError(f"job {done} finished, but {[job[0] for job in in_flight]} are running")
             for _ in range(finished):
                 sequence, image, output, request = in_flight.popleft()
-                self._free_images.append(image)
+                self.buffers.finished(image)
                 yield self._collect(output, request, counters if sequence == done else None)
                 free.append(output)
 

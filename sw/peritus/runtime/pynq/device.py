@@ -16,8 +16,9 @@ from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle
 from peritus.runtime.driver.accelerator import Accelerator
 from peritus.runtime.driver.device import DrivenDevice
-from peritus.runtime.driver.errors import BoardError, DeviceBusy, ForeignDevice
+from peritus.runtime.driver.errors import BoardError, ForeignDevice
 from peritus.runtime.driver.platform import Limit
+from peritus.runtime.errors import DeviceBusy
 from peritus.runtime.pynq.event_loop import StillRunning, private_loop
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from peritus.bundle import Bundle
 from peritus.eda.sources import TOP, design_files, waivers
 from peritus.eda.verilator.build import BuildProgress
 from peritus.resources import resource
-from peritus.runtime.device import NotLoaded
 from peritus.runtime.driver.device import DrivenDevice
 from peritus.runtime.driver.platform import BUFFER_ALIGNMENT, Limit
 from peritus.runtime.driver.runner import FRAME_BUFFERS
+from peritus.runtime.errors import NotLoaded
 from peritus.runtime.rtl.platform import MEMORY_BASE, RtlPlatform
 from peritus.runtime.rtl.simulation import DdrParameters, ProtocolError, Simulation, build_simulation
 

@@ -10,8 +10,8 @@ from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle
 from peritus.runtime.driver.accelerator import Accelerator
 from peritus.runtime.driver.device import DrivenDevice
-from peritus.runtime.driver.errors import DeviceBusy
 from peritus.runtime.driver.platform import Limit
+from peritus.runtime.errors import DeviceBusy
 from peritus.runtime.serial.client import LinkClient, Patience
 from peritus.runtime.serial.errors import LinkError
 from peritus.runtime.serial.platform import LinkPlatform

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can go wrong on the line. All are DeviceErrors: the next call of a device starts the board again."""
 
-from peritus.runtime.driver.errors import BoardError, DeviceError, DeviceTimeout
+from peritus.runtime.driver.errors import BoardError, DeviceTimeout
+from peritus.runtime.errors import DeviceError
 
 
 class LinkError(DeviceError):
