@@ -15,7 +15,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # More options for pip, for example a different index for PyTorch:
 #   make test PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
-# More options for pytest, for example: make test TESTS=tests/unit PYTEST_ARGS="-k fifo -x"
+# More options for pytest, for example: make test TESTS=tests/ir PYTEST_ARGS="-k fifo -x"
 PYTEST_ARGS ?=
 # What `make test` runs, and in how many processes.
 TESTS ?= tests
