@@ -3,6 +3,9 @@
 
 from peritus.errors import PeritusError
 
+# What helps against a bitstream of another version (docs/versions.md).
+BUILD_AGAIN = "build the bitstream from this checkout: peritus build BOARD"
+
 
 class DeviceError(PeritusError):
     """The accelerator failed or refused."""
