@@ -17,9 +17,11 @@ import pytest
 
 # Pages that say what was, and may name what is gone.
 HISTORY = {"CHANGELOG.md", "docs/decisions/house.md"}
-# What commands make; not in the tree.
+# What commands make, or users have; not in the tree.
 MADE = re.compile(
-    r"^(build|runs|result|dist|photos|site|\.venv|\.cache|wheels)/|^(mine|my|tiny|scene|photo|image|net|use|your|design)"
+    r"^(build|runs|result|dist|photos|site|vivado|board|ip|\.venv|\.cache|wheels)/"
+    r"|^(mine|my|tiny|scene|scenes|photo|image|net|use|your|design)\.\w+$"
+    r"|^(Bender\.yml|peritus_config\.hpp|peritus_pkg\.sv|curves\.png|(float|MODEL)\.safetensors)$"
 )
 ENDINGS = "py|sv|hpp|cpp|h|md|toml|rdl|tcl|vlt|lpf|xdc|yml|cff|txt|png|svg|safetensors"
 PATH = re.compile(
@@ -113,7 +115,7 @@ def test_what_a_page_names_exists(repository: Path, page: str) -> None:
     plain = re.sub(r"https?://\S+", "", text)
     files = tracked(repository)
     assert not (missing := missing_paths(plain, files)), f"no such file: {missing}"
-    names = {name for name in PYTHON_NAME.findall(plain) if not re.search(rf"\.({ENDINGS})$", name)}
+    names = {name for name in PYTHON_NAME.findall(plain) if not re.search(rf"\.({ENDINGS}|ipynb)$", name)}
     assert not (wrong := sorted(name for name in names if not resolves(name))), f"no such name: {wrong}"
     for package, constant in RTL_NAME.findall(plain):
         source = next(iter((repository / "rtl").rglob(f"{package}.sv"))).read_text()
@@ -127,7 +129,9 @@ def test_what_a_page_names_exists(repository: Path, page: str) -> None:
 
 def test_what_is_not_there_is_found() -> None:
     files = ["sw/peritus/arch/isa.py", "tests/ir/test_int4.py"]
-    text = "`sw/peritus/hw/isa.py`, arch/isa.py, `tests/{ir,unit}/test_int4.py`, `tests/unit/`, build/report.md"
+    text = (
+        "`sw/peritus/hw/isa.py`, arch/isa.py, `tests/{ir,unit}/test_int4.py`, `tests/unit/`, build/report.md"
+    )
     assert missing_paths(text, files) == ["sw/peritus/hw/isa.py", "tests/unit/", "tests/unit/test_int4.py"]
     assert resolves("peritus.arch.isa.GEMM") is False
     assert resolves("peritus.reference.linear.matmul")
