@@ -20,9 +20,11 @@ HISTORY = {"CHANGELOG.md", "docs/decisions/house.md"}
 # What commands make, or users have; not in the tree.
 MADE = re.compile(
     r"^(build|runs|result|dist|photos|site|vivado|board|ip|\.venv|\.cache|wheels)/"
-    r"|^(mine|my|tiny|scene|scenes|photo|image|net|use|your|design)\.\w+$"
+    r"|^(NAME|mini|mine|my|tiny|scene|scenes|photo|image|net|use|your|design)\.\w+$"
     r"|^(Bender\.yml|peritus_config\.hpp|peritus_pkg\.sv|curves\.png|(float|MODEL)\.safetensors)$"
 )
+# `{name}` stands for whatever it will be called, `{a,b}` for both.
+PLACEHOLDER = re.compile(r"\{[^{},]*\}")
 ENDINGS = "py|sv|hpp|cpp|h|md|toml|rdl|tcl|vlt|lpf|xdc|yml|cff|txt|png|svg|safetensors"
 PATH = re.compile(
     rf"(?<![\w./{{}}:<>$~-])((?:[\w.*-]+/|\{{[\w.,*-]+\}}/?)*(?:[\w*-]|\{{[\w.,*-]+\}})+\.(?:{ENDINGS}))(?![\w.])"
@@ -76,7 +78,7 @@ def missing_paths(text: str, files: list[str]) -> list[str]:
             path
             for written in found
             for path in without_braces(written.removeprefix("../").removeprefix("../"))
-            if not MADE.match(path) and not matches(path, files)
+            if not PLACEHOLDER.search(written) and not MADE.match(path) and not matches(path, files)
         }
     )
 
