@@ -62,9 +62,10 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
             continue
         exec(compile(source, f"{page.name}", "exec"), space)
         expected += expected_prints(source)
-    assert len(printed) == len(expected), f"{page.name} prints inside loops: {printed}"
-    for found, wanted in zip(printed, expected, strict=True):
-        assert wanted in ("", found)
+    if any(expected):
+        assert len(printed) == len(expected), f"prints with comments stand alone, not in loops: {printed}"
+        for found, wanted in zip(printed, expected, strict=True):
+            assert wanted in ("", found)
 
 
 def names_of_peritus(tree: ast.AST) -> set[str]:
