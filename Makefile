@@ -22,7 +22,7 @@ TESTS ?= tests
 JOBS ?= 2
 HW ?= nano
 # All that `make generated` writes.
-GENERATED := rtl/generated hls/generated docs/generated sw/peritus/arch/registers.py
+GENERATED := rtl/generated hls/generated docs/generated docs/images/architecture.svg sw/peritus/arch/registers.py
 
 .PHONY: help
 help: ## Show this list
@@ -55,13 +55,13 @@ $(STAMPS)/hls $(STAMPS)/board: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
 	@$(PIP) $(PIP_ARGS) --no-deps -r requirements/$*.txt
 	@touch $@
 
-$(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
+$(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/docs $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
 	@echo "Installing requirements/$*.txt"
 	@$(PIP) $(PIP_ARGS) -r requirements/$*.txt
 	@touch $@
 
 .PHONY: venv
-venv: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board $(STAMPS)/link ## Install everything for development into .venv
+venv: $(STAMPS)/docs $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board $(STAMPS)/link ## Install everything for development into .venv
 
 .PHONY: lock
 lock: ## Write requirements/*.txt from the versions now in .venv
@@ -76,6 +76,12 @@ demo: $(STAMPS)/sim ## A street scene through the accelerator's RTL: maps, cycle
 .PHONY: bench
 bench: $(STAMPS)/sim ## Measure cycles, utilization, traffic and simulation time; print the README's table
 	$(PY) tools/bench.py
+
+# --- Documentation ------------------------------------------------------------------------------------
+
+.PHONY: docs
+docs: $(STAMPS)/docs ## Build the documentation site into build/site; a warning or a broken link fails
+	$(BIN)/mkdocs build --quiet
 
 # --- Checks ------------------------------------------------------------------------------------------
 
@@ -114,6 +120,7 @@ format: $(STAMPS)/dev ## Format the Python sources
 .PHONY: generated
 generated: $(STAMPS)/dev ## Write all generated files
 	$(PY) -m peritus.codegen
+	$(PY) tools/diagram.py
 
 .PHONY: check-generated
 check-generated: generated ## Fail if a generated file is not up to date

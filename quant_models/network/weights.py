@@ -101,7 +101,8 @@ def _read(path: Path, with_tensors: bool) -> tuple[dict[str, str], dict[str, Ten
         )
     if metadata.get("version") != str(VERSION):
         raise WeightsError(
-            f"weight file {path} has version {metadata.get('version')}, this program reads {VERSION}"
+            f"weight file {path} has version {metadata.get('version')}, this program reads {VERSION}; "
+            "make it again: peritus import CHECKPOINT -o FILE, or peritus train"
         )
     return metadata, tensors
 

@@ -100,7 +100,10 @@ def test_other_instruction_layout(data: bytes) -> None:
 
 
 def test_other_configuration(bundle: Bundle) -> None:
-    with pytest.raises(BundleConfigError, match=r"compiled for nano \(0x[0-9a-f]{16}\), the device is edge"):
+    with pytest.raises(
+        BundleConfigError,
+        match=r"compiled for nano \(0x[0-9a-f]{16}\), the device is edge.*; compile it again",
+    ):
         bundle.check_hardware(load_config("edge"))
     narrower = replace(load_config("nano"), act_words=512)  # same name, other hardware
     with pytest.raises(BundleConfigError):

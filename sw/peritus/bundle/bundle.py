@@ -160,7 +160,7 @@ class Bundle:
         if self.hw.hash64 != hw.hash64:
             raise BundleConfigError(
                 f"bundle is compiled for {self.hw.name} ({self.hw.hash64:#018x}), "
-                f"the device is {hw.name} ({hw.hash64:#018x})"
+                f"the device is {hw.name} ({hw.hash64:#018x}); {COMPILE_AGAIN}"
             )
 
     def to_bytes(self) -> bytes:

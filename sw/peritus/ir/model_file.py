@@ -95,7 +95,8 @@ class QuantModel:
         if metadata.get("version") not in READABLE:
             raise ModelFileError(
                 f"model file {path} has version {metadata.get('version')}, "
-                f"this program reads {' and '.join(READABLE)}"
+                f"this program reads {' and '.join(READABLE)}; "
+                "quantize it again: peritus train, or quantize(net, images)"
             )
         text = metadata.get("model", "")
         found, expected = checksum(text, tensors), metadata.get("sha256", "")

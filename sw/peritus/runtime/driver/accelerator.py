@@ -15,6 +15,7 @@ from peritus.arch import registers as reg
 from peritus.arch.config import ABI_VERSION, ADDRESS_BITS, HwConfig
 from peritus.arch.registers import ErrorCause, Offset
 from peritus.runtime.driver.errors import (
+    BUILD_AGAIN,
     DeviceBusError,
     DeviceTimeout,
     ForeignDevice,
@@ -131,11 +132,12 @@ class Accelerator:
             )
         abi = self._read(Offset.ABI_VERSION)
         if abi != ABI_VERSION:
-            raise ForeignDevice(f"device has ABI version {abi}, this driver has {ABI_VERSION}")
+            raise ForeignDevice(f"device has ABI version {abi}, this driver has {ABI_VERSION}; {BUILD_AGAIN}")
         config = self._read_wide("CONFIG_HASH")
         if config != self._hw.hash64:
             raise ForeignDevice(
-                f"device has configuration {config:#018x}, {self._hw.name} is {self._hw.hash64:#018x}"
+                f"device has configuration {config:#018x}, {self._hw.name} is {self._hw.hash64:#018x}; "
+                f"{BUILD_AGAIN}, or open it with its own hw"
             )
 
     def reset(self) -> None:

@@ -3,6 +3,9 @@
 
 from peritus.runtime.errors import DeviceError
 
+# What helps against a bitstream of another version (docs/versions.md).
+BUILD_AGAIN = "build the bitstream from this checkout: peritus build BOARD"
+
 
 class DeviceTimeout(DeviceError):
     """The accelerator did not answer within its limit; carries the state of its sequencer."""

@@ -16,7 +16,7 @@ from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle
 from peritus.runtime.driver.accelerator import Accelerator
 from peritus.runtime.driver.device import DrivenDevice
-from peritus.runtime.driver.errors import BoardError, ForeignDevice
+from peritus.runtime.driver.errors import BUILD_AGAIN, BoardError, ForeignDevice
 from peritus.runtime.driver.platform import Limit
 from peritus.runtime.errors import DeviceBusy
 from peritus.runtime.pynq.event_loop import StillRunning, private_loop
@@ -199,4 +199,4 @@ def _find_cell(ip_dict: dict[str, dict[str, Any]], bitstream: Path) -> str:
         if vlnv == ip.VLNV:
             return name
     others = ", ".join(sorted(set(types.values()))) or "nothing"
-    raise ForeignDevice(f"{bitstream.name} has no {ip.VLNV}; it has {others}")
+    raise ForeignDevice(f"{bitstream.name} has no {ip.VLNV}; it has {others}; {BUILD_AGAIN}")

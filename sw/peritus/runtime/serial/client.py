@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from peritus.arch.link import FLAG, MAGIC, MAX_WORDS, VERSION, WORD_BYTES, Command, Status
-from peritus.runtime.driver.errors import ForeignDevice
+from peritus.runtime.driver.errors import BUILD_AGAIN, ForeignDevice
 from peritus.runtime.serial.errors import LinkCorrupted, LinkRefused, LinkTimeout
 from peritus.runtime.serial.frame import LONGEST, Answer, FrameReader, decode_answer, encode_request
 from peritus.runtime.serial.transport import Transport
@@ -58,6 +58,7 @@ class LinkClient:
         if magic != MAGIC or version != VERSION:
             raise ForeignDevice(
                 f"link {magic:#010x} of version {version}, this driver has {MAGIC:#010x} of version {VERSION}"
+                f"; {BUILD_AGAIN}"
             )
 
     def request(
