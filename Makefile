@@ -90,7 +90,7 @@ test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls
 	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: test-rtl
-test-rtl: $(STAMPS)/sim ## Run the RTL's benches, with the extra sim only; BLOCK=gelu: those of one block
+test-rtl: $(STAMPS)/sim ## Run the RTL's benches, with the extra sim only; BLOCK=activation: those of one block
 	$(PY) -m pytest tests/rtl $(if $(BLOCK),--block $(BLOCK),-n $(JOBS) --dist worksteal) $(PYTEST_ARGS)
 
 # The python3.12 on PATH, if it runs (a version manager's stub may not); another: BOARD_PYTHON=/path/to/python3.12.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One launcher for all benches, and the choice of one block (`make test-rtl BLOCK=gelu`).
+"""One launcher for all benches, and the choice of one block (`make test-rtl BLOCK=activation`).
 
 test_NAME runs tests/rtl/benches/bench_NAME.py on module peritus_NAME; peritus.eda.sources finds what else
 that needs.
@@ -40,7 +40,7 @@ def name(item: pytest.Item) -> str:
 
 @pytest.fixture
 def bench(run_bench: Callable[..., Any]) -> Callable[..., None]:
-    """bench("gelu"): build peritus_gelu and run its bench.
+    """bench("activation"): build peritus_activation and run its bench.
 
     hw: configuration; the bench finds it at plusarg `hw` (a file) and, as numbers, at those that benches ask
     for. parameters: of the module, also plusargs. top: another module, of `folders` (more sources). The rest:
