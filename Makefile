@@ -106,16 +106,17 @@ board-python: ## Run the driver's tests, but those on the simulator, on Python 3
 	  $(BOARD_VENV)/bin/python -m pytest tests/runtime $(PYTEST_ARGS); fi
 
 .PHONY: lint
-lint: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev ## ruff, mypy --strict, verible and Verilator -Wall
+lint: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev ## ruff, mypy --strict, Verible, Verilator -Wall and slang
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PY) -m peritus.eda.lint
 
 .PHONY: format
-format: $(STAMPS)/dev ## Format the Python sources
+format: $(STAMPS)/dev ## Format the Python and SystemVerilog sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(PY) -m peritus.eda.lint.style
 
 .PHONY: generated
 generated: $(STAMPS)/dev ## Write all generated files

@@ -7,6 +7,8 @@
 // layernorm, res_init and the memory side's image loader and result writer run alone, between GEMMs.
 // Side information travels with each token vector (peritus_core_pkg::token_t); AT_* count cycles from its issue.
 
+`default_nettype none
+
 module peritus_core
   import peritus_pkg::*;
   import peritus_core_pkg::*;
@@ -63,14 +65,14 @@ module peritus_core
 );
 
   // --- control ---
-  gemm_t       gemm;
+  gemm_t gemm;
   exec_instr_t instr;
-  logic        gemm_valid, gemm_ready, loader_idle, all_idle, router_clear;
-  logic        layernorm_start, res_init_start, layernorm_done, res_init_done, unit_pop;
-  logic        pad_ready, unit_seg_done, loader_seg_done;
+  logic gemm_valid, gemm_ready, loader_idle, all_idle, router_clear;
+  logic layernorm_start, res_init_start, layernorm_done, res_init_done, unit_pop;
+  logic pad_ready, unit_seg_done, loader_seg_done;
   logic [15:0] pc;
-  logic [7:0]  sequencer_state, loader_state, streamer_state;
-  logic [COUNT_W-1:0] expert_count [MAX_EXPERTS];
+  logic [7:0] sequencer_state, loader_state, streamer_state;
+  logic [COUNT_W-1:0] expert_count[MAX_EXPERTS];
 
   peritus_sequencer u_sequencer (
     .clk_i,
@@ -117,7 +119,7 @@ module peritus_core
   assign state_o = {24'd0, streamer_state, loader_state, sequencer_state, pc};
 
   // A GEMM enters both queues at once; the loader is at most one tile ahead of the streamer.
-  logic  load_push_ready, stream_push_ready, load_valid, load_ready, stream_valid, stream_ready;
+  logic load_push_ready, stream_push_ready, load_valid, load_ready, stream_valid, stream_ready;
   gemm_t load_gemm, stream_gemm;
   assign gemm_ready = load_push_ready && stream_push_ready;
 
@@ -151,16 +153,16 @@ module peritus_core
   );
 
   // --- stationary operands ---
-  logic                  loader_w_ready, kv_re, row_we, row_two, col_we, params_taken;
-  logic                  tile_ready, tile_taken, loader_at_rest;
-  logic [KV_AW-1:0]      kv_raddr;
-  logic [PN-1:0][7:0]    kv_rdata;
+  logic loader_w_ready, kv_re, row_we, row_two, col_we, params_taken;
+  logic tile_ready, tile_taken, loader_at_rest;
+  logic [KV_AW-1:0] kv_raddr;
+  logic [PN-1:0][7:0] kv_rdata;
   logic [$clog2(PK)-1:0] row;
   logic [$clog2(PN)-1:0] col;
-  logic [2*PN-1:0][7:0]  row_data;
-  logic [PK-1:0][7:0]    col_data;
-  param_block_t          params;
-  token_t                array_token;
+  logic [2*PN-1:0][7:0] row_data;
+  logic [PK-1:0][7:0] col_data;
+  param_block_t params;
+  token_t array_token;
 
   peritus_tile_loader u_tile_loader (
     .clk_i,
@@ -195,37 +197,37 @@ module peritus_core
 
   // --- streamed operands ---
   issue_t issue;
-  logic   retire, streamer_idle;
+  logic retire, streamer_idle;
 
   peritus_streamer u_streamer (
     .clk_i,
     .rst_ni,
-    .gemm_valid_i  (stream_valid),
-    .gemm_ready_o  (stream_ready),
-    .gemm_i        (stream_gemm),
-    .tile_ready_i  (tile_ready),
-    .tile_taken_o  (tile_taken),
-    .issue_o       (issue),
-    .retire_i      (retire),
-    .idle_o        (streamer_idle),
+    .gemm_valid_i(stream_valid),
+    .gemm_ready_o(stream_ready),
+    .gemm_i      (stream_gemm),
+    .tile_ready_i(tile_ready),
+    .tile_taken_o(tile_taken),
+    .issue_o     (issue),
+    .retire_i    (retire),
+    .idle_o      (streamer_idle),
     .stall_weight_o,
     .stall_wait_o,
-    .state_o       (streamer_state)
+    .state_o     (streamer_state)
   );
   assign busy_o = issue.token.valid;
 
-  logic                     queue_re, act_re, score_re, max_re;
-  logic [EXPERT_W-1:0]      queue_expert;
-  logic [TOKEN_W-1:0]       queue_index, queue_token, max_addr;
-  logic [15:0]              queue_score;
-  logic [ACT_SLICE_AW-1:0]  act_addr;
+  logic queue_re, act_re, score_re, max_re;
+  logic [EXPERT_W-1:0] queue_expert;
+  logic [TOKEN_W-1:0] queue_index, queue_token, max_addr;
+  logic [15:0] queue_score;
+  logic [ACT_SLICE_AW-1:0] act_addr;
   logic [SCORE_SLICE_AW-1:0] score_addr;
-  logic [PK-1:0][7:0]       act_slice;
-  logic [PK-1:0][15:0]      score_slice;
-  logic signed [15:0]       row_max;
-  logic signed [8:0]        x [PK];
+  logic [PK-1:0][7:0] act_slice;
+  logic [PK-1:0][15:0] score_slice;
+  logic signed [15:0] row_max;
+  logic signed [8:0] x[PK];
   localparam int unsigned PROB_SUM_W = 8 + $clog2(PK);
-  logic [PROB_SUM_W-1:0]    prob_sum;
+  logic [PROB_SUM_W-1:0] prob_sum;
 
   peritus_operand_fetch u_operand_fetch (
     .clk_i,
@@ -251,8 +253,8 @@ module peritus_core
   );
 
   // --- multiply, accumulate ---
-  logic signed [21:0]      sum [PN];
-  logic signed [ACC_W-1:0] total [PN];
+  logic signed [21:0] sum[PN];
+  logic signed [ACC_W-1:0] total[PN];
 
   peritus_mac_array #(
     .Dsp48e2(Dsp48e2)
@@ -272,7 +274,7 @@ module peritus_core
   );
 
   // The token beside the array; token_at_array[i] is i cycles behind x.
-  token_t token_at_array [MAC_ARRAY_LATENCY];
+  token_t token_at_array[MAC_ARRAY_LATENCY];
   assign token_at_array[0] = array_token;
   for (genvar i = 1; i < int'(MAC_ARRAY_LATENCY); i++) begin : gen_token
     always_ff @(posedge clk_i) begin
@@ -294,12 +296,12 @@ module peritus_core
   localparam int unsigned SUM_DELAY = adder_tree_latency(PK);
   localparam int unsigned RECIP_AT = AT_ARRAY + SUM_DELAY + 1 + RECIPROCAL_LATENCY;
   localparam int unsigned RECIP_WAIT = (AT_STAGE2 - 1) - RECIP_AT;
-  logic [15:0] mantissa, mantissa_q [RECIP_WAIT];
-  logic [5:0]  recip_shift, recip_shift_q [RECIP_WAIT];
-  token_t      result_token, write_token;
-  logic        score_we;
+  logic [15:0] mantissa, mantissa_q[RECIP_WAIT];
+  logic [5:0] recip_shift, recip_shift_q[RECIP_WAIT];
+  token_t result_token, write_token;
+  logic score_we;
   logic [PN-1:0][15:0] half;
-  logic signed [15:0]  z [PN];
+  logic signed [15:0] z[PN];
 
   peritus_softmax_rows u_softmax_rows (
     .clk_i,
@@ -342,11 +344,11 @@ module peritus_core
     .z_o           (z)
   );
 
-  logic                     wb_act_we, wb_kv_we, wb_res_we, wb_router_we, wb_res_re;
-  logic [15:0]              wb_addr;
-  logic [PN-1:0][7:0]       wb_byte;
+  logic wb_act_we, wb_kv_we, wb_res_we, wb_router_we, wb_res_re;
+  logic [15:0] wb_addr;
+  logic [PN-1:0][7:0] wb_byte;
   logic [PN-1:0][RES_W-1:0] wb_res, res_rdata;
-  logic [RESIDUAL_AW-1:0]   wb_res_raddr;
+  logic [RESIDUAL_AW-1:0] wb_res_raddr;
 
   peritus_write_back u_write_back (
     .clk_i,
@@ -371,8 +373,8 @@ module peritus_core
   );
 
   // --- router ---
-  logic               router_busy;
-  logic signed [15:0] logits [MAX_EXPERTS];
+  logic router_busy;
+  logic signed [15:0] logits[MAX_EXPERTS];
   always_comb begin
     for (int e = 0; e < int'(MAX_EXPERTS); e++) logits[e] = signed'(half[e]);
   end
@@ -380,29 +382,29 @@ module peritus_core
   peritus_router u_router (
     .clk_i,
     .rst_ni,
-    .clear_i     (router_clear),
-    .experts_i   (gemm.instr.width[EXPERT_W:0]),
-    .top_k_i     (gemm.instr.top_k),
-    .tokens_i    (gemm.count),
-    .valid_i     (wb_router_we),
-    .token_i     (write_token.token),
-    .logits_i    (logits),
-    .busy_o      (router_busy),
-    .count_o     (expert_count),
-    .q_re_i      (queue_re),
-    .q_expert_i  (queue_expert),
-    .q_index_i   (queue_index),
-    .q_token_o   (queue_token),
-    .q_score_o   (queue_score)
+    .clear_i   (router_clear),
+    .experts_i (gemm.instr.width[EXPERT_W:0]),
+    .top_k_i   (gemm.instr.top_k),
+    .tokens_i  (gemm.count),
+    .valid_i   (wb_router_we),
+    .token_i   (write_token.token),
+    .logits_i  (logits),
+    .busy_o    (router_busy),
+    .count_o   (expert_count),
+    .q_re_i    (queue_re),
+    .q_expert_i(queue_expert),
+    .q_index_i (queue_index),
+    .q_token_o (queue_token),
+    .q_score_o (queue_score)
   );
 
   assign all_idle = loader_idle && streamer_idle && !stream_valid && !router_busy;
 
   // --- units that read the weight stream ---
-  logic                     ln_w_ready, ln_res_re, ln_act_we, ri_w_ready, ri_we;
-  logic [RESIDUAL_AW-1:0]   ln_res_raddr, ri_waddr;
-  logic [ACT_AW-1:0]        ln_act_waddr;
-  logic [PN-1:0][7:0]       ln_act_wdata;
+  logic ln_w_ready, ln_res_re, ln_act_we, ri_w_ready, ri_we;
+  logic [RESIDUAL_AW-1:0] ln_res_raddr, ri_waddr;
+  logic [ACT_AW-1:0] ln_act_waddr;
+  logic [PN-1:0][7:0] ln_act_wdata;
   logic [PN-1:0][RES_W-1:0] ri_wdata;
 
   peritus_layernorm u_layernorm (
@@ -521,3 +523,5 @@ module peritus_core
   end
 
 endmodule
+
+`default_nettype wire

@@ -2,6 +2,8 @@
 // Reports every write into an on-chip memory to the harness (sim/write_trace.hpp). Simulation only: bound
 // beside the write port of a memory (sim/trace_bind.sv), so that the RTL itself knows nothing of it.
 
+`default_nettype none
+
 module peritus_write_monitor #(
   parameter int unsigned Memory = 0,   // number of the memory in peritus.arch.memories
   parameter int unsigned Width = 64,   // bits of a word
@@ -21,11 +23,17 @@ module peritus_write_monitor #(
   end
 
   import "DPI-C" function void peritus_trace_write(
-    input int memory, input int address, input bit [63:0] enable, input bit [MaxWidth-1:0] data,
-    input int bits);
+    input int memory,
+    input int address,
+    input bit [63:0] enable,
+    input bit [MaxWidth-1:0] data,
+    input int bits
+  );
 
   always_ff @(posedge clk_i) begin
     if (we_i) peritus_trace_write(Memory, 32'(waddr_i), 64'(enable_i), MaxWidth'(wdata_i), Width);
   end
 
 endmodule
+
+`default_nettype wire

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ECP5's PLL as far as ulx3s_top uses it: ports and parameters, for elaboration. nextpnr knows the cell.
 
+`default_nettype none
+
 /* verilator lint_off UNUSEDSIGNAL */
 /* verilator lint_off UNUSEDPARAM */
 /* verilator lint_off UNDRIVEN */
@@ -30,3 +32,5 @@ module EHXPLLL #(
   output logic LOCK
 );
 endmodule
+
+`default_nettype wire

@@ -6,6 +6,8 @@
 // Latency: adder_tree_latency(Inputs) = ceil(log2(Inputs)), one vector per cycle. Registers hold while their
 // level is not valid, unless ALWAYS_LOAD.
 
+`default_nettype none
+
 module peritus_adder_tree
   import peritus_latency_pkg::*;
   import peritus_pipeline_pkg::*;
@@ -32,8 +34,8 @@ module peritus_adder_tree
     return count;
   endfunction
 
-  logic signed [OutW-1:0] node_q [LEVELS][nodes(0)];
-  logic [LEVELS:0]        valid;  // [level]: the inputs of this level
+  logic signed [OutW-1:0] node_q[LEVELS][nodes(0)];
+  logic [LEVELS:0] valid;  // [level]: the inputs of this level
 
   always_ff @(posedge clk_i) begin
     for (int level = 0; level < LEVELS; level++) begin
@@ -64,3 +66,5 @@ module peritus_adder_tree
   end
 
 endmodule
+
+`default_nettype wire

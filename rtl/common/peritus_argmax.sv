@@ -9,6 +9,8 @@
 // Latency: argmax_latency(Inputs) = ceil(log2(Inputs)), one vector per cycle, a register after every node.
 // Registers hold while their level is not valid.
 
+`default_nettype none
+
 module peritus_argmax
   import peritus_latency_pkg::*;
 #(
@@ -48,8 +50,8 @@ module peritus_argmax
     return (right.candidate && (!left.candidate || larger)) ? right : left;
   endfunction
 
-  node_t           node_q [LEVELS][nodes(0)];
-  node_t           leaf [Inputs];
+  node_t node_q[LEVELS][nodes(0)];
+  node_t leaf[Inputs];
   logic [LEVELS:0] valid;  // [level]: the inputs of this level
 
   always_comb begin
@@ -63,8 +65,8 @@ module peritus_argmax
           if (2 * n + 1 == nodes(level - 1)) begin
             node_q[level][n] <= (level == 0) ? leaf[2*n] : node_q[level-1][2*n];
           end else begin
-            node_q[level][n] <= (level == 0) ? better(leaf[2*n], leaf[2*n+1])
-                                             : better(node_q[level-1][2*n], node_q[level-1][2*n+1]);
+            node_q[level][n] <= (level == 0) ? better(leaf[2*n], leaf[2*n+1]) :
+                better(node_q[level-1][2*n], node_q[level-1][2*n+1]);
           end
         end
       end
@@ -86,3 +88,5 @@ module peritus_argmax
   end
 
 endmodule
+
+`default_nettype wire

@@ -3,6 +3,8 @@
 //
 //   data_o = data_i, Stages enabled cycles ago
 
+`default_nettype none
+
 module peritus_delay_line #(
   parameter int unsigned Width = 8,
   parameter int unsigned Stages = 1
@@ -18,7 +20,7 @@ module peritus_delay_line #(
     assign unused = clk_i ^ en_i;
     assign data_o = data_i;
   end else begin : gen_shift
-    logic [Width-1:0] data_q [Stages];
+    logic [Width-1:0] data_q[Stages];
 
     always_ff @(posedge clk_i) begin
       if (en_i) begin
@@ -31,3 +33,5 @@ module peritus_delay_line #(
   end
 
 endmodule
+
+`default_nettype wire

@@ -4,6 +4,8 @@
 // Data appear at the output one cycle after they were accepted. clear_i empties it and wins over a push.
 // The storage is read without a register: it becomes distributed RAM, one LUT level from valid_o to data_o.
 
+`default_nettype none
+
 module peritus_fifo #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 4
@@ -22,10 +24,10 @@ module peritus_fifo #(
   localparam int unsigned PTR_W = (Depth > 1) ? $clog2(Depth) : 1;
   localparam int unsigned LEVEL_W = $clog2(Depth + 1);
 
-  logic [Width-1:0]   mem [Depth];
-  logic [PTR_W-1:0]   wptr_q, rptr_q;
+  logic [Width-1:0] mem[Depth];
+  logic [PTR_W-1:0] wptr_q, rptr_q;
   logic [LEVEL_W-1:0] level_q;
-  logic               push, pop;
+  logic push, pop;
 
   function automatic logic [PTR_W-1:0] next(logic [PTR_W-1:0] ptr);
     return (32'(ptr) == Depth - 1) ? '0 : ptr + 1'b1;
@@ -51,3 +53,5 @@ module peritus_fifo #(
   end
 
 endmodule
+
+`default_nettype wire

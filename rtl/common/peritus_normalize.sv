@@ -9,6 +9,8 @@
 //
 // Latency: NORMALIZE_LATENCY, one value per cycle, two of at most six steps per register.
 
+`default_nettype none
+
 module peritus_normalize
   import peritus_latency_pkg::*;
 #(
@@ -28,13 +30,13 @@ module peritus_normalize
   localparam int STAGES = int'(NORMALIZE_LATENCY);
   localparam int STEPS_PER_STAGE = 2;
 
-  logic [Width-1:0]  value_q [STAGES];
-  logic [CountW-1:0] zeros_q [STAGES];
-  logic [STAGES:0]   valid;
+  logic [Width-1:0] value_q[STAGES];
+  logic [CountW-1:0] zeros_q[STAGES];
+  logic [STAGES:0] valid;
 
   // The steps of one stage: remove 2^step leading zeros where there are as many, step by step.
   for (genvar stage = 0; stage < STAGES; stage++) begin : gen_stage
-    logic [Width-1:0]  value_d;
+    logic [Width-1:0] value_d;
     logic [CountW-1:0] zeros_d;
 
     always_comb begin
@@ -72,3 +74,5 @@ module peritus_normalize
   end
 
 endmodule
+
+`default_nettype wire

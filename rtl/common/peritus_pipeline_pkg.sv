@@ -6,6 +6,8 @@
 // enable. In hardware such an enable is a net to every bit of every lane, the largest there are, so there they always
 // load. A simulator saves the work; -DALWAYS_LOAD simulates what is synthesized.
 
+`default_nettype none
+
 package peritus_pipeline_pkg;
 `ifdef SYNTHESIS
   localparam bit ALWAYS_LOAD = 1'b1;
@@ -16,3 +18,5 @@ package peritus_pipeline_pkg;
 `endif
 
 endpackage
+
+`default_nettype wire

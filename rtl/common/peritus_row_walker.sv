@@ -6,6 +6,8 @@
 // start_i loads (rows_i, words_i >= 1); step_i moves to the next address. All outputs belong to the present one;
 // stride_i and words_i stay until the last.
 
+`default_nettype none
+
 module peritus_row_walker #(
   parameter int unsigned AddrW = 16
 ) (
@@ -22,8 +24,8 @@ module peritus_row_walker #(
 );
 
   logic [AddrW-1:0] next_row_q;
-  logic [11:0]      rows_left_q;
-  logic [7:0]       words_left_q;
+  logic [11:0] rows_left_q;
+  logic [7:0] words_left_q;
 
   assign last_in_row_o = words_left_q == 8'd1;
   assign last_o = last_in_row_o && rows_left_q == 12'd1;
@@ -47,3 +49,5 @@ module peritus_row_walker #(
   end
 
 endmodule
+
+`default_nettype wire

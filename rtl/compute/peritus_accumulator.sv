@@ -6,6 +6,8 @@
 // token_i runs two cycles ahead of sum_i, to read the row. A row may come again after four cycles (MIN_PASS).
 // Latency: one cycle from sum_i to total_o.
 
+`default_nettype none
+
 module peritus_accumulator
   import peritus_pkg::*;
   import peritus_core_pkg::*;
@@ -22,7 +24,7 @@ module peritus_accumulator
     logic               valid, first_k, last_k;
     logic [TOKEN_W-1:0] row;
   } row_t;
-  row_t row_q [3];
+  row_t row_q[3];
 
   always_ff @(posedge clk_i) begin
     row_q[0] <= '{valid: token_i.valid, first_k: token_i.first_k, last_k: token_i.last_k, row: token_i.row};
@@ -33,7 +35,7 @@ module peritus_accumulator
     end
   end
 
-  logic [ACC_W-1:0] previous [PN];
+  logic [ACC_W-1:0] previous[PN];
 
   for (genvar n = 0; n < int'(PN); n++) begin : gen_lane
     peritus_ram_1r1w #(
@@ -60,3 +62,5 @@ module peritus_accumulator
 
 
 endmodule
+
+`default_nettype wire

@@ -10,6 +10,8 @@
 // ReLU; table; subtract. relu_i, gelu_i belong to the vector that enters with them. Registers hold while their stage is
 // not valid, unless ALWAYS_LOAD.
 
+`default_nettype none
+
 module peritus_activation
   import peritus_latency_pkg::*;
   import peritus_pipeline_pkg::*;
@@ -30,13 +32,13 @@ module peritus_activation
 
   localparam logic signed [15:0] MAXIMUM = 16'sh7fff;
 
-  logic signed [Width-1:0] x_q [Lanes];  // saturated input, or y
-  logic signed [Width-1:0] relu_q [Lanes], minuend_q [Lanes];  // max(x, 0), or y
-  logic [8:0]              index_q [Lanes];
-  logic                    near_q [Lanes];  // GELU of |x| < 1024: the correction is not zero
-  logic [5:0]              delta_q [Lanes];
+  logic signed [Width-1:0] x_q[Lanes];  // saturated input, or y
+  logic signed [Width-1:0] relu_q[Lanes], minuend_q[Lanes];  // max(x, 0), or y
+  logic [8:0] index_q[Lanes];
+  logic near_q[Lanes];  // GELU of |x| < 1024: the correction is not zero
+  logic [5:0] delta_q[Lanes];
   logic [ACTIVATION_LATENCY-1:0] valid_q;
-  logic                    relu_sel_q, gelu_sel_q;
+  logic relu_sel_q, gelu_sel_q;
 
   always_ff @(posedge clk_i) begin
     if (ALWAYS_LOAD || valid_i) begin
@@ -76,3 +78,5 @@ module peritus_activation
   assign valid_o = valid_q[ACTIVATION_LATENCY-1];
 
 endmodule
+
+`default_nettype wire

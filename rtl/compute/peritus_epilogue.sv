@@ -8,6 +8,8 @@
 // with its first complete sum, at every stage as that sum passes: parameters have reached the lanes when
 // params_taken_o pulses. Latency: AT_RESULT - AT_TOTAL cycles from total_i to z_o.
 
+`default_nettype none
+
 module peritus_epilogue
   import peritus_pkg::*;
   import peritus_core_pkg::*;
@@ -30,7 +32,7 @@ module peritus_epilogue
   // Complete sums only; token_q[i] is the token at stage AT_SUM + i.
   localparam int unsigned STAGES = AT_RESULT - AT_SUM + 1;
   localparam int unsigned STAGE2 = AT_STAGE2 - AT_SUM;
-  token_t token_q [STAGES];
+  token_t token_q[STAGES];
 
   always_ff @(posedge clk_i) begin
     token_q[0] <= token_i;
@@ -42,9 +44,9 @@ module peritus_epilogue
   end
 
   // Parameters at bias, stage 1 and stage 2.
-  logic signed [ACC_W-1:0] bias_q [PN];
-  logic [15:0]             mult1_q [PN], mult2_hold_q [PN], mult2_q [PN];
-  logic [5:0]              shift1_q [PN], shift2_hold_q [PN], shift2_q [PN];
+  logic signed [ACC_W-1:0] bias_q[PN];
+  logic [15:0] mult1_q[PN], mult2_hold_q[PN], mult2_q[PN];
+  logic [5:0] shift1_q[PN], shift2_hold_q[PN], shift2_q[PN];
 
   logic change_bias, change_stage1, change_stage2;
   assign change_bias = token_q[0].valid && token_q[0].swap;
@@ -71,7 +73,7 @@ module peritus_epilogue
   end
 
   // Bias.
-  logic signed [ACC_W-1:0] biased_q [PN];
+  logic signed [ACC_W-1:0] biased_q[PN];
   always_ff @(posedge clk_i) begin
     if (ALWAYS_LOAD || token_q[1].valid) begin
       for (int n = 0; n < int'(PN); n++) biased_q[n] <= total_i[n] + bias_q[n];
@@ -79,8 +81,8 @@ module peritus_epilogue
   end
 
   // Stage 1 and the function.
-  logic               y_valid, g_valid;
-  logic signed [23:0] y [PN], g [PN];
+  logic y_valid, g_valid;
+  logic signed [23:0] y[PN], g[PN];
 
   peritus_requantize #(
     .Lanes(PN),
@@ -115,11 +117,11 @@ module peritus_epilogue
   );
 
   // Stage 2: its multiplier is chosen one cycle ahead.
-  token_t             select;
-  logic signed [23:0] g_q [PN];
-  logic [15:0]        mult_q [PN];
-  logic [5:0]         shift_q [PN];
-  logic               z_valid;
+  token_t select;
+  logic signed [23:0] g_q[PN];
+  logic [15:0] mult_q[PN];
+  logic [5:0] shift_q[PN];
+  logic z_valid;
   assign select = token_q[STAGE2-1];
 
   always_ff @(posedge clk_i) begin
@@ -179,3 +181,5 @@ module peritus_epilogue
 `endif
 
 endmodule
+
+`default_nettype wire

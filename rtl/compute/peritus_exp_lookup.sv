@@ -8,6 +8,8 @@
 // Reference: peritus.reference.softmax. Latency, one vector per cycle: probabilities EXP_LOOKUP_LATENCY
 // (subtract; saturate; table), their sum adder_tree_latency(Lanes) later. Registers hold while not valid.
 
+`default_nettype none
+
 module peritus_exp_lookup
   import peritus_latency_pkg::*;
   import peritus_tables_pkg::*;
@@ -27,10 +29,10 @@ module peritus_exp_lookup
   output logic [SumW-1:0]    sum_o
 );
 
-  logic signed [16:0] distance_q [Lanes];  // 0..65535 where kept
-  logic               distance_keep_q [Lanes];
-  logic [7:0]         index_q [Lanes];
-  logic               index_keep_q [Lanes];
+  logic signed [16:0] distance_q[Lanes];  // 0..65535 where kept
+  logic distance_keep_q[Lanes];
+  logic [7:0] index_q[Lanes];
+  logic index_keep_q[Lanes];
   logic [EXP_LOOKUP_LATENCY-1:0] valid_q;
 
   always_ff @(posedge clk_i) begin
@@ -56,7 +58,7 @@ module peritus_exp_lookup
 
   assign valid_o = valid_q[EXP_LOOKUP_LATENCY-1];
 
-  logic signed [8:0]  addend [Lanes];
+  logic signed [8:0] addend[Lanes];
   logic signed [SumW:0] sum;
 
   always_comb begin
@@ -81,11 +83,11 @@ module peritus_exp_lookup
 
 `ifndef SYNTHESIS
   for (genvar l = 0; l < int'(Lanes); l++) begin : gen_assert
-    assert property (@(posedge clk_i) disable iff (!rst_ni)
-                     valid_i && keep_i[l] |-> maximum_i >= score_i[l])
-    else $error("exp_lookup: lane %0d has score %0d above the row maximum %0d",
-                l, score_i[l], maximum_i);
+    assert property (@(posedge clk_i) disable iff (!rst_ni) valid_i && keep_i[l] |-> maximum_i >= score_i[l])
+    else $error("exp_lookup: lane %0d has score %0d above the row maximum %0d", l, score_i[l], maximum_i);
   end
 `endif
 
 endmodule
+
+`default_nettype wire

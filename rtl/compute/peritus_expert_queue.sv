@@ -4,6 +4,8 @@
 // count_o counts the entries since clear_i. data_o follows re_i by one cycle and is held; reading an entry in the
 // cycle of its push is not allowed.
 
+`default_nettype none
+
 module peritus_expert_queue #(
   parameter  int unsigned Width = 24,
   parameter  int unsigned Depth = 256,
@@ -21,7 +23,7 @@ module peritus_expert_queue #(
   output logic [Width-1:0]  data_o
 );
 
-  (* no_rw_check, rw_addr_collision = "no" *) logic [Width-1:0] mem [Depth];
+  (* no_rw_check, rw_addr_collision = "no" *) logic [Width-1:0] mem[Depth];
 
   always_ff @(posedge clk_i) begin
     if (push_i) mem[count_o[IndexW-1:0]] <= data_i;
@@ -39,3 +41,5 @@ module peritus_expert_queue #(
 `endif
 
 endmodule
+
+`default_nettype wire

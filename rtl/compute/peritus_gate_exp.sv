@@ -8,6 +8,8 @@
 // Reference: peritus.reference.router. Latency: GATE_EXP_LATENCY, one vector per cycle: subtract; table; shift.
 // Registers hold while their stage is not valid.
 
+`default_nettype none
+
 module peritus_gate_exp
   import peritus_latency_pkg::*;
   import peritus_tables_pkg::*;
@@ -24,11 +26,11 @@ module peritus_gate_exp
   output logic [15:0]        e_o [Lanes]
 );
 
-  logic [15:0] distance_q [Lanes];  // of a kept logit
-  logic        distance_keep_q [Lanes];
-  logic [15:0] fraction_q [Lanes];  // 2^15 * 2^-(fraction of d)
-  logic [3:0]  octaves_q [Lanes];
-  logic        octaves_keep_q [Lanes];
+  logic [15:0] distance_q[Lanes];  // of a kept logit
+  logic distance_keep_q[Lanes];
+  logic [15:0] fraction_q[Lanes];  // 2^15 * 2^-(fraction of d)
+  logic [3:0] octaves_q[Lanes];
+  logic octaves_keep_q[Lanes];
   logic [GATE_EXP_LATENCY-1:0] valid_q;
 
   always_ff @(posedge clk_i) begin
@@ -58,3 +60,5 @@ module peritus_gate_exp
   assign valid_o = valid_q[GATE_EXP_LATENCY-1];
 
 endmodule
+
+`default_nettype wire

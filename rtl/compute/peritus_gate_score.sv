@@ -11,6 +11,8 @@
 // meaningless. Reference: peritus.reference.router. Latency: gate_score_latency(Experts, TopK), one token per
 // cycle. en_i is high while anything is inside.
 
+`default_nettype none
+
 module peritus_gate_score
   import peritus_latency_pkg::*;
 #(
@@ -37,12 +39,12 @@ module peritus_gate_score
   localparam logic [16:0] ONE = 17'd32768;
 
   // Selection: stage k finds the k-th best expert; the winners of one token are aligned at the end.
-  logic                     select_valid [TopK+1];
-  logic [Experts-1:0][15:0] value [TopK+1];
-  logic [Experts-1:0]       candidate [TopK+1];
-  logic signed [15:0]       best_value [TopK];
-  logic [ExpertW-1:0]       best_index [TopK];
-  logic signed [15:0]       chosen_value [TopK];
+  logic select_valid[TopK+1];
+  logic [Experts-1:0][15:0] value[TopK+1];
+  logic [Experts-1:0] candidate[TopK+1];
+  logic signed [15:0] best_value[TopK];
+  logic [ExpertW-1:0] best_index[TopK];
+  logic signed [15:0] chosen_value[TopK];
 
   assign select_valid[0] = valid_i;
   assign value[0] = logits_i;
@@ -87,10 +89,10 @@ module peritus_gate_score
   end
 
   // Numerators of the chosen; the first of them is the maximum.
-  logic                   chosen_keep [TopK];
-  logic                   chosen_valid;
-  logic [15:0]            chosen_e [TopK];
-  logic [TopK-1:0][15:0]  e, e_early;
+  logic chosen_keep[TopK];
+  logic chosen_valid;
+  logic [15:0] chosen_e[TopK];
+  logic [TopK-1:0][15:0] e, e_early;
 
   always_comb begin
     for (int k = 0; k < int'(TopK); k++) begin
@@ -113,14 +115,14 @@ module peritus_gate_score
   );
 
   // Reciprocal of the sum over all experts
-  logic signed [15:0]    all_value [Experts];
-  logic                  all_keep [Experts];
-  logic                  all_valid, sum_valid, r_valid;
-  logic [15:0]           all_e [Experts];
-  logic signed [16:0]    all_addend [Experts];
+  logic signed [15:0] all_value[Experts];
+  logic all_keep[Experts];
+  logic all_valid, sum_valid, r_valid;
+  logic [15:0] all_e[Experts];
+  logic signed [16:0] all_addend[Experts];
   logic signed [SUM_W:0] sum;
-  logic [15:0]           r, r_early;
-  logic [5:0]            r_shift, r_shift_early;
+  logic [15:0] r, r_early;
+  logic [5:0] r_shift, r_shift_early;
 
   always_comb begin
     for (int i = 0; i < int'(Experts); i++) begin
@@ -166,11 +168,11 @@ module peritus_gate_score
   );
 
   // The branches meet.
-  logic               meet_valid, score_valid;
-  logic signed [16:0] numerator [TopK];
-  logic [15:0]        multiplier [TopK];
-  logic [5:0]         shift [TopK];
-  logic signed [16:0] score [TopK];
+  logic meet_valid, score_valid;
+  logic signed [16:0] numerator[TopK];
+  logic [15:0] multiplier[TopK];
+  logic [5:0] shift[TopK];
+  logic signed [16:0] score[TopK];
 
   peritus_delay_line #(
     .Width (16 * TopK),
@@ -231,3 +233,5 @@ module peritus_gate_score
   end
 
 endmodule
+
+`default_nettype wire

@@ -17,6 +17,8 @@
 // Reference: peritus.reference.layernorm. Latency: first read to first write
 // n_tiles + 2 + norm_stats_latency(PN) + NORM_REPLAY_LATENCY + NORM_LANES_LATENCY, then one word per cycle.
 
+`default_nettype none
+
 module peritus_layernorm
   import peritus_pkg::*;
   import peritus_latency_pkg::*;
@@ -53,7 +55,7 @@ module peritus_layernorm
   } state_e;
 
   state_e state_q;
-  logic   loaded, read_last_in_row, read_last, write_last;
+  logic loaded, read_last_in_row, read_last, write_last;
 
   always_ff @(posedge clk_i) begin
     done_o <= 1'b0;
@@ -61,9 +63,11 @@ module peritus_layernorm
       IDLE: if (start_i) state_q <= LOAD;
       LOAD: if (loaded) state_q <= READ;
       READ: if (read_last) state_q <= DRAIN;
-      default: if (act_we_o && write_last) begin
-        state_q <= IDLE;
-        done_o <= 1'b1;
+      default: begin
+        if (act_we_o && write_last) begin
+          state_q <= IDLE;
+          done_o <= 1'b1;
+        end
       end
     endcase
     if (!rst_ni) begin
@@ -73,9 +77,9 @@ module peritus_layernorm
   end
 
   // Read the residual and saturate it: x.
-  logic [1:0]          read_q, read_last_q;  // requests in flight
-  logic                x_valid_q, x_last_q;
-  logic signed [15:0]  x_q [PN];
+  logic [1:0] read_q, read_last_q;  // requests in flight
+  logic x_valid_q, x_last_q;
+  logic signed [15:0] x_q[PN];
   logic [PN-1:0][15:0] x_packed;
 
   assign res_re_o = state_q == READ;
@@ -121,12 +125,12 @@ module peritus_layernorm
   end
 
   // Statistics of a token, then its words again
-  logic                    stats_valid, lanes_valid;
+  logic stats_valid, lanes_valid;
   logic signed [SUM_W-1:0] stats_sum, lanes_sum;
-  logic [15:0]             stats_r, lanes_r;
-  logic [4:0]              stats_half, lanes_half;
-  logic [PN-1:0][15:0]     lanes_x;
-  logic [7:0]              lanes_block;
+  logic [15:0] stats_r, lanes_r;
+  logic [4:0] stats_half, lanes_half;
+  logic [PN-1:0][15:0] lanes_x;
+  logic [7:0] lanes_block;
 
   peritus_norm_stats #(
     .Lanes   (PN),
@@ -167,10 +171,10 @@ module peritus_layernorm
   // Parameters are read so that they meet their word at the affine step of the lanes.
   localparam int unsigned PARAMS_READ = NORM_AFFINE_LATENCY - 2;
   logic [PARAMS_READ-1:0] params_re_q;
-  logic [BLOCK_W-1:0]     params_block;
-  logic [PN-1:0][31:0]    beta;
-  logic [PN-1:0][15:0]    gamma;
-  logic [PN-1:0][7:0]     shift;
+  logic [BLOCK_W-1:0] params_block;
+  logic [PN-1:0][31:0] beta;
+  logic [PN-1:0][15:0] gamma;
+  logic [PN-1:0][7:0] shift;
 
   always_ff @(posedge clk_i) begin
     params_re_q <= {params_re_q[PARAMS_READ-2:0], lanes_valid};
@@ -248,8 +252,9 @@ module peritus_layernorm
   assert property (@(posedge clk_i) disable iff (!rst_ni)
                    start_i |-> instr_i.tokens != '0 && instr_i.width inside {[1:MAX_WIDTH]}
                                && 32'(instr_i.width) <= 32'(instr_i.n_tiles) * PN)
-  else $error("layernorm: tokens = %0d, width = %0d in %0d words, at most %0d channels",
-              instr_i.tokens, instr_i.width, instr_i.n_tiles, MAX_WIDTH);
+  else $error("layernorm: tokens %0d, width %0d, words %0d", instr_i.tokens, instr_i.width, instr_i.n_tiles);
 `endif
 
 endmodule
+
+`default_nettype wire

@@ -16,6 +16,8 @@
 //
 // Latency: Cascade + 3 cycles from x_i to p_o (operand; operand or active, product, Cascade sums), fully pipelined.
 
+`default_nettype none
+
 module peritus_mac #(
   parameter int unsigned Groups = 1,
   parameter int unsigned Cascade = 8,
@@ -52,7 +54,7 @@ module peritus_mac #(
   end
 
   // Operands and the swap, delayed to each position.
-  logic signed [8:0]  x_q [Cascade][ROWS];  // [position][row]; only rows of positions >= index are used
+  logic signed [8:0] x_q[Cascade][ROWS];  // [position][row]; only rows of positions >= index are used
   logic [Cascade-1:0] swap_q;
 
   always_ff @(posedge clk_i) begin
@@ -73,12 +75,12 @@ module peritus_mac #(
     assign even_row = row_data_i[Channels-1:0];
     assign odd_row = row_two_i ? row_data_i[2*Channels-1:Channels] : row_data_i[Channels-1:0];
 
-    logic [47:0] p [ROWS+Groups][MULTIPLIERS];  // into row k
+    logic [47:0] p[ROWS+Groups][MULTIPLIERS];  // into row k
     for (genvar k = 0; k < int'(ROWS); k++) begin : gen_row
       localparam int unsigned POSITION = k / Groups;
       localparam int unsigned EVEN = k - k % 2;
-      logic                     row_we;
-      logic [Channels-1:0]      we;
+      logic row_we;
+      logic [Channels-1:0] we;
       logic [Channels-1:0][7:0] w;
       assign row_we = row_we_i && (32'(row_i) == k || (row_two_i && 32'(row_i) == EVEN));
       assign w = !row_we ? {Channels{col_data_i[k]}} : (k % 2 == 0) ? even_row : odd_row;
@@ -113,17 +115,17 @@ module peritus_mac #(
     // The product register of a DSP slice is behind the chain instead: one for Cascade of them.
     typedef logic signed [P_W-1:0] p_t;
     localparam int unsigned ACTIVE_W = Pack ? 27 : 8;
-    logic signed [7:0]          shadow_q [ROWS][Channels];
-    logic signed [ACTIVE_W-1:0] active_q [ROWS][MULTIPLIERS];
-    logic signed [8:0]          operand_q [ROWS];
-    p_t                         p_q [Cascade][Groups][MULTIPLIERS];
+    logic signed [7:0] shadow_q[ROWS][Channels];
+    logic signed [ACTIVE_W-1:0] active_q[ROWS][MULTIPLIERS];
+    logic signed [8:0] operand_q[ROWS];
+    p_t p_q[Cascade][Groups][MULTIPLIERS];
 
     always_ff @(posedge clk_i) begin
       if (row_we_i) begin
         for (int n = 0; n < int'(Channels); n++) shadow_q[row_i][n] <= row_data_i[n];
       end
       if (row_we_i && row_two_i) begin
-        for (int n = 0; n < int'(Channels); n++) shadow_q[row_i | 1][n] <= row_data_i[int'(Channels)+n];
+        for (int n = 0; n < int'(Channels); n++) shadow_q[row_i|1][n] <= row_data_i[int'(Channels)+n];
       end
       if (col_we_i) begin
         for (int k = 0; k < int'(ROWS); k++) shadow_q[k][col_i] <= col_data_i[k];
@@ -167,3 +169,5 @@ module peritus_mac #(
   end
 
 endmodule
+
+`default_nettype wire

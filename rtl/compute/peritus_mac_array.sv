@@ -12,6 +12,8 @@
 //
 // Latency: peritus_latency_pkg::MAC_ARRAY_LATENCY cycles from x_i to sum_o, fully pipelined.
 
+`default_nettype none
+
 module peritus_mac_array
   import peritus_pkg::*;
 #(
@@ -40,7 +42,7 @@ module peritus_mac_array
   localparam int unsigned MULTIPLIERS = Pack ? PN / 2 : PN;
   localparam int unsigned P_W = Pack ? 2 * FIELD_W : FIELD_W;
 
-  logic signed [P_W-1:0] p [GROUPS][MULTIPLIERS];
+  logic signed [P_W-1:0] p[GROUPS][MULTIPLIERS];
 
   peritus_mac #(
     .Groups  (GROUPS),
@@ -64,7 +66,7 @@ module peritus_mac_array
   );
 
   // Sum of one group: CASCADE products per channel.
-  logic signed [FIELD_W-1:0] group_sum [GROUPS][PN];
+  logic signed [FIELD_W-1:0] group_sum[GROUPS][PN];
 
   if (Pack) begin : gen_pack
     always_ff @(posedge clk_i) begin
@@ -91,3 +93,5 @@ module peritus_mac_array
   end
 
 endmodule
+
+`default_nettype wire

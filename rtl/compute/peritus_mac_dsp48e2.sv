@@ -11,6 +11,8 @@
 // All registers of the slice are used, none has a reset (only B, M and P are clocked always).
 // In simulation sim/models/DSP48E2.sv stands for the slice. Latency: see peritus_mac.sv.
 
+`default_nettype none
+
 module peritus_mac_dsp48e2 #(
   parameter bit First = 1'b0,
   parameter bit Last = 1'b0
@@ -26,8 +28,8 @@ module peritus_mac_dsp48e2 #(
   output logic signed [47:0] p_o
 );
 
-  localparam logic [4:0] D_PLUS_A2 = 5'b00100;         // INMODE; B2 is the other operand
-  localparam logic [8:0] M_ALONE = 9'b00_000_01_01;    // OPMODE: W = 0, Z = 0, Y and X = M
+  localparam logic [4:0] D_PLUS_A2 = 5'b00100;  // INMODE; B2 is the other operand
+  localparam logic [8:0] M_ALONE = 9'b00_000_01_01;  // OPMODE: W = 0, Z = 0, Y and X = M
   localparam logic [8:0] M_PLUS_PCIN = 9'b00_001_01_01;  // Z = PCIN
 
   logic [47:0] p, pcout;
@@ -64,7 +66,7 @@ module peritus_mac_dsp48e2 #(
     .PCOUT        (pcout),
     .INMODE       (D_PLUS_A2),
     .OPMODE       (First ? M_ALONE : M_PLUS_PCIN),
-    .ALUMODE      (4'b0000),                           // Z + W + X + Y + carry
+    .ALUMODE      (4'b0000),                          // Z + W + X + Y + carry
     .CARRYIN      (1'b0),
     .CARRYINSEL   (3'b000),
     .CEA1         (1'b0),
@@ -97,3 +99,5 @@ module peritus_mac_dsp48e2 #(
   );
 
 endmodule
+
+`default_nettype wire

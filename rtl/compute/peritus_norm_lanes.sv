@@ -7,6 +7,8 @@
 //
 // Reference: peritus.reference.layernorm. Latency: NORM_LANES_LATENCY. Registers hold while not valid, unless ALWAYS_LOAD.
 
+`default_nettype none
+
 module peritus_norm_lanes
   import peritus_pipeline_pkg::*;
 #(
@@ -31,17 +33,17 @@ module peritus_norm_lanes
 );
 
   localparam int unsigned FACTOR_W = $clog2(MaxWidth) + 16;  // N r
-  localparam int unsigned NORMAL_W = SumW + 1 + 16;          // |(N x - S) r| < 2^(SumW + 16)
+  localparam int unsigned NORMAL_W = SumW + 1 + 16;  // |(N x - S) r| < 2^(SumW + 16)
 
   // (N x - S) r = x (N r) - S r: two multipliers for all lanes, and one per lane.
-  logic [FACTOR_W-1:0]        factor_q, factor_operand_q;
+  logic [FACTOR_W-1:0] factor_q, factor_operand_q;
   logic signed [NORMAL_W-1:0] offset_q, offset_operand_q, offset_product_q;
-  logic [Lanes-1:0][15:0]     x_q;
-  logic signed [15:0]         x_operand_q [Lanes];
-  logic signed [NORMAL_W-1:0] scaled_q [Lanes], centered_q [Lanes];
-  logic [4:0]                 half_q [3];
-  logic [5:0]                 norm_shift_q [Lanes];
-  logic [3:0]                 valid_q;
+  logic [Lanes-1:0][15:0] x_q;
+  logic signed [15:0] x_operand_q[Lanes];
+  logic signed [NORMAL_W-1:0] scaled_q[Lanes], centered_q[Lanes];
+  logic [4:0] half_q[3];
+  logic [5:0] norm_shift_q[Lanes];
+  logic [3:0] valid_q;
 
   always_ff @(posedge clk_i) begin
     if (ALWAYS_LOAD || valid_i) begin
@@ -76,8 +78,8 @@ module peritus_norm_lanes
     if (!rst_ni) valid_q <= '0;
   end
 
-  logic               xhat_valid;
-  logic signed [15:0] xhat [Lanes];
+  logic xhat_valid;
+  logic signed [15:0] xhat[Lanes];
 
   peritus_round_shift #(
     .Lanes(Lanes),
@@ -94,11 +96,11 @@ module peritus_norm_lanes
   );
 
   // xhat gamma + beta
-  logic signed [31:0]     product_q [Lanes];
+  logic signed [31:0] product_q[Lanes];
   logic [Lanes-1:0][31:0] beta_q;
-  logic [5:0]             shift_q [Lanes], affine_shift_q [Lanes];
-  logic signed [32:0]     affine_q [Lanes];
-  logic [1:0]             affine_valid_q;
+  logic [5:0] shift_q[Lanes], affine_shift_q[Lanes];
+  logic signed [32:0] affine_q[Lanes];
+  logic [1:0] affine_valid_q;
 
   always_ff @(posedge clk_i) begin
     if (ALWAYS_LOAD || xhat_valid) begin
@@ -121,7 +123,7 @@ module peritus_norm_lanes
     if (!rst_ni) affine_valid_q <= '0;
   end
 
-  logic signed [7:0] q [Lanes];
+  logic signed [7:0] q[Lanes];
 
   peritus_round_shift #(
     .Lanes(Lanes),
@@ -142,3 +144,5 @@ module peritus_norm_lanes
   end
 
 endmodule
+
+`default_nettype wire

@@ -5,6 +5,8 @@
 // gamma (int16), unused, shifts (uint8, lower half of the word). loaded_o rises when all are held.
 // A block is read by its number, two cycles after re_i.
 
+`default_nettype none
+
 module peritus_norm_params
   import peritus_pkg::*;
 #(
@@ -29,10 +31,10 @@ module peritus_norm_params
   localparam logic [2:0] BETA_LOW = 3'(PARAM_BIAS), BETA_HIGH = 3'(PARAM_BIAS + 1);
   localparam logic [2:0] GAMMA = 3'(PARAM_MULT1), SHIFT = 3'(PARAM_SHIFT1);
 
-  logic       filling_q;
-  logic [2:0] word_q;   // of the block
+  logic filling_q;
+  logic [2:0] word_q;  // of the block
   logic [7:0] block_q;
-  logic       pop, last_word, last;
+  logic pop, last_word, last;
 
   assign w_ready_o = filling_q;
   assign pop = filling_q && w_valid_i;
@@ -120,9 +122,10 @@ module peritus_norm_params
   );
 
 `ifndef SYNTHESIS
-  assert property (@(posedge clk_i) disable iff (!rst_ni)
-                   start_i |-> n_tiles_i inside {[1:MAX_D_WORDS]})
+  assert property (@(posedge clk_i) disable iff (!rst_ni) start_i |-> n_tiles_i inside {[1 : MAX_D_WORDS]})
   else $error("norm_params: n_tiles_i = %0d, at most %0d", n_tiles_i, MAX_D_WORDS);
 `endif
 
 endmodule
+
+`default_nettype wire

@@ -6,6 +6,8 @@
 //
 // Latency: NORM_REPLAY_LATENCY from stats_valid_i to the first word. start_i empties the memory.
 
+`default_nettype none
+
 module peritus_norm_replay
   import peritus_latency_pkg::*;
 #(
@@ -35,9 +37,9 @@ module peritus_norm_replay
     logic [7:0]        block;
   } tag_t;
 
-  logic [AddrW-1:0]        waddr_q, raddr_q;
-  logic                    reading_q, last;
-  tag_t                    tag_q;  // of the word being read
+  logic [AddrW-1:0] waddr_q, raddr_q;
+  logic reading_q, last;
+  tag_t tag_q;  // of the word being read
   logic [READ_LATENCY-1:0] valid_q;
 
   assign last = tag_q.block == n_tiles_i - 8'd1;
@@ -91,8 +93,9 @@ module peritus_norm_replay
 
 `ifndef SYNTHESIS
   assert property (@(posedge clk_i) disable iff (!rst_ni) stats_valid_i |-> !reading_q || last)
-  else $error("norm_replay: statistics while %0d words of the last token wait",
-              n_tiles_i - tag_q.block);
+  else $error("norm_replay: statistics while %0d words of the last token wait", n_tiles_i - tag_q.block);
 `endif
 
 endmodule
+
+`default_nettype wire

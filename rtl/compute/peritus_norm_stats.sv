@@ -10,6 +10,8 @@
 // Reference: peritus.reference.layernorm. Latency: norm_stats_latency(Lanes) from the last word: square; adder tree;
 // accumulate; N Q and S^2 (two cycles); subtract; add epsilon; clamp; rsqrt.
 
+`default_nettype none
+
 module peritus_norm_stats
   import peritus_latency_pkg::*;
   import peritus_pipeline_pkg::*;
@@ -35,18 +37,18 @@ module peritus_norm_stats
   localparam int unsigned TREE_LATENCY = adder_tree_latency(Lanes);
   localparam int unsigned LANES_W = $clog2(Lanes);
   localparam int unsigned SQUARES_W = 31 + $clog2(MaxWidth);  // Q, unsigned
-  localparam int unsigned LOW_W = SQUARES_W / 2;              // split of Q
-  localparam int unsigned SPLIT_W = SumW / 2;                 // split of S
-  localparam int unsigned NQ_W = SQUARES_W + WidthW + 1;      // N Q + epsilon, signed
+  localparam int unsigned LOW_W = SQUARES_W / 2;  // split of Q
+  localparam int unsigned SPLIT_W = SumW / 2;  // split of S
+  localparam int unsigned NQ_W = SQUARES_W + WidthW + 1;  // N Q + epsilon, signed
   localparam int unsigned V_W = (NQ_W > 50) ? NQ_W : 50;
-  localparam int CLAMP = 4;                                   // cycle of the clamp after the sums
+  localparam int CLAMP = 4;  // cycle of the clamp after the sums
 
   // Word sums
-  logic signed [31:0]           square_q [Lanes];
-  logic                         square_valid_q, word_valid, square_word_valid;
-  logic signed [15+LANES_W:0]   word_sum, word_sum_q;
-  logic signed [31+LANES_W:0]   word_squares;
-  logic                         word_last;
+  logic signed [31:0] square_q[Lanes];
+  logic square_valid_q, word_valid, square_word_valid;
+  logic signed [15+LANES_W:0] word_sum, word_sum_q;
+  logic signed [31+LANES_W:0] word_squares;
+  logic word_last;
 
   always_ff @(posedge clk_i) begin
     if (ALWAYS_LOAD || valid_i) begin
@@ -94,9 +96,9 @@ module peritus_norm_stats
   );
 
   // Token sums
-  logic signed [SumW-1:0]      sum_q;
-  logic [SQUARES_W-1:0]        squares_q;
-  logic                        first_q;  // next word begins a token
+  logic signed [SumW-1:0] sum_q;
+  logic [SQUARES_W-1:0] squares_q;
+  logic first_q;  // next word begins a token
 
   always_ff @(posedge clk_i) begin
     if (square_word_valid) begin
@@ -111,13 +113,13 @@ module peritus_norm_stats
   end
 
   // Variance
-  logic [LOW_W+WidthW-1:0]           nq_low_q;
+  logic [LOW_W+WidthW-1:0] nq_low_q;
   logic [SQUARES_W-LOW_W+WidthW-1:0] nq_high_q;
-  logic signed [SumW+SPLIT_W:0]      ss_low_q;
-  logic signed [2*SumW-SPLIT_W-1:0]  ss_high_q;
-  logic signed [V_W-1:0]             nq_q, ss_q, difference_q, variance_q;
-  logic [47:0]                       clamped_q;
-  logic [CLAMP+1:0]                  valid_q;
+  logic signed [SumW+SPLIT_W:0] ss_low_q;
+  logic signed [2*SumW-SPLIT_W-1:0] ss_high_q;
+  logic signed [V_W-1:0] nq_q, ss_q, difference_q, variance_q;
+  logic [47:0] clamped_q;
+  logic [CLAMP+1:0] valid_q;
 
   always_ff @(posedge clk_i) begin
     if (valid_q[0]) begin
@@ -168,3 +170,5 @@ module peritus_norm_stats
   );
 
 endmodule
+
+`default_nettype wire

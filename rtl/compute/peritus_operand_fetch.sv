@@ -7,6 +7,8 @@
 // Reference: the streaming loop of GEMM in docs/isa.md; peritus.reference.softmax for the lookup.
 // Latency: AT_ARRAY cycles from issue_i to x_o and token_o, one vector per cycle.
 
+`default_nettype none
+
 module peritus_operand_fetch
   import peritus_pkg::*;
   import peritus_core_pkg::*;
@@ -41,7 +43,7 @@ module peritus_operand_fetch
   output logic [SumW-1:0]                 prob_sum_o
 );
 
-  issue_t issue_q [2];  // c1, c2
+  issue_t issue_q[2];  // c1, c2
   assign queue_re_o = issue_i.token.valid && (issue_i.gather || issue_i.scatter);
   assign queue_expert_o = issue_i.expert;
   assign queue_index_o = issue_i.token.row;
@@ -62,10 +64,10 @@ module peritus_operand_fetch
 
   localparam int unsigned PRODUCT_W = TOKEN_W + 12;
   logic [PRODUCT_W-1:0] src_product_q, dst_product_q;
-  issue_t               product_q;
-  logic [19:0]          src_addr_q;
-  logic [LANES_W-1:0]   keys_q [AT_OPERAND - AT_ADDRESS + 1];
-  token_t               token_q [AT_ADDRESS:AT_ARRAY];
+  issue_t product_q;
+  logic [19:0] src_addr_q;
+  logic [LANES_W-1:0] keys_q[AT_OPERAND - AT_ADDRESS + 1];
+  token_t token_q[AT_ADDRESS:AT_ARRAY];
 
   always_ff @(posedge clk_i) begin
     if (issue_q[1].token.valid) begin
@@ -96,11 +98,11 @@ module peritus_operand_fetch
   assign max_addr_o = token_q[AT_OPERAND-2].row;
 
   // Scores become probabilities while activations wait.
-  logic signed [15:0] score [PK];
-  logic               keep [PK];
-  logic [7:0]         prob [PK];
-  logic [PK-1:0][7:0] act_q [EXP_LOOKUP_LATENCY];
-  logic               unused_prob_valid, unused_sum_valid;
+  logic signed [15:0] score[PK];
+  logic keep[PK];
+  logic [7:0] prob[PK];
+  logic [PK-1:0][7:0] act_q[EXP_LOOKUP_LATENCY];
+  logic unused_prob_valid, unused_sum_valid;
 
   always_comb begin
     for (int k = 0; k < int'(PK); k++) begin
@@ -132,9 +134,10 @@ module peritus_operand_fetch
   assign token_o = token_q[AT_ARRAY];
   always_comb begin
     for (int k = 0; k < int'(PK); k++) begin
-      x_o[k] = token_o.from_scores ? signed'({1'b0, prob[k]})
-                                   : 9'(signed'(act_q[EXP_LOOKUP_LATENCY-1][k]));
+      x_o[k] = token_o.from_scores ? signed'({1'b0, prob[k]}) : 9'(signed'(act_q[EXP_LOOKUP_LATENCY-1][k]));
     end
   end
 
 endmodule
+
+`default_nettype wire

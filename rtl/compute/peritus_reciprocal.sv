@@ -8,6 +8,8 @@
 // Reference: peritus.reference.reciprocal. Latency: RECIPROCAL_LATENCY, one value per cycle:
 // normalize; table; u T; t; T t; round. Registers hold while their stage is not valid.
 
+`default_nettype none
+
 module peritus_reciprocal
   import peritus_latency_pkg::*;
   import peritus_tables_pkg::*;
@@ -23,10 +25,10 @@ module peritus_reciprocal
 
   localparam int STAGES = int'(RECIPROCAL_LATENCY - NORMALIZE_LATENCY);
 
-  logic        normal_valid;
+  logic normal_valid;
   logic [15:0] u;
-  logic [7:0]  unused_low;
-  logic [4:0]  zeros;
+  logic [7:0] unused_low;
+  logic [4:0] zeros;
 
   peritus_normalize #(
     .Width(24)
@@ -41,13 +43,13 @@ module peritus_reciprocal
   );
 
   logic [STAGES:0] valid;  // [stage]: the inputs of this stage
-  logic [4:0]      zeros_q [STAGES-1];
-  logic [15:0]     u_q;
-  logic [15:0]     table_q, table_product_q, table_newton_q;
-  logic [31:0]     product_q;
-  logic [16:0]     newton_q;  // t >> 15
-  logic [17:0]     refined_q;  // (T (t >> 15)) >> 15
-  logic [16:0]     rounded;
+  logic [4:0] zeros_q[STAGES-1];
+  logic [15:0] u_q;
+  logic [15:0] table_q, table_product_q, table_newton_q;
+  logic [31:0] product_q;
+  logic [16:0] newton_q;  // t >> 15
+  logic [17:0] refined_q;  // (T (t >> 15)) >> 15
+  logic [16:0] rounded;
 
   always_ff @(posedge clk_i) begin
     if (valid[0]) begin
@@ -91,3 +93,5 @@ module peritus_reciprocal
 `endif
 
 endmodule
+
+`default_nettype wire

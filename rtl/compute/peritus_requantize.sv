@@ -9,6 +9,8 @@
 // product register (the multiplier's own), then round_shift. Registers hold while their stage is not valid, unless
 // ALWAYS_LOAD.
 
+`default_nettype none
+
 module peritus_requantize
   import peritus_latency_pkg::*;
   import peritus_pipeline_pkg::*;
@@ -30,11 +32,11 @@ module peritus_requantize
   localparam int unsigned PRODUCT_W = InW + 16;
   localparam int unsigned MULTIPLY_LATENCY = REQUANTIZE_LATENCY - ROUND_SHIFT_LATENCY;
 
-  logic signed [InW-1:0]       value_q [Lanes];
-  logic signed [16:0]          multiplier_q [Lanes];
-  logic [5:0]                  shift_q [Lanes];
-  logic signed [PRODUCT_W-1:0] product_q [Lanes];
-  logic [5:0]                  product_shift_q [Lanes];
+  logic signed [InW-1:0] value_q[Lanes];
+  logic signed [16:0] multiplier_q[Lanes];
+  logic [5:0] shift_q[Lanes];
+  logic signed [PRODUCT_W-1:0] product_q[Lanes];
+  logic [5:0] product_shift_q[Lanes];
   logic [MULTIPLY_LATENCY-1:0] valid_q;
 
   always_ff @(posedge clk_i) begin
@@ -73,3 +75,5 @@ module peritus_requantize
   );
 
 endmodule
+
+`default_nettype wire

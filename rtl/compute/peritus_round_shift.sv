@@ -10,6 +10,8 @@
 // shift by multiples of 8; shift by 0..7; round and saturate. Registers hold while their stage is not valid, unless
 // ALWAYS_LOAD.
 
+`default_nettype none
+
 module peritus_round_shift
   import peritus_latency_pkg::*;
   import peritus_pipeline_pkg::*;
@@ -29,9 +31,9 @@ module peritus_round_shift
 
   localparam logic signed [OutW-1:0] MAXIMUM = {1'b0, {(OutW - 1) {1'b1}}};
 
-  logic signed [InW:0] coarse_q [Lanes];
-  logic signed [InW:0] fine_q [Lanes];
-  logic [2:0]          shift_q [Lanes];
+  logic signed [InW:0] coarse_q[Lanes];
+  logic signed [InW:0] fine_q[Lanes];
+  logic [2:0] shift_q[Lanes];
   logic [ROUND_SHIFT_LATENCY-1:0] valid_q;
 
   always_ff @(posedge clk_i) begin
@@ -67,3 +69,5 @@ module peritus_round_shift
   end
 
 endmodule
+
+`default_nettype wire

@@ -9,6 +9,8 @@
 //
 // Reference: peritus.reference.router.route; a queue is Routing.queue(expert).
 
+`default_nettype none
+
 module peritus_router
   import peritus_pkg::*;
   import peritus_latency_pkg::*;
@@ -38,9 +40,9 @@ module peritus_router
 
   // Gate instruction
   logic [MAX_EXPERTS-1:0] experts_q;
-  logic [2:0]             top_k_q;
-  logic [COUNT_W-1:0]     left_q;  // tokens not yet in their queues
-  logic                   push_valid_q;
+  logic [2:0] top_k_q;
+  logic [COUNT_W-1:0] left_q;  // tokens not yet in their queues
+  logic push_valid_q;
 
   always_ff @(posedge clk_i) begin
     if (clear_i) begin
@@ -59,10 +61,10 @@ module peritus_router
 
   // Scores
   logic [MAX_EXPERTS-1:0][15:0] logits;
-  logic                         score_valid;
-  logic [EXPERT_W-1:0]          expert [MAX_TOP_K];
-  logic [15:0]                  score [MAX_TOP_K];
-  logic [TOKEN_W-1:0]           token;
+  logic score_valid;
+  logic [EXPERT_W-1:0] expert[MAX_TOP_K];
+  logic [15:0] score[MAX_TOP_K];
+  logic [TOKEN_W-1:0] token;
 
   always_comb begin
     for (int e = 0; e < int'(MAX_EXPERTS); e++) logits[e] = logits_i[e];
@@ -94,11 +96,11 @@ module peritus_router
   );
 
   // One expert is chosen at most once per token, so every queue takes at most one entry per cycle.
-  logic                   push_q [MAX_EXPERTS];
-  logic [15:0]            push_score_q [MAX_EXPERTS];
-  logic [TOKEN_W-1:0]     push_token_q;
+  logic push_q[MAX_EXPERTS];
+  logic [15:0] push_score_q[MAX_EXPERTS];
+  logic [TOKEN_W-1:0] push_token_q;
   logic [MAX_EXPERTS-1:0] push_d;
-  logic [15:0]            push_score_d [MAX_EXPERTS];
+  logic [15:0] push_score_d[MAX_EXPERTS];
 
   always_comb begin
     for (int e = 0; e < int'(MAX_EXPERTS); e++) begin
@@ -122,8 +124,8 @@ module peritus_router
     end
   end
 
-  logic [ENTRY_W-1:0]  entry [MAX_EXPERTS];
-  logic                read_q;
+  logic [ENTRY_W-1:0] entry[MAX_EXPERTS];
+  logic read_q;
   logic [EXPERT_W-1:0] read_expert_q;
 
   for (genvar e = 0; e < int'(MAX_EXPERTS); e++) begin : gen_queue
@@ -157,8 +159,9 @@ module peritus_router
   assert property (@(posedge clk_i) disable iff (!rst_ni)
                    clear_i |-> top_k_i inside {[1:MAX_TOP_K]} && experts_i inside {[1:MAX_EXPERTS]}
                                && (EXPERT_W+1)'(top_k_i) <= experts_i)
-  else $error("router: top_k_i = %0d of experts_i = %0d, at most %0d of %0d",
-              top_k_i, experts_i, MAX_TOP_K, MAX_EXPERTS);
+  else $error("router: top_k_i = %0d of experts_i = %0d, or more than the router has", top_k_i, experts_i);
 `endif
 
 endmodule
+
+`default_nettype wire

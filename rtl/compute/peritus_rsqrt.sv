@@ -9,6 +9,8 @@
 // Reference: peritus.reference.rsqrt. Latency: RSQRT_LATENCY, one value per cycle:
 // normalize; table; T^2; u a; c; T c; round. Registers hold while their stage is not valid.
 
+`default_nettype none
+
 module peritus_rsqrt
   import peritus_latency_pkg::*;
   import peritus_tables_pkg::*;
@@ -24,11 +26,11 @@ module peritus_rsqrt
 
   localparam int STAGES = int'(RSQRT_LATENCY - NORMALIZE_LATENCY);
 
-  logic        normal_valid;
+  logic normal_valid;
   logic [17:0] u;
   logic [29:0] unused_low;
-  logic [4:0]  zero_pairs;
-  logic        unused_odd;
+  logic [4:0] zero_pairs;
+  logic unused_odd;
 
   peritus_normalize #(
     .Width    (48),
@@ -44,14 +46,14 @@ module peritus_rsqrt
   );
 
   logic [STAGES:0] valid;  // [stage]: the inputs of this stage
-  logic [17:0]     u_q [2];
-  logic [4:0]      zero_pairs_q [STAGES-1];
-  logic [15:0]     table_q [4];
-  logic [15:0]     a_q;
-  logic [33:0]     product_q;
-  logic [17:0]     c_q;
-  logic [17:0]     refined_q;  // T c >> 16
-  logic [16:0]     rounded;
+  logic [17:0] u_q[2];
+  logic [4:0] zero_pairs_q[STAGES-1];
+  logic [15:0] table_q[4];
+  logic [15:0] a_q;
+  logic [33:0] product_q;
+  logic [17:0] c_q;
+  logic [17:0] refined_q;  // T c >> 16
+  logic [16:0] rounded;
 
   always_ff @(posedge clk_i) begin
     if (valid[0]) begin
@@ -97,3 +99,5 @@ module peritus_rsqrt
 `endif
 
 endmodule
+
+`default_nettype wire

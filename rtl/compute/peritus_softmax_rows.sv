@@ -9,6 +9,8 @@
 // read-modify-write. Latency: mantissa_o, shift_o 1 + RECIPROCAL_LATENCY after prob_sum_i; maxima are in place before an
 // instruction that waits for its predecessor's last write begins to read them.
 
+`default_nettype none
+
 module peritus_softmax_rows
   import peritus_pkg::*;
   import peritus_core_pkg::*;
@@ -41,11 +43,11 @@ module peritus_softmax_rows
     logic               first_n;
     logic [TOKEN_W-1:0] row;
   } max_row_t;
-  max_row_t           max_row_q [LEVELS+1];
-  logic signed [15:0] node_q [LEVELS+1][PN];
-  logic [15:0]        previous_max;
+  max_row_t max_row_q[LEVELS+1];
+  logic signed [15:0] node_q[LEVELS+1][PN];
+  logic [15:0] previous_max;
   logic signed [15:0] new_max_q;
-  max_row_t           new_row_q;
+  max_row_t new_row_q;
 
   function automatic logic signed [15:0] larger(logic signed [15:0] a, logic signed [15:0] b);
     return (a > b) ? a : b;
@@ -69,8 +71,8 @@ module peritus_softmax_rows
     end
     new_row_q <= max_row_q[LEVELS];
     if (max_row_q[LEVELS].valid) begin
-      new_max_q <= max_row_q[LEVELS].first_n ? node_q[LEVELS][0]
-                                             : larger(node_q[LEVELS][0], signed'(previous_max));
+      new_max_q <= max_row_q[LEVELS].first_n ? node_q[LEVELS][0] :
+          larger(node_q[LEVELS][0], signed'(previous_max));
     end
     if (!rst_ni) begin
       for (int i = 0; i <= int'(LEVELS); i++) max_row_q[i].valid <= 1'b0;
@@ -105,8 +107,8 @@ module peritus_softmax_rows
   );
 
   // --- row sum and its reciprocal ---
-  token_t               sum_token_q [3];
-  logic [RowSumW-1:0]   previous_sum, new_sum_q;
+  token_t sum_token_q[3];
+  logic [RowSumW-1:0] previous_sum, new_sum_q;
 
   always_ff @(posedge clk_i) begin
     sum_token_q[0] <= prob_token_i;
@@ -150,3 +152,5 @@ module peritus_softmax_rows
   end
 
 endmodule
+
+`default_nettype wire

@@ -6,6 +6,8 @@
 // A pass begins when its tile is in the shadow (tile_ready_i) and the pass before has lasted MIN_PASS cycles.
 // An instruction with wait_stream begins when every earlier result has been written (retire_i counts them down).
 
+`default_nettype none
+
 module peritus_streamer
   import peritus_pkg::*;
   import peritus_core_pkg::*;
@@ -27,15 +29,15 @@ module peritus_streamer
 
   localparam int unsigned GAP_W = $clog2(MIN_PASS + 1);
 
-  gemm_t              gemm_q;
-  logic               running_q;
+  gemm_t gemm_q;
+  logic running_q;
   logic [COUNT_W-1:0] row_q;
-  logic [7:0]         kb_q, nb_q;
-  logic [11:0]        stream_keys_q;                // keys from this kb on
-  logic [11:0]        score_keys_q;                 // keys from this nb on
-  logic [GAP_W-1:0]   gap_q;                        // cycles until the next pass may begin
-  logic [7:0]         in_flight_q;                  // results issued and not yet written
-  issue_t             issue_q;
+  logic [7:0] kb_q, nb_q;
+  logic [11:0] stream_keys_q;  // keys from this kb on
+  logic [11:0] score_keys_q;  // keys from this nb on
+  logic [GAP_W-1:0] gap_q;  // cycles until the next pass may begin
+  logic [7:0] in_flight_q;  // results issued and not yet written
+  issue_t issue_q;
 
   exec_instr_t instr;
   assign instr = gemm_q.instr;
@@ -126,3 +128,5 @@ module peritus_streamer
   end
 
 endmodule
+
+`default_nettype wire

@@ -12,6 +12,8 @@
 // tile_taken_i: the streamer began a pass with it; swapped_i: that pass's first token
 // is entering the array, the shadow may be rewritten (peritus_mac_array.sv gives the order that makes this safe).
 
+`default_nettype none
+
 module peritus_tile_loader
   import peritus_pkg::*;
   import peritus_core_pkg::*;
@@ -58,21 +60,30 @@ module peritus_tile_loader
   localparam int unsigned ROW_GUARD = (PK / CASCADE >= 2) ? 0 : CASCADE / 2;
   localparam int unsigned COL_GUARD = CASCADE;
 
-  typedef enum logic [2:0] {IDLE, PARAMS, GUARD, WEIGHTS, KV, KV_DRAIN, READY, PAD} state_e;
+  typedef enum logic [2:0] {
+    IDLE,
+    PARAMS,
+    GUARD,
+    WEIGHTS,
+    KV,
+    KV_DRAIN,
+    READY,
+    PAD
+  } state_e;
   state_e state_q;
 
-  gemm_t              gemm_q;
-  logic [7:0]         nb_q, kb_q;
-  logic [BEAT_W-1:0]  beat_q;            // weight word of the tile or parameter block, or key of the tile
-  logic [3:0]         guard_q;
-  logic               swap_pending_q;    // a taken tile has not reached the array yet
-  logic               taken_q;           // a pass has begun with this tile
-  logic               steady_q;          // this tile loads without a gap
-  logic               params_pending_q;  // loaded parameters have not reached the epilogue yet
-  logic [15:0]        block_addr_q;      // kv word of the first key of this nb
-  logic [15:0]        key_addr_q;        // kv word of the next key
-  logic [11:0]        keys_left_q;       // keys from the first one of this tile
-  logic [PAD_W-1:0]   popped_q;          // words popped of the current stripe
+  gemm_t gemm_q;
+  logic [7:0] nb_q, kb_q;
+  logic [BEAT_W-1:0] beat_q;  // weight word of the tile or parameter block, or key of the tile
+  logic [3:0] guard_q;
+  logic swap_pending_q;  // a taken tile has not reached the array yet
+  logic taken_q;  // a pass has begun with this tile
+  logic steady_q;  // this tile loads without a gap
+  logic params_pending_q;  // loaded parameters have not reached the epilogue yet
+  logic [15:0] block_addr_q;  // kv word of the first key of this nb
+  logic [15:0] key_addr_q;  // kv word of the next key
+  logic [11:0] keys_left_q;  // keys from the first one of this tile
+  logic [PAD_W-1:0] popped_q;  // words popped of the current stripe
 
   exec_instr_t instr;
   assign instr = gemm_q.instr;
@@ -84,7 +95,7 @@ module peritus_tile_loader
   assign last_nb = nb_q == instr.n_tiles - 8'd1;
 
   // The tile after this one.
-  logic [7:0]  next_kb;
+  logic [7:0] next_kb;
   logic [15:0] next_block;
   assign next_kb = last_kb ? 8'd0 : kb_q + 8'd1;
   assign next_block = !last_kb ? block_addr_q
@@ -110,12 +121,12 @@ module peritus_tile_loader
 
   // Keys and values: two cycles of memory, then one register.
   typedef struct packed {
-    logic                  valid;
-    logic                  is_keys;
-    logic [BEAT_W-1:0]     index;
-    logic [7:0]            slice;
+    logic              valid;
+    logic              is_keys;
+    logic [BEAT_W-1:0] index;
+    logic [7:0]        slice;
   } kv_read_t;
-  kv_read_t kv_q [2];
+  kv_read_t kv_q[2];
 
   always_ff @(posedge clk_i) begin
     seg_done_o <= 1'b0;
@@ -133,33 +144,41 @@ module peritus_tile_loader
     if (pop) popped_q <= last_in_stripe ? '0 : popped_q + 1'b1;
 
     unique case (state_q)
-      IDLE: if (gemm_valid_i) begin
-        gemm_q <= gemm_i;
-        nb_q <= '0;
-        kb_q <= '0;
-        beat_q <= '0;
-        popped_q <= '0;
-        block_addr_q <= gemm_i.instr.stat_base;
-        key_addr_q <= gemm_i.instr.stat_base;
-        keys_left_q <= gemm_i.instr.keys;
-        if (gemm_i.instr.stat_src == STAT_KEYS) guard_q <= 4'(COL_GUARD);
-        state_q <= (gemm_i.instr.k_tiles == 8'd1) ? PARAMS : GUARD;
-      end
-      PARAMS: if (params_now && (pop || !instr.params)) begin
-        beat_q <= beat_q + 1'b1;
-        if (!instr.params || beat_q == BEAT_W'(PARAM_BLOCK_WORDS - 1)) begin
+      IDLE: begin
+        if (gemm_valid_i) begin
+          gemm_q <= gemm_i;
+          nb_q <= '0;
+          kb_q <= '0;
           beat_q <= '0;
-          params_pending_q <= 1'b1;
-          state_q <= GUARD;
+          popped_q <= '0;
+          block_addr_q <= gemm_i.instr.stat_base;
+          key_addr_q <= gemm_i.instr.stat_base;
+          keys_left_q <= gemm_i.instr.keys;
+          if (gemm_i.instr.stat_src == STAT_KEYS) guard_q <= 4'(COL_GUARD);
+          state_q <= (gemm_i.instr.k_tiles == 8'd1) ? PARAMS : GUARD;
         end
       end
-      GUARD: if (!swap_pending_q && guard_q == 0) begin
-        steady_q <= w_plenty_i;
-        state_q <= (instr.stat_src == STAT_WEIGHTS) ? WEIGHTS : KV;
+      PARAMS: begin
+        if (params_now && (pop || !instr.params)) begin
+          beat_q <= beat_q + 1'b1;
+          if (!instr.params || beat_q == BEAT_W'(PARAM_BLOCK_WORDS - 1)) begin
+            beat_q <= '0;
+            params_pending_q <= 1'b1;
+            state_q <= GUARD;
+          end
+        end
       end
-      WEIGHTS: if (pop) begin
-        beat_q <= beat_q + 1'b1;
-        if (beat_q == BEAT_W'(TILE_WORDS - 1)) state_q <= READY;
+      GUARD: begin
+        if (!swap_pending_q && guard_q == 0) begin
+          steady_q <= w_plenty_i;
+          state_q <= (instr.stat_src == STAT_WEIGHTS) ? WEIGHTS : KV;
+        end
+      end
+      WEIGHTS: begin
+        if (pop) begin
+          beat_q <= beat_q + 1'b1;
+          if (beat_q == BEAT_W'(TILE_WORDS - 1)) state_q <= READY;
+        end
       end
       KV: begin
         beat_q <= beat_q + 1'b1;
@@ -167,33 +186,37 @@ module peritus_tile_loader
         if (12'(beat_q) + 12'd1 >= keys_here) state_q <= KV_DRAIN;
       end
       KV_DRAIN: if (!kv_q[0].valid && !kv_q[1].valid) state_q <= READY;
-      READY: if (taken_q) begin
-        taken_q <= 1'b0;
-        beat_q <= '0;
-        kb_q <= next_kb;
-        if (last_kb) nb_q <= nb_q + 8'd1;
-        block_addr_q <= next_block;
-        if (is_keys) begin
-          key_addr_q <= next_block + 16'(next_kb >> SLICE_W);
-          if (last_kb) keys_left_q <= keys_left_q - keys_here;
-        end else if (last_kb) begin
-          key_addr_q <= next_block;
-          keys_left_q <= instr.keys;
-        end else begin
-          keys_left_q <= keys_left_q - keys_here;
-        end
-        if (last_kb && last_nb) begin
-          seg_done_o <= uses_stream && popped_q == 0;
-          state_q <= (uses_stream && popped_q != 0) ? PAD : IDLE;
-        end else begin
-          state_q <= (next_kb == instr.k_tiles - 8'd1) ? PARAMS : GUARD;
+      READY: begin
+        if (taken_q) begin
+          taken_q <= 1'b0;
+          beat_q <= '0;
+          kb_q <= next_kb;
+          if (last_kb) nb_q <= nb_q + 8'd1;
+          block_addr_q <= next_block;
+          if (is_keys) begin
+            key_addr_q <= next_block + 16'(next_kb >> SLICE_W);
+            if (last_kb) keys_left_q <= keys_left_q - keys_here;
+          end else if (last_kb) begin
+            key_addr_q <= next_block;
+            keys_left_q <= instr.keys;
+          end else begin
+            keys_left_q <= keys_left_q - keys_here;
+          end
+          if (last_kb && last_nb) begin
+            seg_done_o <= uses_stream && popped_q == 0;
+            state_q <= (uses_stream && popped_q != 0) ? PAD : IDLE;
+          end else begin
+            state_q <= (next_kb == instr.k_tiles - 8'd1) ? PARAMS : GUARD;
+          end
         end
       end
-      PAD: if (pop && last_in_stripe) begin
-        seg_done_o <= 1'b1;
-        state_q <= IDLE;
+      PAD: begin
+        if (pop && last_in_stripe) begin
+          seg_done_o <= 1'b1;
+          state_q <= IDLE;
+        end
       end
-      default: state_q <= IDLE;
+      default:  state_q <= IDLE;
     endcase
 
     if (!rst_ni) begin
@@ -250,9 +273,12 @@ module peritus_tile_loader
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (rst_ni && state_q == WEIGHTS && taken_q) begin
-      assert (w_valid_i) else $error("tile_loader: a tile taken while it loads has a gap");
+      assert (w_valid_i)
+      else $error("tile_loader: a tile taken while it loads has a gap");
     end
   end
 `endif
 
 endmodule
+
+`default_nettype wire

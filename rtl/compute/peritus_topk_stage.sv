@@ -9,6 +9,8 @@
 // Reference: peritus.reference.router. Latency: topk_stage_latency(Inputs), one vector per cycle. en_i is high
 // while anything is inside.
 
+`default_nettype none
+
 module peritus_topk_stage
   import peritus_latency_pkg::*;
 #(
@@ -28,11 +30,11 @@ module peritus_topk_stage
   output logic [Inputs-1:0]       candidate_o
 );
 
-  logic                    best_valid;
-  logic signed [15:0]      best_value;
-  logic [IndexW-1:0]       best_index;
+  logic best_valid;
+  logic signed [15:0] best_value;
+  logic [IndexW-1:0] best_index;
   logic [Inputs-1:0][15:0] value;
-  logic [Inputs-1:0]       candidate;
+  logic [Inputs-1:0] candidate;
 
   peritus_argmax #(
     .Inputs(Inputs),
@@ -73,3 +75,5 @@ module peritus_topk_stage
   end
 
 endmodule
+
+`default_nettype wire

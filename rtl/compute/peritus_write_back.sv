@@ -8,6 +8,8 @@
 // Reference: peritus.reference.residual, peritus.reference.attention. early_token_i runs two cycles ahead of z_i,
 // to read the residual word. Latency: one register. retire_o pulses while the word is being written.
 
+`default_nettype none
+
 module peritus_write_back
   import peritus_pkg::*;
   import peritus_core_pkg::*;
@@ -40,7 +42,7 @@ module peritus_write_back
          : value[RES_W-1] ? RES_W'(~MAX16) : RES_W'(MAX16);
   endfunction
 
-  logic               to_residual, add;
+  logic to_residual, add;
   logic signed [15:0] lowest;
   assign lowest = (token_i.dst == DST_KV) ? -16'sd127 : -16'sd128;
   assign to_residual = token_i.dst inside {DST_RES_ADD, DST_RES_ACC, DST_RES_SET};
@@ -85,3 +87,5 @@ module peritus_write_back
   end
 
 endmodule
+
+`default_nettype wire

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the registers configure, and how errors travel to them.
 
+`default_nettype none
+
 package peritus_control_pkg;
   import peritus_pkg::ADDR_W;
 
@@ -30,3 +32,5 @@ package peritus_control_pkg;
   typedef logic [NUM_EVENTS-1:0] events_t;
   typedef addr_t [NUM_EVENTS-1:0] event_addrs_t;
 endpackage
+
+`default_nettype wire

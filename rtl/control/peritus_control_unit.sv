@@ -3,6 +3,8 @@
 //
 // The registers are reset by aresetn alone; all else also by CONTROL.soft_reset, through reset_control.
 
+`default_nettype none
+
 module peritus_control_unit
   import peritus_pkg::*;
   import peritus_control_pkg::*;
@@ -57,46 +59,71 @@ module peritus_control_unit
   input  logic                 stall_wait_i
 );
 
-  peritus_csr_pkg::csr__in_t  in;
+  peritus_csr_pkg::csr__in_t in;
   peritus_csr_pkg::csr__out_t out;
 
-  logic        running_q, program_loaded_q, load_refused_q;
-  logic        idle, load, submit_refused, error_event;
-  logic [1:0]  queue_level;
+  logic running_q, program_loaded_q, load_refused_q;
+  logic idle, load, submit_refused, error_event;
+  logic [1:0] queue_level;
   logic [31:0] done_seq_q, done_count_q;
 
   peritus_csr u_csr (
-    .clk(clk_i), .rst_n(rst_ni),
-    .s_axil_awvalid(axil_awvalid_i), .s_axil_awready(axil_awready_o),
-    .s_axil_awaddr(axil_awaddr_i[peritus_csr_pkg::PERITUS_CSR_MIN_ADDR_WIDTH-1:0]), .s_axil_awprot('0),
-    .s_axil_wvalid(axil_wvalid_i), .s_axil_wready(axil_wready_o),
-    .s_axil_wdata(axil_wdata_i), .s_axil_wstrb(axil_wstrb_i),
-    .s_axil_bvalid(axil_bvalid_o), .s_axil_bready(axil_bready_i), .s_axil_bresp(axil_bresp_o),
-    .s_axil_arvalid(axil_arvalid_i), .s_axil_arready(axil_arready_o),
-    .s_axil_araddr(axil_araddr_i[peritus_csr_pkg::PERITUS_CSR_MIN_ADDR_WIDTH-1:0]), .s_axil_arprot('0),
-    .s_axil_rvalid(axil_rvalid_o), .s_axil_rready(axil_rready_i),
-    .s_axil_rdata(axil_rdata_o), .s_axil_rresp(axil_rresp_o),
-    .hwif_in(in), .hwif_out(out)
+    .clk           (clk_i),
+    .rst_n         (rst_ni),
+    .s_axil_awvalid(axil_awvalid_i),
+    .s_axil_awready(axil_awready_o),
+    .s_axil_awaddr (axil_awaddr_i[peritus_csr_pkg::PERITUS_CSR_MIN_ADDR_WIDTH-1:0]),
+    .s_axil_awprot ('0),
+    .s_axil_wvalid (axil_wvalid_i),
+    .s_axil_wready (axil_wready_o),
+    .s_axil_wdata  (axil_wdata_i),
+    .s_axil_wstrb  (axil_wstrb_i),
+    .s_axil_bvalid (axil_bvalid_o),
+    .s_axil_bready (axil_bready_i),
+    .s_axil_bresp  (axil_bresp_o),
+    .s_axil_arvalid(axil_arvalid_i),
+    .s_axil_arready(axil_arready_o),
+    .s_axil_araddr (axil_araddr_i[peritus_csr_pkg::PERITUS_CSR_MIN_ADDR_WIDTH-1:0]),
+    .s_axil_arprot ('0),
+    .s_axil_rvalid (axil_rvalid_o),
+    .s_axil_rready (axil_rready_i),
+    .s_axil_rdata  (axil_rdata_o),
+    .s_axil_rresp  (axil_rresp_o),
+    .hwif_in       (in),
+    .hwif_out      (out)
   );
 
   // ---- reset, errors ----
   logic rst_n, draining;
 
   peritus_reset_control u_reset (
-    .clk_i, .rst_ni, .soft_reset_i(out.CONTROL.soft_reset.value), .idle_i(axi_idle_i),
-    .rst_no(rst_n), .flush_o(draining)
+    .clk_i,
+    .rst_ni,
+    .soft_reset_i(out.CONTROL.soft_reset.value),
+    .idle_i      (axi_idle_i),
+    .rst_no      (rst_n),
+    .flush_o     (draining)
   );
 
-  logic [7:0]  cause;
-  logic [3:0]  core_cause;
+  logic [7:0] cause;
+  logic [3:0] core_cause;
   logic [15:0] error_instr;
-  addr_t       error_addr;
+  addr_t error_addr;
 
   peritus_error_capture u_errors (
-    .clk_i, .rst_ni(rst_n), .events_i, .addrs_i(event_addrs_i), .core_err_i,
-    .pc_i(core_state_i[15:0]), .fetch_entry_i,
-    .stop_o, .event_o(error_event), .cause_o(cause), .core_cause_o(core_cause),
-    .instr_o(error_instr), .addr_o(error_addr)
+    .clk_i,
+    .rst_ni      (rst_n),
+    .events_i,
+    .addrs_i     (event_addrs_i),
+    .core_err_i,
+    .pc_i        (core_state_i[15:0]),
+    .fetch_entry_i,
+    .stop_o,
+    .event_o     (error_event),
+    .cause_o     (cause),
+    .core_cause_o(core_cause),
+    .instr_o     (error_instr),
+    .addr_o      (error_addr)
   );
 
   assign rst_no  = rst_n;
@@ -108,9 +135,11 @@ module peritus_control_unit
   assign load_o = load && idle;
 
   peritus_job_queue u_jobs (
-    .clk_i, .rst_ni(rst_n),
-    .enable_i(program_loaded_q && !loading_i && !stop_o),
-    .submit_i(out.JOB_SUBMIT.submit.value),
+    .clk_i,
+    .rst_ni      (rst_n),
+    .enable_i    (program_loaded_q && !loading_i && !stop_o),
+    .submit_i    (out.JOB_SUBMIT.submit.value),
+    // verilog_format: off  // patterns lose their indentation
     .submit_job_i('{
       seq: out.JOB_SEQ.value.value,
       features_en: out.JOB_FLAGS.features.value,
@@ -119,8 +148,12 @@ module peritus_control_unit
       out: {out.JOB_OUTPUT_HI.value.value, out.JOB_OUTPUT_LO.value.value},
       image: {out.JOB_IMAGE_HI.value.value, out.JOB_IMAGE_LO.value.value}
     }),
-    .refused_o(submit_refused), .level_o(queue_level),
-    .job_valid_o, .job_ready_i, .job_o
+    // verilog_format: on
+    .refused_o   (submit_refused),
+    .level_o     (queue_level),
+    .job_valid_o,
+    .job_ready_i,
+    .job_o
   );
 
   always_ff @(posedge clk_i) begin
@@ -150,10 +183,21 @@ module peritus_control_unit
   logic [31:0] read_bytes[AXI_PORTS];
 
   peritus_perf_counters u_counters (
-    .clk_i, .rst_ni(rst_n), .start_i(job_valid_o && job_ready_i), .done_i(job_done_i),
-    .array_busy_i, .stall_weight_i, .stall_wait_i, .read_beat_i, .write_beat_i,
-    .cycles_o(cycles), .array_busy_o(array_busy), .stall_weight_o(stall_weight), .stall_wait_o(stall_wait),
-    .write_bytes_o(write_bytes), .read_bytes_o(read_bytes)
+    .clk_i,
+    .rst_ni        (rst_n),
+    .start_i       (job_valid_o && job_ready_i),
+    .done_i        (job_done_i),
+    .array_busy_i,
+    .stall_weight_i,
+    .stall_wait_i,
+    .read_beat_i,
+    .write_beat_i,
+    .cycles_o      (cycles),
+    .array_busy_o  (array_busy),
+    .stall_weight_o(stall_weight),
+    .stall_wait_o  (stall_wait),
+    .write_bytes_o (write_bytes),
+    .read_bytes_o  (read_bytes)
   );
 
   // ---- registers read by software ----
@@ -199,6 +243,7 @@ module peritus_control_unit
   end
 
   // ---- registers read by hardware ----
+  // verilog_format: off  // patterns lose their indentation
   assign config_o = '{
     program_addr:   {out.PROGRAM_ADDR_HI.value.value, out.PROGRAM_ADDR_LO.value.value},
     program_exec:   out.PROGRAM_EXEC.count.value,
@@ -220,6 +265,7 @@ module peritus_control_unit
       base:  {out.GUARD_FEATURES.BASE_HI.value.value, out.GUARD_FEATURES.BASE_LO.value.value},
       limit: {out.GUARD_FEATURES.LIMIT_HI.value.value, out.GUARD_FEATURES.LIMIT_LO.value.value}}
   };
+  // verilog_format: on
 
   always_ff @(posedge clk_i) begin
     irq_o <= (out.IRQ_STATUS.done.value && out.IRQ_ENABLE.done.value) ||
@@ -229,3 +275,5 @@ module peritus_control_unit
   end
 
 endmodule
+
+`default_nettype wire

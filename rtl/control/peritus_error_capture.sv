@@ -5,6 +5,8 @@
 // core's own errors come last. The instruction index is that of the sequencer, but of the fetch entry for weights,
 // which are read far ahead. stop_o stays high from the cycle after the event until reset.
 
+`default_nettype none
+
 module peritus_error_capture
   import peritus_control_pkg::*;
   import peritus_csr_pkg::*;
@@ -25,7 +27,7 @@ module peritus_error_capture
 );
 
   logic [7:0] cause;
-  addr_t      addr;
+  addr_t addr;
 
   always_comb begin
     cause = (core_err_i != 0) ? 8'(error_cause__CORE) : 8'(error_cause__NONE);
@@ -61,3 +63,5 @@ module peritus_error_capture
   end
 
 endmodule
+
+`default_nettype wire

@@ -3,6 +3,8 @@
 //
 // A submission is refused (refused_o, one pulse) when the queue is full or the device cannot run jobs (enable_i low).
 
+`default_nettype none
+
 module peritus_job_queue
   import peritus_pkg::*;
 (
@@ -23,10 +25,19 @@ module peritus_job_queue
   assign push = submit_i && enable_i && ready;
   assign pop  = job_valid_o && job_ready_i;
 
-  peritus_fifo #(.Width($bits(job_t)), .Depth(2)) u_fifo (
-    .clk_i, .rst_ni, .clear_i(1'b0),
-    .valid_i(submit_i && enable_i), .ready_o(ready), .data_i(submit_job_i),
-    .valid_o(job_valid_o), .ready_i(job_ready_i), .data_o(job_o)
+  peritus_fifo #(
+    .Width($bits(job_t)),
+    .Depth(2)
+  ) u_fifo (
+    .clk_i,
+    .rst_ni,
+    .clear_i(1'b0),
+    .valid_i(submit_i && enable_i),
+    .ready_o(ready),
+    .data_i (submit_job_i),
+    .valid_o(job_valid_o),
+    .ready_i(job_ready_i),
+    .data_o (job_o)
   );
 
   always_ff @(posedge clk_i) begin
@@ -40,3 +51,5 @@ module peritus_job_queue
   end
 
 endmodule
+
+`default_nettype wire

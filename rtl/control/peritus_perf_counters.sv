@@ -4,6 +4,8 @@
 //
 // Counting begins in the cycle after start_i and ends with done_i; counters wrap at 2^32 (cycles at 2^64).
 
+`default_nettype none
+
 module peritus_perf_counters
   import peritus_pkg::*;
 (
@@ -28,9 +30,9 @@ module peritus_perf_counters
   localparam int unsigned BEAT_SHIFT = $clog2(AXI_BYTES);
 
   logic [EVENTS-1:0] event_q;
-  logic [63:0]       cycles_q;
-  logic [31:0]       count_q [EVENTS];
-  logic [31:0]       last_q  [EVENTS];
+  logic [63:0] cycles_q;
+  logic [31:0] count_q[EVENTS];
+  logic [31:0] last_q[EVENTS];
 
   assign array_busy_o   = last_q[0];
   assign stall_weight_o = last_q[1];
@@ -61,3 +63,5 @@ module peritus_perf_counters
   end
 
 endmodule
+
+`default_nettype wire

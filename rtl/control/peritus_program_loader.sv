@@ -4,6 +4,8 @@
 //
 // Counts that do not fit the memories (or no instruction at all) raise illegal_o instead. done_o follows the last write.
 
+`default_nettype none
+
 module peritus_program_loader
   import peritus_pkg::*;
   import peritus_control_pkg::window_t;
@@ -47,15 +49,32 @@ module peritus_program_loader
 
   // ---- requests ----
   peritus_burst_builder u_bursts (
-    .clk_i, .rst_ni, .start_i(start), .addr_i,
-    .step_i(requesting_q), .last_i(request_left_q == 1), .ready_o(build_ready),
-    .req_valid_o(built_valid), .req_ready_i(built_ready), .req_addr_o(built_addr), .req_beats_o(built_beats)
+    .clk_i,
+    .rst_ni,
+    .start_i    (start),
+    .addr_i,
+    .step_i     (requesting_q),
+    .last_i     (request_left_q == 1),
+    .ready_o    (build_ready),
+    .req_valid_o(built_valid),
+    .req_ready_i(built_ready),
+    .req_addr_o (built_addr),
+    .req_beats_o(built_beats)
   );
 
   peritus_guard u_guard (
-    .clk_i, .rst_ni, .window_i,
-    .req_valid_i(built_valid), .req_ready_o(built_ready), .req_addr_i(built_addr), .req_beats_i(built_beats),
-    .req_valid_o, .req_ready_i, .req_addr_o, .req_beats_o, .violation_o
+    .clk_i,
+    .rst_ni,
+    .window_i,
+    .req_valid_i(built_valid),
+    .req_ready_o(built_ready),
+    .req_addr_i (built_addr),
+    .req_beats_i(built_beats),
+    .req_valid_o,
+    .req_ready_i,
+    .req_addr_o,
+    .req_beats_o,
+    .violation_o
   );
 
   // ---- data ----
@@ -104,3 +123,5 @@ module peritus_program_loader
   end
 
 endmodule
+
+`default_nettype wire

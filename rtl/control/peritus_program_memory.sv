@@ -4,6 +4,8 @@
 // Each table is made of AXI_BYTES wide memories. Exec beat b is part b mod EXEC_BEATS of instruction b / EXEC_BEATS;
 // fetch beat b holds entries b * ENTRIES .. b * ENTRIES + ENTRIES - 1. Reads take two cycles.
 
+`default_nettype none
+
 module peritus_program_memory
   import peritus_pkg::*;
 (
@@ -30,19 +32,35 @@ module peritus_program_memory
   localparam int unsigned FETCH_BEAT_AW = (FETCH_BEATS > 1) ? $clog2(FETCH_BEATS) : 1;
 
   for (genvar b = 0; b < int'(EXEC_BEATS); b++) begin : gen_exec
-    peritus_ram_1r1w #(.Width(BEAT_W), .Depth(PROGRAM_DEPTH), .Style("block")) u_ram (
+    peritus_ram_1r1w #(
+      .Width(BEAT_W),
+      .Depth(PROGRAM_DEPTH),
+      .Style("block")
+    ) u_ram (
       .clk_i,
-      .we_i(we_i && !we_fetch_i && wbeat_i % 16'(EXEC_BEATS) == 16'(b)),
-      .waddr_i(PROGRAM_AW'(wbeat_i / 16'(EXEC_BEATS))), .wdata_i,
-      .re_i(exec_re_i), .raddr_i(exec_raddr_i), .rdata_o(exec_rdata_o[b*BEAT_W+:BEAT_W])
+      .we_i   (we_i && !we_fetch_i && wbeat_i % 16'(EXEC_BEATS) == 16'(b)),
+      .waddr_i(PROGRAM_AW'(wbeat_i / 16'(EXEC_BEATS))),
+      .wdata_i,
+      .re_i   (exec_re_i),
+      .raddr_i(exec_raddr_i),
+      .rdata_o(exec_rdata_o[b*BEAT_W+:BEAT_W])
     );
   end
 
   logic [ENTRIES-1:0][$bits(fetch_entry_t)-1:0] entries;
 
-  peritus_ram_1r1w #(.Width(BEAT_W), .Depth(FETCH_BEATS), .Style("block")) u_fetch (
-    .clk_i, .we_i(we_i && we_fetch_i), .waddr_i(FETCH_BEAT_AW'(wbeat_i)), .wdata_i,
-    .re_i(fetch_re_i), .raddr_i(FETCH_BEAT_AW'(fetch_raddr_i / FETCH_AW'(ENTRIES))), .rdata_o(entries)
+  peritus_ram_1r1w #(
+    .Width(BEAT_W),
+    .Depth(FETCH_BEATS),
+    .Style("block")
+  ) u_fetch (
+    .clk_i,
+    .we_i   (we_i && we_fetch_i),
+    .waddr_i(FETCH_BEAT_AW'(wbeat_i)),
+    .wdata_i,
+    .re_i   (fetch_re_i),
+    .raddr_i(FETCH_BEAT_AW'(fetch_raddr_i / FETCH_AW'(ENTRIES))),
+    .rdata_o(entries)
   );
 
   if (ENTRIES == 1) begin : gen_single
@@ -55,3 +73,5 @@ module peritus_program_memory
   end
 
 endmodule
+
+`default_nettype wire

@@ -5,6 +5,8 @@
 // HoldCycles have passed. flush_o tells the masters to drain meanwhile: bursts in flight must end as AXI demands, while
 // the blocks that asked for them are already forgotten.
 
+`default_nettype none
+
 module peritus_reset_control #(
   parameter int unsigned HoldCycles = 16
 ) (
@@ -35,3 +37,5 @@ module peritus_reset_control #(
   end
 
 endmodule
+
+`default_nettype wire

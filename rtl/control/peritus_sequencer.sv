@@ -10,6 +10,8 @@
 //
 // Illegal instructions and err_i stop the sequencer until reset; state_o names pc and state.
 
+`default_nettype none
+
 module peritus_sequencer
   import peritus_pkg::*;
   import peritus_core_pkg::*;
@@ -62,15 +64,26 @@ module peritus_sequencer
   localparam int unsigned PAD_W = $clog2(STRIPE_WORDS) + 1;
 
   typedef enum logic [3:0] {
-    IDLE, READ, WAIT, DECODE, DRAIN, GEMM, DROP, START, BUSY, PAD, DONE, STOPPED
+    IDLE,
+    READ,
+    WAIT,
+    DECODE,
+    DRAIN,
+    GEMM,
+    DROP,
+    START,
+    BUSY,
+    PAD,
+    DONE,
+    STOPPED
   } state_e;
-  state_e             state_q;
-  job_t               job_q;
+  state_e state_q;
+  job_t job_q;
   logic [PROGRAM_AW:0] pc_q;
-  exec_instr_t        instr_q;
+  exec_instr_t instr_q;
   logic [COUNT_W-1:0] count_q;
-  logic               router_pending_q;  // counts are not final until everything has drained
-  logic [PAD_W-1:0]   popped_q;          // words the unit popped of the current stripe
+  logic router_pending_q;  // counts are not final until everything has drained
+  logic [PAD_W-1:0] popped_q;  // words the unit popped of the current stripe
 
   logic skip, is_gemm, wait_drain, uses_stream;
   assign skip = !prog_rdata_i.task_mask[job_q.task_id] || (prog_rdata_i.features_only && !job_q.features_en);
@@ -126,12 +139,14 @@ module peritus_sequencer
     end
 
     unique case (state_q)
-      IDLE: if (job_valid_i && !err_i) begin
-        job_q <= job_i;
-        pc_q <= '0;
-        router_pending_q <= 1'b0;
-        fetch_start_o <= 1'b1;
-        state_q <= READ;
+      IDLE: begin
+        if (job_valid_i && !err_i) begin
+          job_q <= job_i;
+          pc_q <= '0;
+          router_pending_q <= 1'b0;
+          fetch_start_o <= 1'b1;
+          state_q <= READ;
+        end
       end
       READ: begin
         state_q <= WAIT;
@@ -169,23 +184,31 @@ module peritus_sequencer
           end
         end
       end
-      GEMM: if (gemm_ready_i) begin
-        if (instr_q.dst == DST_ROUTER) router_pending_q <= 1'b1;
-        pc_q <= pc_q + 1'b1;
-        state_q <= READ;
+      GEMM: begin
+        if (gemm_ready_i) begin
+          if (instr_q.dst == DST_ROUTER) router_pending_q <= 1'b1;
+          pc_q <= pc_q + 1'b1;
+          state_q <= READ;
+        end
       end
-      DROP: if (loader_idle_i && drop_ready_i) begin
-        pc_q <= pc_q + 1'b1;
-        state_q <= READ;
+      DROP: begin
+        if (loader_idle_i && drop_ready_i) begin
+          pc_q <= pc_q + 1'b1;
+          state_q <= READ;
+        end
       end
       START: if (started) state_q <= BUSY;
-      BUSY: if (unit_done_i) begin
-        pc_q <= pc_q + 1'b1;
-        state_q <= uses_stream ? PAD : READ;
+      BUSY: begin
+        if (unit_done_i) begin
+          pc_q <= pc_q + 1'b1;
+          state_q <= uses_stream ? PAD : READ;
+        end
       end
-      PAD: if (popped_q == '0) begin
-        seg_done_o <= 1'b1;
-        state_q <= READ;
+      PAD: begin
+        if (popped_q == '0) begin
+          seg_done_o <= 1'b1;
+          state_q <= READ;
+        end
       end
       DONE: state_q <= IDLE;
       default: state_q <= STOPPED;
@@ -200,3 +223,5 @@ module peritus_sequencer
   end
 
 endmodule
+
+`default_nettype wire

@@ -5,6 +5,8 @@
 // or none. One burst of each direction at a time, the next one without a gap. A burst that leaves the memory is answered
 // with SLVERR and touches nothing. Order of precedence, cycle by cycle: link, write, read; the link is slow.
 
+`default_nettype none
+
 module peritus_axi_memory
   import peritus_link_pkg::BANK_WORDS;
 #(
@@ -54,7 +56,7 @@ module peritus_axi_memory
   endfunction
 
   // ---- write burst ----
-  logic             writing_q, w_bad_q, write, w_beat;
+  logic writing_q, w_bad_q, write, w_beat;
   logic [AddrW-1:0] w_addr_q;
 
   assign awready_o = !writing_q && !bvalid_o;
@@ -83,9 +85,9 @@ module peritus_axi_memory
   end
 
   // ---- read burst ----
-  logic             reading_q, r_bad_q, read;
+  logic reading_q, r_bad_q, read;
   logic [AddrW-1:0] r_addr_q;
-  logic [7:0]       r_left_q;
+  logic [7:0] r_left_q;
 
   assign read      = reading_q && !link_valid_i && !(writing_q && wvalid_i);
   assign arready_o = !reading_q || (read && r_left_q == 0);
@@ -104,14 +106,12 @@ module peritus_axi_memory
   end
 
   // ---- one operation per cycle; a read outside the memory reads word 0 ----
-  typedef struct packed {
-    logic link, bad, last;
-  } tag_t;
+  typedef struct packed {logic link, bad, last;} tag_t;
 
-  logic             valid_q, we_q, rvalid;
+  logic valid_q, we_q, rvalid;
   logic [AddrW-1:0] addr_q;
-  logic [63:0]      wdata_q, rdata;
-  tag_t             tag_q, tag;
+  logic [63:0] wdata_q, rdata;
+  tag_t tag_q, tag;
 
   assign link_ready_o = 1'b1;
 
@@ -123,9 +123,17 @@ module peritus_axi_memory
     tag_q   <= '{link: link_valid_i, bad: r_bad_q, last: r_left_q == 0};
   end
 
-  peritus_chain_memory #(.Banks(Banks)) u_memory (
-    .clk_i, .rst_ni, .valid_i(valid_q), .we_i(we_q), .addr_i(addr_q), .wdata_i(wdata_q),
-    .rvalid_o(rvalid), .rdata_o(rdata)
+  peritus_chain_memory #(
+    .Banks(Banks)
+  ) u_memory (
+    .clk_i,
+    .rst_ni,
+    .valid_i (valid_q),
+    .we_i    (we_q),
+    .addr_i  (addr_q),
+    .wdata_i (wdata_q),
+    .rvalid_o(rvalid),
+    .rdata_o (rdata)
   );
 
   // What each read was for: as long under way as its data.
@@ -146,10 +154,14 @@ module peritus_axi_memory
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
-      assert (!rvalid_o || rready_i) else $error("read data stalled");
-      assert (!w_beat || wstrb_i inside {8'h00, 8'hff}) else $error("strobes %b", wstrb_i);
+      assert (!rvalid_o || rready_i)
+      else $error("read data stalled");
+      assert (!w_beat || wstrb_i inside {8'h00, 8'hff})
+      else $error("strobes %b", wstrb_i);
     end
   end
 `endif
 
 endmodule
+
+`default_nettype wire

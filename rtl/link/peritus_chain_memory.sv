@@ -3,6 +3,8 @@
 // A chain of memory_bank: a shift register for operations, another for data. Meant for FPGAs whose block RAM lies in
 // rows across the whole chip, where one wide multiplexer would be slow.
 
+`default_nettype none
+
 module peritus_chain_memory
   import peritus_link_pkg::BANK_WORDS;
 #(
@@ -21,9 +23,9 @@ module peritus_chain_memory
 
   localparam int unsigned BankW = AddrW - $clog2(BANK_WORDS);
 
-  logic [Banks:0]            valid, we;
+  logic [Banks:0] valid, we;
   logic [Banks:0][AddrW-1:0] addr;
-  logic [Banks:0][63:0]      wdata, data;
+  logic [Banks:0][63:0] wdata, data;
 
   assign valid[0] = valid_i;
   assign we[0]    = we_i;
@@ -32,10 +34,22 @@ module peritus_chain_memory
   assign data[0]  = '0;
 
   for (genvar i = 0; i < int'(Banks); i++) begin : gen_bank
-    peritus_memory_bank #(.Index(i), .BankW(BankW)) u_bank (
-      .clk_i, .rst_ni,
-      .valid_i(valid[i]), .we_i(we[i]), .addr_i(addr[i]), .wdata_i(wdata[i]), .data_i(data[i]),
-      .valid_o(valid[i+1]), .we_o(we[i+1]), .addr_o(addr[i+1]), .wdata_o(wdata[i+1]), .data_o(data[i+1])
+    peritus_memory_bank #(
+      .Index(i),
+      .BankW(BankW)
+    ) u_bank (
+      .clk_i,
+      .rst_ni,
+      .valid_i(valid[i]),
+      .we_i   (we[i]),
+      .addr_i (addr[i]),
+      .wdata_i(wdata[i]),
+      .data_i (data[i]),
+      .valid_o(valid[i+1]),
+      .we_o   (we[i+1]),
+      .addr_o (addr[i+1]),
+      .wdata_o(wdata[i+1]),
+      .data_o (data[i+1])
     );
   end
 
@@ -44,3 +58,5 @@ module peritus_chain_memory
   always_ff @(posedge clk_i) rvalid_o <= rst_ni && valid[Banks] && !we[Banks];
 
 endmodule
+
+`default_nettype wire

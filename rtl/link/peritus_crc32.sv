@@ -2,6 +2,8 @@
 // CRC-32 of bytes (IEEE 802.3, as zlib.crc32): reflected polynomial 0xEDB88320, start value all ones.
 // crc_o is the register before the final inversion, one cycle after the byte; clear_i wins.
 
+`default_nettype none
+
 module peritus_crc32
   import peritus_link_pkg::*;
 (
@@ -25,3 +27,5 @@ module peritus_crc32
   end
 
 endmodule
+
+`default_nettype wire

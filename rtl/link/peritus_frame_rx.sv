@@ -5,6 +5,8 @@
 // Both are pulses. Bytes before the first flag after enable_i has risen belong to a frame that has been missed and are
 // dropped; flags in a row are no frame.
 
+`default_nettype none
+
 module peritus_frame_rx
   import peritus_link_pkg::*;
 (
@@ -21,7 +23,7 @@ module peritus_frame_rx
   output logic       ok_o
 );
 
-  logic        inside_q, any_q, escaped_q, flag, escape;
+  logic inside_q, any_q, escaped_q, flag, escape;
   logic [31:0] crc;
 
   assign flag    = valid_i && data_i == FLAG;
@@ -31,7 +33,13 @@ module peritus_frame_rx
   assign end_o   = flag && any_q;
   assign ok_o    = crc == CRC_RESIDUE && !escaped_q;
 
-  peritus_crc32 u_crc (.clk_i, .clear_i(flag), .valid_i(valid_o), .data_i(data_o), .crc_o(crc));
+  peritus_crc32 u_crc (
+    .clk_i,
+    .clear_i(flag),
+    .valid_i(valid_o),
+    .data_i (data_o),
+    .crc_o  (crc)
+  );
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || !enable_i) begin
@@ -46,3 +54,5 @@ module peritus_frame_rx
   end
 
 endmodule
+
+`default_nettype wire

@@ -2,6 +2,8 @@
 // Makes frames of bytes: flag, the bytes, their CRC, flag; stuffs what looks like a flag (peritus_link_pkg, docs/link.md).
 // The first byte begins a frame, the one with last_i ends it; what precedes and follows is added here.
 
+`default_nettype none
+
 module peritus_frame_tx
   import peritus_link_pkg::*;
 (
@@ -19,14 +21,19 @@ module peritus_frame_tx
   output logic [7:0] data_o
 );
 
-  typedef enum logic [1:0] {OPEN, BODY, CRC, CLOSE} state_e;
+  typedef enum logic [1:0] {
+    OPEN,
+    BODY,
+    CRC,
+    CLOSE
+  } state_e;
 
-  state_e      state_q;
-  logic [1:0]  crc_byte_q;
-  logic        escaped_q;  // ESCAPE has been sent for this byte
+  state_e state_q;
+  logic [1:0] crc_byte_q;
+  logic escaped_q;  // ESCAPE has been sent for this byte
   logic [31:0] crc;
-  logic [7:0]  plain;
-  logic        special, sent;
+  logic [7:0] plain;
+  logic special, sent;
 
   assign plain   = (state_q == BODY) ? data_i : ~crc[8*crc_byte_q+:8];
   assign special = (plain == FLAG || plain == ESCAPE) && !escaped_q;
@@ -48,7 +55,11 @@ module peritus_frame_tx
   end
 
   peritus_crc32 u_crc (
-    .clk_i, .clear_i(state_q == OPEN), .valid_i(valid_i && ready_o), .data_i, .crc_o(crc)
+    .clk_i,
+    .clear_i(state_q == OPEN),
+    .valid_i(valid_i && ready_o),
+    .data_i,
+    .crc_o  (crc)
   );
 
   always_ff @(posedge clk_i) begin
@@ -76,3 +87,5 @@ module peritus_frame_tx
   end
 
 endmodule
+
+`default_nettype wire

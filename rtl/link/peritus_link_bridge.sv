@@ -5,6 +5,8 @@
 // that arrive before the answer has been handed over are dropped, since the host sends the next one after the answer.
 // A damaged frame is answered too (STATUS_CORRUPTED), so that the host need not wait for its time-out.
 
+`default_nettype none
+
 module peritus_link_bridge
   import peritus_link_pkg::*;
 #(
@@ -64,29 +66,40 @@ module peritus_link_bridge
   } request_t;
 
   typedef enum logic [3:0] {
-    RECEIVE, DECODE, LOAD, WRITE_WORD, WRITE_REG, READ_REG, SUM, ANSWER, SEND, READ_WORD, AWAIT_WORD, FINISH
+    RECEIVE,
+    DECODE,
+    LOAD,
+    WRITE_WORD,
+    WRITE_REG,
+    READ_REG,
+    SUM,
+    ANSWER,
+    SEND,
+    READ_WORD,
+    AWAIT_WORD,
+    FINISH
   } state_e;
 
-  state_e               state_q;
-  request_t             request_q;
-  logic [SIZE_W-1:0]    size_q;              // bytes received of this frame
-  logic [BUFFER_AW-1:0] fetch_q;             // next byte of the payload
-  logic [3:0]           to_load_q;           // bytes of the payload still to be fetched into word_q
-  logic                 loading_q;
-  logic [7:0]           buffer_q;
-  logic [63:0]          word_q;
-  logic [15:0]          words_q;             // of memory still to be asked for, or written
-  logic [AddrW-1:0]     addr_q;
-  status_e              status_q, check, write_status_q;
-  logic                 aw_q, w_q, ar_q;     // AXI-Lite channels still to be accepted
-  logic                 written_q;           // the request before this one wrote a register
-  logic [7:0]           last_sequence_q;
-  logic [127:0]         out_q;               // answer, next byte lowest
-  logic [4:0]           out_left_q;
-  logic                 repeated, memory_command;
+  state_e state_q;
+  request_t request_q;
+  logic [SIZE_W-1:0] size_q;  // bytes received of this frame
+  logic [BUFFER_AW-1:0] fetch_q;  // next byte of the payload
+  logic [3:0] to_load_q;  // bytes of the payload still to be fetched into word_q
+  logic loading_q;
+  logic [7:0] buffer_q;
+  logic [63:0] word_q;
+  logic [15:0] words_q;  // of memory still to be asked for, or written
+  logic [AddrW-1:0] addr_q;
+  status_e status_q, check, write_status_q;
+  logic aw_q, w_q, ar_q;  // AXI-Lite channels still to be accepted
+  logic written_q;  // the request before this one wrote a register
+  logic [7:0] last_sequence_q;
+  logic [127:0] out_q;  // answer, next byte lowest
+  logic [4:0] out_left_q;
+  logic repeated, memory_command;
 
   // ---- payload buffer ----
-  logic [7:0] payload [PAYLOAD];
+  logic [7:0] payload[PAYLOAD];
   logic [SIZE_W-1:0] place;
 
   assign place = size_q - HEADER;
@@ -98,7 +111,7 @@ module peritus_link_bridge
 
   // ---- is the request acceptable? ----
   logic [SIZE_W-1:0] payload_bytes;
-  logic [29:0]       memory_end;
+  logic [29:0] memory_end;
 
   assign payload_bytes  = size_q - OVERHEAD;
   assign memory_end     = 30'(request_q.addr[31:3]) + 30'(request_q.count);
@@ -129,12 +142,16 @@ module peritus_link_bridge
   // ---- checksum: a word every eight cycles, a byte every cycle ----
   logic [31:0] sum;
   logic [63:0] sum_word_q;
-  logic [3:0]  sum_left_q;
-  logic [2:0]  pause_q;      // cycles until the next word may be asked for
-  logic [7:0]  under_way_q;  // words asked for that have not arrived
+  logic [3:0] sum_left_q;
+  logic [2:0] pause_q;  // cycles until the next word may be asked for
+  logic [7:0] under_way_q;  // words asked for that have not arrived
 
   peritus_crc32 u_sum (
-    .clk_i, .clear_i(state_q == DECODE), .valid_i(sum_left_q != 0), .data_i(sum_word_q[7:0]), .crc_o(sum)
+    .clk_i,
+    .clear_i(state_q == DECODE),
+    .valid_i(sum_left_q != 0),
+    .data_i (sum_word_q[7:0]),
+    .crc_o  (sum)
   );
 
   // ---- outputs ----
@@ -250,7 +267,7 @@ module peritus_link_bridge
           state_q      <= ANSWER;
         end
       end
-      SUM: if (words_q == 0 && under_way_q == 0 && sum_left_q == 0) state_q <= ANSWER;
+      SUM:       if (words_q == 0 && under_way_q == 0 && sum_left_q == 0) state_q <= ANSWER;
       ANSWER: begin
         out_left_q <= 5'(ANSWER_BYTES);
         if (status_q == STATUS_OK) begin
@@ -271,8 +288,12 @@ module peritus_link_bridge
           endcase
         end
         if (status_q != STATUS_OK || request_q.command != CMD_READ_MEMORY) words_q <= '0;
-        out_q[31:0] <= {request_q.count, irq_i, status_q[6:0],
-                        (status_q == STATUS_CORRUPTED) ? 8'd0 : request_q.sequence_number};
+        out_q[31:0] <= {
+          request_q.count,
+          irq_i,
+          status_q[6:0],
+          (status_q == STATUS_CORRUPTED) ? 8'd0 : request_q.sequence_number
+        };
         if (status_q != STATUS_CORRUPTED) begin
           written_q       <= request_q.command == CMD_WRITE_REGISTER;
           last_sequence_q <= request_q.sequence_number;
@@ -311,3 +332,5 @@ module peritus_link_bridge
   end
 
 endmodule
+
+`default_nettype wire

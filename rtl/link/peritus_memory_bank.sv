@@ -9,6 +9,8 @@
 // and puts a bundle in its place (peritus.eda.ecp5.image): column j of rows 0..10 is the number 64 * Index + j,
 // rows 11..63 are those bits of MARK. For simulation +image=FOLDER gives the content (FOLDER/bank<Index>.hex).
 
+`default_nettype none
+
 module peritus_memory_bank
   import peritus_link_pkg::BANK_WORDS;
 #(
@@ -30,10 +32,10 @@ module peritus_memory_bank
   output logic [63:0]            data_o
 );
 
-  logic        mine, mine_q;
+  logic mine, mine_q;
   logic [63:0] read_q;
 
-  (* ram_style = "block", no_rw_check *) logic [63:0] mem [BANK_WORDS];
+  (* ram_style = "block", no_rw_check *) logic [63:0] mem[BANK_WORDS];
 
   assign mine = valid_i && 32'(addr_i[AddrW+:BankW]) == Index;
 
@@ -72,3 +74,5 @@ module peritus_memory_bank
   end
 
 endmodule
+
+`default_nettype wire

@@ -5,6 +5,8 @@
 // allows the two sides' clocks to differ by about 4 %. A byte is delivered in the middle of its stop bit; valid_o is a
 // pulse. A start bit that has gone by its middle, and a byte without a stop bit, are ignored: frames have checksums.
 
+`default_nettype none
+
 module peritus_uart_rx #(
   parameter int unsigned ClocksPerBit = 25
 ) (
@@ -21,13 +23,13 @@ module peritus_uart_rx #(
 
   localparam int unsigned COUNT_W = $clog2(ClocksPerBit);
   localparam logic [COUNT_W-1:0] WHOLE = COUNT_W'(ClocksPerBit - 1);
-  localparam logic [COUNT_W-1:0] HALF  = COUNT_W'((ClocksPerBit - 1) / 2);
+  localparam logic [COUNT_W-1:0] HALF = COUNT_W'((ClocksPerBit - 1) / 2);
   localparam logic [3:0] START = 4'd0;
-  localparam logic [3:0] STOP  = 4'd9;
+  localparam logic [3:0] STOP = 4'd9;
 
-  logic               meta_q, line_q, busy_q, sample;
+  logic meta_q, line_q, busy_q, sample;
   logic [COUNT_W-1:0] clocks_q;
-  logic [3:0]         bit_q;
+  logic [3:0] bit_q;
 
   assign sample = busy_q && clocks_q == 0;
 
@@ -53,3 +55,5 @@ module peritus_uart_rx #(
   end
 
 endmodule
+
+`default_nettype wire

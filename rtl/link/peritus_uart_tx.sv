@@ -2,6 +2,8 @@
 // Sends bytes over a serial line: 8 data bits, least significant first, no parity, one stop bit.
 // A byte is accepted when the one before it has been sent; without bytes the line rests at 1.
 
+`default_nettype none
+
 module peritus_uart_tx #(
   parameter int unsigned ClocksPerBit = 25
 ) (
@@ -18,8 +20,8 @@ module peritus_uart_tx #(
   localparam logic [3:0] BITS = 4'd10;  // start, data, stop
 
   logic [COUNT_W-1:0] clocks_q;
-  logic [3:0]         left_q;
-  logic [8:0]         shift_q;  // the bit on the line, then those to come
+  logic [3:0] left_q;
+  logic [8:0] shift_q;  // the bit on the line, then those to come
 
   assign ready_o = left_q == 0;
 
@@ -46,3 +48,5 @@ module peritus_uart_tx #(
   end
 
 endmodule
+
+`default_nettype wire

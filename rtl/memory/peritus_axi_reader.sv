@@ -8,6 +8,8 @@
 // flush_i: no new burst is begun, beats that still arrive are discarded; idle_o: nothing is in flight.
 // err_o: a beat came with SLVERR or DECERR; err_client_o and err_addr_o (first byte of the burst) belong to it.
 
+`default_nettype none
+
 module peritus_axi_reader
   import peritus_pkg::*;
 #(
@@ -42,9 +44,9 @@ module peritus_axi_reader
 );
 
   logic [NumClients-1:0] grant, client, turn_q;  // one-hot; turn_q: who was served last
-  logic                  take, start, room, in_flight;
-  logic [ADDR_W-1:0]     addr, burst_addr;
-  logic [4:0]            beats;
+  logic take, start, room, in_flight;
+  logic [ADDR_W-1:0] addr, burst_addr;
+  logic [4:0] beats;
 
   // Round robin: the first requester above the one served last, else the lowest.
   always_comb begin
@@ -55,7 +57,7 @@ module peritus_axi_reader
     beats = '0;
     for (int i = 0; i < int'(NumClients); i++) begin
       if (grant[i]) begin
-        addr  |= req_addr_i[i];
+        addr |= req_addr_i[i];
         beats |= req_beats_i[i];
       end
     end
@@ -67,10 +69,19 @@ module peritus_axi_reader
   assign req_ready_o = take ? grant : '0;
 
   // Who gets the data of the bursts in flight, oldest first.
-  peritus_fifo #(.Width(NumClients + ADDR_W), .Depth(MaxBursts)) u_order (
-    .clk_i, .rst_ni, .clear_i(1'b0),
-    .valid_i(start),     .ready_o(room),                .data_i({grant, addr}),
-    .valid_o(in_flight), .ready_i(rvalid_i && rlast_i), .data_o({client, burst_addr})
+  peritus_fifo #(
+    .Width(NumClients + ADDR_W),
+    .Depth(MaxBursts)
+  ) u_order (
+    .clk_i,
+    .rst_ni,
+    .clear_i(1'b0),
+    .valid_i(start),
+    .ready_o(room),
+    .data_i ({grant, addr}),
+    .valid_o(in_flight),
+    .ready_i(rvalid_i && rlast_i),
+    .data_o ({client, burst_addr})
   );
 
   assign idle_o   = !in_flight;
@@ -106,7 +117,8 @@ module peritus_axi_reader
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
-      assert (!rvalid_i || in_flight) else $error("read data without a burst in flight");
+      assert (!rvalid_i || in_flight)
+      else $error("read data without a burst in flight");
       assert (!(|req_ready_o) || (beats >= 1 && beats <= 5'(BURST_BEATS)))
       else $error("burst of %0d beats", beats);
       assert (!(|req_ready_o) || 32'(addr[11:0]) + 32'(beats) * AXI_BYTES <= 4096)
@@ -116,3 +128,5 @@ module peritus_axi_reader
 `endif
 
 endmodule
+
+`default_nettype wire

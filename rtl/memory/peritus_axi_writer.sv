@@ -7,6 +7,8 @@
 // flush_i: no new burst is begun; a burst already begun is completed, as AXI demands, with all strobes off.
 // idle_o: no address, beat or response is outstanding. err_o: SLVERR or DECERR; err_addr_o is the last burst begun.
 
+`default_nettype none
+
 module peritus_axi_writer
   import peritus_pkg::*;
 #(
@@ -40,9 +42,9 @@ module peritus_axi_writer
   input  logic                   berror_i
 );
 
-  logic [4:0]                   left_q;     // beats of the present burst not yet in the output register
-  logic [$clog2(MaxBursts+1)-1:0] open_q;   // bursts without a response
-  logic                         begin_burst, free, load;
+  logic [4:0] left_q;  // beats of the present burst not yet in the output register
+  logic [$clog2(MaxBursts+1)-1:0] open_q;  // bursts without a response
+  logic begin_burst, free, load;
 
   assign req_ready_o  = !awvalid_o && left_q == 0 && 32'(open_q) != MaxBursts && !flush_i;
   assign begin_burst  = req_valid_i && req_ready_o;
@@ -84,7 +86,8 @@ module peritus_axi_writer
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
-      assert (!bvalid_i || open_q != 0) else $error("write response without a burst");
+      assert (!bvalid_i || open_q != 0)
+      else $error("write response without a burst");
       assert (!begin_burst || (req_beats_i >= 1 && req_beats_i <= 5'(BURST_BEATS)))
       else $error("burst of %0d beats", req_beats_i);
       assert (!begin_burst || 32'(req_addr_i[11:0]) + 32'(req_beats_i) * AXI_BYTES <= 4096)
@@ -94,3 +97,5 @@ module peritus_axi_writer
 `endif
 
 endmodule
+
+`default_nettype wire

@@ -6,6 +6,8 @@
 // cross a BURST_BEATS * AXI_BYTES boundary, hence no 4 KB boundary either.
 // One beat per cycle; counting goes on while the previous burst waits to be accepted.
 
+`default_nettype none
+
 module peritus_burst_builder
   import peritus_pkg::*;
 (
@@ -25,10 +27,10 @@ module peritus_burst_builder
   localparam int unsigned BEAT_LSB = $clog2(AXI_BYTES);
   localparam int unsigned INDEX_W = $clog2(BURST_BEATS);
 
-  logic [ADDR_W-1:0]  addr_q;   // first byte of the burst being collected
-  logic [4:0]         beats_q;  // its beats so far
-  logic [INDEX_W-1:0] index;    // position of the present beat between two boundaries
-  logic               full;
+  logic [ADDR_W-1:0] addr_q;  // first byte of the burst being collected
+  logic [4:0] beats_q;  // its beats so far
+  logic [INDEX_W-1:0] index;  // position of the present beat between two boundaries
+  logic full;
 
   assign index   = addr_q[BEAT_LSB+:INDEX_W] + INDEX_W'(beats_q);
   assign full    = (&index) || last_i;
@@ -52,3 +54,5 @@ module peritus_burst_builder
   end
 
 endmodule
+
+`default_nettype wire

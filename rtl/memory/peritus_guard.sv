@@ -8,6 +8,8 @@
 // and is never issued otherwise: violation_o rises, req_addr_o holds the refused address, and nothing passes any more
 // until reset. Three cycles per request, which is shorter than the burst that follows it.
 
+`default_nettype none
+
 module peritus_guard
   import peritus_pkg::*;
   import peritus_control_pkg::window_t;
@@ -28,11 +30,16 @@ module peritus_guard
   output logic              violation_o
 );
 
-  typedef enum logic [1:0] {EMPTY, CHECK, PASS, STOP} state_e;
+  typedef enum logic [1:0] {
+    EMPTY,
+    CHECK,
+    PASS,
+    STOP
+  } state_e;
 
-  state_e          state_q;
+  state_e state_q;
   logic [ADDR_W:0] end_q;  // first byte after the burst; one bit more than an address
-  logic            legal;
+  logic legal;
 
   assign req_ready_o = state_q == EMPTY;
   assign req_valid_o = state_q == PASS;
@@ -59,3 +66,5 @@ module peritus_guard
   end
 
 endmodule
+
+`default_nettype wire

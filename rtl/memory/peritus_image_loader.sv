@@ -9,6 +9,8 @@
 // requests, one follows the data. Writes are registered and never stalled; done_o comes with the last write.
 // Latency: 2 cycles from a beat to its write.
 
+`default_nettype none
+
 module peritus_image_loader
   import peritus_pkg::*;
   import peritus_control_pkg::window_t;
@@ -55,28 +57,63 @@ module peritus_image_loader
 
   // ---- requests ----
   peritus_loop_nest u_request_loops (
-    .clk_i, .start_i(start),
-    .n0_i(instr_i.keys), .n1_i(instr_i.k_tiles), .n2_i(instr_i.tokens), .n3_i(instr_i.n_tiles),
-    .step_i(requesting_q && build_ready), .wrap_o(request_wrap), .last_o(last_request)
+    .clk_i,
+    .start_i(start),
+    .n0_i   (instr_i.keys),
+    .n1_i   (instr_i.k_tiles),
+    .n2_i   (instr_i.tokens),
+    .n3_i   (instr_i.n_tiles),
+    .step_i (requesting_q && build_ready),
+    .wrap_o (request_wrap),
+    .last_o (last_request)
   );
 
   peritus_burst_builder u_bursts (
-    .clk_i, .rst_ni, .start_i(start), .addr_i(image_addr_i),
-    .step_i(requesting_q), .last_i(last_request), .ready_o(build_ready),
-    .req_valid_o(built_valid), .req_ready_i(built_ready), .req_addr_o(built_addr), .req_beats_o(built_beats)
+    .clk_i,
+    .rst_ni,
+    .start_i    (start),
+    .addr_i     (image_addr_i),
+    .step_i     (requesting_q),
+    .last_i     (last_request),
+    .ready_o    (build_ready),
+    .req_valid_o(built_valid),
+    .req_ready_i(built_ready),
+    .req_addr_o (built_addr),
+    .req_beats_o(built_beats)
   );
 
   peritus_guard u_guard (
-    .clk_i, .rst_ni, .window_i,
-    .req_valid_i(built_valid), .req_ready_o(built_ready), .req_addr_i(built_addr), .req_beats_i(built_beats),
-    .req_valid_o, .req_ready_i, .req_addr_o, .req_beats_o, .violation_o
+    .clk_i,
+    .rst_ni,
+    .window_i,
+    .req_valid_i(built_valid),
+    .req_ready_o(built_ready),
+    .req_addr_i (built_addr),
+    .req_beats_i(built_beats),
+    .req_valid_o,
+    .req_ready_i,
+    .req_addr_o,
+    .req_beats_o,
+    .violation_o
   );
 
   // ---- data ----
-  peritus_patch_walker #(.AddrW(ACT_AW), .ChunksPerWord(CHUNKS)) u_walker (
-    .clk_i, .start_i(start), .base_i(ACT_AW'(instr_i.dst_base)), .stride_i(ACT_AW'(instr_i.dst_stride)),
-    .n0_i(instr_i.keys), .n1_i(instr_i.k_tiles), .n2_i(instr_i.tokens), .n3_i(instr_i.n_tiles),
-    .step_i(beat_valid_i), .word_o(word), .sub_o(sub), .last_o(last_beat)
+  peritus_patch_walker #(
+    .AddrW        (ACT_AW),
+    .ChunksPerWord(CHUNKS)
+  ) u_walker (
+    .clk_i,
+    .start_i (start),
+    .base_i  (ACT_AW'(instr_i.dst_base)),
+    .stride_i(ACT_AW'(instr_i.dst_stride)),
+    .n0_i    (instr_i.keys),
+    .n1_i    (instr_i.k_tiles),
+    .n2_i    (instr_i.tokens),
+    .n3_i    (instr_i.n_tiles),
+    .step_i  (beat_valid_i),
+    .word_o  (word),
+    .sub_o   (sub),
+    .last_o  (last_beat)
   );
 
   always_ff @(posedge clk_i) begin
@@ -101,3 +138,5 @@ module peritus_image_loader
   end
 
 endmodule
+
+`default_nettype wire

@@ -6,6 +6,8 @@
 // wrap_o[l]: the present step is the last of loop 3-l and of every loop inside it; last_o: of all loops.
 // start_i loads the counts (each >= 1); step_i moves on by one. No latency: outputs belong to the present step.
 
+`default_nettype none
+
 module peritus_loop_nest (
   input  logic        clk_i,
   input  logic        start_i,
@@ -21,7 +23,7 @@ module peritus_loop_nest (
   // Innermost loop first. That a loop is at its end, or has one step only, is known a step ahead: no comparison
   // lies between the registers and wrap_o.
   logic [3:0][11:0] counts, count_q, left_q;
-  logic [3:0]       turns, end_q, single_q;
+  logic [3:0] turns, end_q, single_q;
 
   assign counts = {n0_i, 12'(n1_i), n2_i, 12'(n3_i)};
   assign turns  = {wrap_o, 1'b1};
@@ -43,3 +45,5 @@ module peritus_loop_nest (
   end
 
 endmodule
+
+`default_nettype wire

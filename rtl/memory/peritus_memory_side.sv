@@ -6,6 +6,8 @@
 //
 // rst_ni resets the blocks at any time; the AXI masters know only axi_rst_ni (aresetn) and drain on flush_i.
 
+`default_nettype none
+
 module peritus_memory_side
   import peritus_pkg::*;
   import peritus_control_pkg::*;
@@ -84,92 +86,184 @@ module peritus_memory_side
 
   localparam int unsigned BEAT_W = AXI_BYTES * 8;
 
-  logic                              fetch_re;
-  logic [FETCH_AW-1:0]               fetch_raddr;
-  fetch_entry_t                      fetch_rdata;
-  logic                              program_we, program_we_fetch;
-  logic [15:0]                       program_wbeat;
-  logic [BEAT_W-1:0]                 program_wdata;
-  logic                              freed, skip_valid;
-  logic [15:0]                       skip_stripes;
-  logic [AXI_PORTS-1:0]              weight_req, weight_ready, weight_beat, reader_idle;
-  logic [AXI_PORTS-1:0][BEAT_W-1:0]  beat_data;
-  addr_t                             weight_addr, image_addr, program_addr, store_addr;
-  logic                              image_req, image_ready, image_beat;
-  logic                              program_req, program_ready, program_beat;
-  logic [4:0]                        image_beats, program_beats, store_beats;
-  logic                              store_req, store_ready, store_beat, store_beat_ready, writer_idle;
-  logic [BEAT_W-1:0]                 store_data;
-  logic                              program_illegal, program_violation, weight_violation, image_violation;
-  logic                              store_violation, store_features;
-  logic [AXI_PORTS-1:0]              weight_err;
-  addr_t [AXI_PORTS-1:0]             read_err_addr;
-  logic                              image_err, program_err, write_err;
-  addr_t                             write_err_addr;
+  logic fetch_re;
+  logic [FETCH_AW-1:0] fetch_raddr;
+  fetch_entry_t fetch_rdata;
+  logic program_we, program_we_fetch;
+  logic [15:0] program_wbeat;
+  logic [BEAT_W-1:0] program_wdata;
+  logic freed, skip_valid;
+  logic [15:0] skip_stripes;
+  logic [AXI_PORTS-1:0] weight_req, weight_ready, weight_beat, reader_idle;
+  logic [AXI_PORTS-1:0][BEAT_W-1:0] beat_data;
+  addr_t weight_addr, image_addr, program_addr, store_addr;
+  logic image_req, image_ready, image_beat;
+  logic program_req, program_ready, program_beat;
+  logic [4:0] image_beats, program_beats, store_beats;
+  logic store_req, store_ready, store_beat, store_beat_ready, writer_idle;
+  logic [BEAT_W-1:0] store_data;
+  logic program_illegal, program_violation, weight_violation, image_violation;
+  logic store_violation, store_features;
+  logic [AXI_PORTS-1:0] weight_err;
+  addr_t [AXI_PORTS-1:0] read_err_addr;
+  logic image_err, program_err, write_err;
+  addr_t write_err_addr;
 
   // ---- program ----
   peritus_program_memory u_program_memory (
     .clk_i,
-    .we_i(program_we), .we_fetch_i(program_we_fetch), .wbeat_i(program_wbeat), .wdata_i(program_wdata),
-    .exec_re_i(prog_re_i), .exec_raddr_i(prog_raddr_i), .exec_rdata_o(prog_rdata_o),
-    .fetch_re_i(fetch_re), .fetch_raddr_i(fetch_raddr), .fetch_rdata_o(fetch_rdata)
+    .we_i         (program_we),
+    .we_fetch_i   (program_we_fetch),
+    .wbeat_i      (program_wbeat),
+    .wdata_i      (program_wdata),
+    .exec_re_i    (prog_re_i),
+    .exec_raddr_i (prog_raddr_i),
+    .exec_rdata_o (prog_rdata_o),
+    .fetch_re_i   (fetch_re),
+    .fetch_raddr_i(fetch_raddr),
+    .fetch_rdata_o(fetch_rdata)
   );
 
   peritus_program_loader u_program_loader (
-    .clk_i, .rst_ni, .load_i, .addr_i(config_i.program_addr),
-    .exec_i(config_i.program_exec), .fetch_i(config_i.program_fetch), .window_i(config_i.guard_program),
-    .busy_o(loading_o), .done_o(loaded_o), .illegal_o(program_illegal),
-    .req_valid_o(program_req), .req_ready_i(program_ready), .req_addr_o(program_addr),
-    .req_beats_o(program_beats), .violation_o(program_violation),
-    .beat_valid_i(program_beat), .beat_data_i(beat_data[0]),
-    .we_o(program_we), .we_fetch_o(program_we_fetch), .wbeat_o(program_wbeat), .wdata_o(program_wdata)
+    .clk_i,
+    .rst_ni,
+    .load_i,
+    .addr_i      (config_i.program_addr),
+    .exec_i      (config_i.program_exec),
+    .fetch_i     (config_i.program_fetch),
+    .window_i    (config_i.guard_program),
+    .busy_o      (loading_o),
+    .done_o      (loaded_o),
+    .illegal_o   (program_illegal),
+    .req_valid_o (program_req),
+    .req_ready_i (program_ready),
+    .req_addr_o  (program_addr),
+    .req_beats_o (program_beats),
+    .violation_o (program_violation),
+    .beat_valid_i(program_beat),
+    .beat_data_i (beat_data[0]),
+    .we_o        (program_we),
+    .we_fetch_o  (program_we_fetch),
+    .wbeat_o     (program_wbeat),
+    .wdata_o     (program_wdata)
   );
 
   // ---- weights ----
   peritus_weight_fetch u_weight_fetch (
-    .clk_i, .rst_ni, .weight_base_i(config_i.weight_base), .window_i(config_i.guard_weights),
-    .entries_i(config_i.program_fetch[FETCH_AW:0]), .start_i(fetch_start_i), .task_i(job_i.task_id),
-    .table_re_o(fetch_re), .table_raddr_o(fetch_raddr), .table_rdata_i(fetch_rdata),
-    .seg_done_i, .drop_valid_i, .drop_stripes_i, .drop_ready_o,
-    .freed_i(freed), .skip_valid_o(skip_valid), .skip_stripes_o(skip_stripes),
-    .req_valid_o(weight_req), .req_ready_i(weight_ready), .req_addr_o(weight_addr),
-    .violation_o(weight_violation), .entry_o(fetch_entry_o)
+    .clk_i,
+    .rst_ni,
+    .weight_base_i (config_i.weight_base),
+    .window_i      (config_i.guard_weights),
+    .entries_i     (config_i.program_fetch[FETCH_AW:0]),
+    .start_i       (fetch_start_i),
+    .task_i        (job_i.task_id),
+    .table_re_o    (fetch_re),
+    .table_raddr_o (fetch_raddr),
+    .table_rdata_i (fetch_rdata),
+    .seg_done_i,
+    .drop_valid_i,
+    .drop_stripes_i,
+    .drop_ready_o,
+    .freed_i       (freed),
+    .skip_valid_o  (skip_valid),
+    .skip_stripes_o(skip_stripes),
+    .req_valid_o   (weight_req),
+    .req_ready_i   (weight_ready),
+    .req_addr_o    (weight_addr),
+    .violation_o   (weight_violation),
+    .entry_o       (fetch_entry_o)
   );
 
   peritus_weight_store u_weight_store (
-    .clk_i, .rst_ni, .beat_valid_i(weight_beat), .beat_data_i(beat_data),
-    .skip_valid_i(skip_valid), .skip_stripes_i(skip_stripes), .freed_o(freed),
-    .w_valid_o, .w_ready_i, .w_data_o, .w_plenty_o
+    .clk_i,
+    .rst_ni,
+    .beat_valid_i  (weight_beat),
+    .beat_data_i   (beat_data),
+    .skip_valid_i  (skip_valid),
+    .skip_stripes_i(skip_stripes),
+    .freed_o       (freed),
+    .w_valid_o,
+    .w_ready_i,
+    .w_data_o,
+    .w_plenty_o
   );
 
   // ---- image ----
   peritus_image_loader u_image_loader (
-    .clk_i, .rst_ni, .valid_i(img_valid_i), .ready_o(img_ready_o), .instr_i(img_instr_i), .done_o(img_done_o),
-    .image_addr_i(job_i.image), .window_i(config_i.guard_image),
-    .req_valid_o(image_req), .req_ready_i(image_ready), .req_addr_o(image_addr), .req_beats_o(image_beats),
-    .violation_o(image_violation), .beat_valid_i(image_beat), .beat_data_i(beat_data[0]),
-    .we_o(img_we_o), .waddr_o(img_waddr_o), .wdata_o(img_wdata_o), .wbe_o(img_wbe_o)
+    .clk_i,
+    .rst_ni,
+    .valid_i     (img_valid_i),
+    .ready_o     (img_ready_o),
+    .instr_i     (img_instr_i),
+    .done_o      (img_done_o),
+    .image_addr_i(job_i.image),
+    .window_i    (config_i.guard_image),
+    .req_valid_o (image_req),
+    .req_ready_i (image_ready),
+    .req_addr_o  (image_addr),
+    .req_beats_o (image_beats),
+    .violation_o (image_violation),
+    .beat_valid_i(image_beat),
+    .beat_data_i (beat_data[0]),
+    .we_o        (img_we_o),
+    .waddr_o     (img_waddr_o),
+    .wdata_o     (img_wdata_o),
+    .wbe_o       (img_wbe_o)
   );
 
   // ---- results ----
   peritus_result_writer u_result_writer (
-    .clk_i, .rst_ni, .valid_i(st_valid_i), .ready_o(st_ready_o), .instr_i(st_instr_i), .done_o(st_done_o),
-    .output_addr_i(job_i.out), .features_addr_i(job_i.features),
-    .output_window_i(config_i.guard_output), .features_window_i(config_i.guard_features),
-    .features_o(store_features), .re_o(st_re_o), .raddr_o(st_raddr_o), .rdata_i(st_rdata_i),
-    .req_valid_o(store_req), .req_ready_i(store_ready), .req_addr_o(store_addr), .req_beats_o(store_beats),
-    .violation_o(store_violation),
-    .beat_valid_o(store_beat), .beat_ready_i(store_beat_ready), .beat_data_o(store_data),
-    .writer_idle_i(writer_idle)
+    .clk_i,
+    .rst_ni,
+    .valid_i          (st_valid_i),
+    .ready_o          (st_ready_o),
+    .instr_i          (st_instr_i),
+    .done_o           (st_done_o),
+    .output_addr_i    (job_i.out),
+    .features_addr_i  (job_i.features),
+    .output_window_i  (config_i.guard_output),
+    .features_window_i(config_i.guard_features),
+    .features_o       (store_features),
+    .re_o             (st_re_o),
+    .raddr_o          (st_raddr_o),
+    .rdata_i          (st_rdata_i),
+    .req_valid_o      (store_req),
+    .req_ready_i      (store_ready),
+    .req_addr_o       (store_addr),
+    .req_beats_o      (store_beats),
+    .violation_o      (store_violation),
+    .beat_valid_o     (store_beat),
+    .beat_ready_i     (store_beat_ready),
+    .beat_data_o      (store_data),
+    .writer_idle_i    (writer_idle)
   );
 
   peritus_axi_writer u_writer (
-    .clk_i, .rst_ni(axi_rst_ni), .flush_i, .idle_o(writer_idle),
-    .req_valid_i(store_req), .req_ready_o(store_ready), .req_addr_i(store_addr), .req_beats_i(store_beats),
-    .beat_valid_i(store_beat), .beat_ready_o(store_beat_ready), .beat_data_i(store_data),
-    .err_o(write_err), .err_addr_o(write_err_addr),
-    .awvalid_o, .awready_i, .awaddr_o, .awlen_o, .wvalid_o, .wready_i, .wdata_o, .wstrb_o, .wlast_o,
-    .bvalid_i, .bready_o, .berror_i
+    .clk_i,
+    .rst_ni      (axi_rst_ni),
+    .flush_i,
+    .idle_o      (writer_idle),
+    .req_valid_i (store_req),
+    .req_ready_o (store_ready),
+    .req_addr_i  (store_addr),
+    .req_beats_i (store_beats),
+    .beat_valid_i(store_beat),
+    .beat_ready_o(store_beat_ready),
+    .beat_data_i (store_data),
+    .err_o       (write_err),
+    .err_addr_o  (write_err_addr),
+    .awvalid_o,
+    .awready_i,
+    .awaddr_o,
+    .awlen_o,
+    .wvalid_o,
+    .wready_i,
+    .wdata_o,
+    .wstrb_o,
+    .wlast_o,
+    .bvalid_i,
+    .bready_o,
+    .berror_i
   );
 
   // ---- read ports ----
@@ -196,14 +290,31 @@ module peritus_memory_side
       assign weight_err[p]   = err_client[0] && err;
     end
 
-    peritus_axi_reader #(.NumClients(CLIENTS)) u_reader (
-      .clk_i, .rst_ni(axi_rst_ni), .flush_i, .idle_o(reader_idle[p]),
-      .req_valid_i(valid), .req_ready_o(ready), .req_addr_i(addr), .req_beats_i(beats),
-      .beat_valid_o(beat), .beat_data_o(beat_data[p]),
-      .err_o(err), .err_client_o(err_client), .err_addr_o(read_err_addr[p]),
-      .arvalid_o(arvalid_o[p]), .arready_i(arready_i[p]), .araddr_o(araddr_o[p]), .arlen_o(arlen_o[p]),
-      .rvalid_i(rvalid_i[p]), .rready_o(rready_o[p]), .rdata_i(rdata_i[p]), .rerror_i(rerror_i[p]),
-      .rlast_i(rlast_i[p])
+    peritus_axi_reader #(
+      .NumClients(CLIENTS)
+    ) u_reader (
+      .clk_i,
+      .rst_ni      (axi_rst_ni),
+      .flush_i,
+      .idle_o      (reader_idle[p]),
+      .req_valid_i (valid),
+      .req_ready_o (ready),
+      .req_addr_i  (addr),
+      .req_beats_i (beats),
+      .beat_valid_o(beat),
+      .beat_data_o (beat_data[p]),
+      .err_o       (err),
+      .err_client_o(err_client),
+      .err_addr_o  (read_err_addr[p]),
+      .arvalid_o   (arvalid_o[p]),
+      .arready_i   (arready_i[p]),
+      .araddr_o    (araddr_o[p]),
+      .arlen_o     (arlen_o[p]),
+      .rvalid_i    (rvalid_i[p]),
+      .rready_o    (rready_o[p]),
+      .rdata_i     (rdata_i[p]),
+      .rerror_i    (rerror_i[p]),
+      .rlast_i     (rlast_i[p])
     );
   end
 
@@ -240,3 +351,5 @@ module peritus_memory_side
   end
 
 endmodule
+
+`default_nettype wire

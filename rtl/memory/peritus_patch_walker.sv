@@ -8,6 +8,8 @@
 // so that a row of patches, which is contiguous in the image, is scattered to (or gathered from) one token per patch.
 // start_i loads base, stride and counts; step_i moves on; outputs belong to the present beat. No multiplier.
 
+`default_nettype none
+
 module peritus_patch_walker #(
   parameter int unsigned AddrW = 10,
   parameter int unsigned ChunksPerWord = 1,
@@ -27,14 +29,24 @@ module peritus_patch_walker #(
   output logic             last_o
 );
 
-  logic [2:0]       wrap;
+  logic [2:0] wrap;
   logic [AddrW-1:0] stride_q;
-  logic [AddrW-1:0] token_q;      // first word of the present token
-  logic [AddrW-1:0] row_q;        // first word of token x = 0 of this y
-  logic [15:0]      chunk_q;      // s * n3 + i
-  logic [15:0]      row_chunk_q;  // s * n3
+  logic [AddrW-1:0] token_q;  // first word of the present token
+  logic [AddrW-1:0] row_q;  // first word of token x = 0 of this y
+  logic [15:0] chunk_q;  // s * n3 + i
+  logic [15:0] row_chunk_q;  // s * n3
 
-  peritus_loop_nest u_loops (.clk_i, .start_i, .n0_i, .n1_i, .n2_i, .n3_i, .step_i, .wrap_o(wrap), .last_o);
+  peritus_loop_nest u_loops (
+    .clk_i,
+    .start_i,
+    .n0_i,
+    .n1_i,
+    .n2_i,
+    .n3_i,
+    .step_i,
+    .wrap_o(wrap),
+    .last_o
+  );
 
   assign word_o = token_q + AddrW'(chunk_q / 16'(ChunksPerWord));
   assign sub_o  = SubW'(chunk_q % 16'(ChunksPerWord));
@@ -66,3 +78,5 @@ module peritus_patch_walker #(
   end
 
 endmodule
+
+`default_nettype wire

@@ -8,6 +8,8 @@
 // Hold: rdata_o keeps its value until the next read; without, it is that of raddr_i two cycles ago, and no wide word
 // of registers needs an enable (worth it where the memory is of LUTs; a block RAM has its own).
 
+`default_nettype none
+
 module peritus_ram_1r1w #(
   parameter int unsigned Width = 32,
   parameter int unsigned Depth = 256,
@@ -25,9 +27,9 @@ module peritus_ram_1r1w #(
 );
 
   // The last two say the same to Yosys and to Vivado: no logic for reads of an address being written.
-  (* ram_style = Style, no_rw_check, rw_addr_collision = "no" *) logic [Width-1:0] mem [Depth];
+  (* ram_style = Style, no_rw_check, rw_addr_collision = "no" *) logic [Width-1:0] mem[Depth];
   logic [Width-1:0] read_q;
-  logic             re_q;
+  logic re_q;
 
   always_ff @(posedge clk_i) begin
     if (we_i) mem[waddr_i] <= wdata_i;
@@ -37,3 +39,5 @@ module peritus_ram_1r1w #(
   end
 
 endmodule
+
+`default_nettype wire

@@ -5,6 +5,8 @@
 //
 // One word per cycle; done_o pulses with the last write.
 
+`default_nettype none
+
 module peritus_res_init
   import peritus_pkg::*;
 (
@@ -21,9 +23,9 @@ module peritus_res_init
   output logic [PN-1:0][RES_W-1:0] wdata_o
 );
 
-  logic        busy_q;
+  logic busy_q;
   logic [11:0] token_q;
-  logic [7:0]  nb_q;
+  logic [7:0] nb_q;
   logic [15:0] row_addr_q;
 
   logic pop, last_nb, last;
@@ -60,3 +62,5 @@ module peritus_res_init
   end
 
 endmodule
+
+`default_nettype wire

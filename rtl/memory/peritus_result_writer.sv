@@ -10,6 +10,8 @@
 // Reads of the residual memory are issued only for beats that have a place in the FIFO before the AXI writer.
 // done_o comes when every write response has arrived.
 
+`default_nettype none
+
 module peritus_result_writer
   import peritus_pkg::*;
   import peritus_control_pkg::window_t;
@@ -74,50 +76,93 @@ module peritus_result_writer
   assign start   = valid_i && ready_o;
 
   // ---- requests; one cycle after start, when the address has been added up ----
-  logic              begin_q;
+  logic begin_q;
   logic [ADDR_W-1:0] addr_q;
 
   peritus_loop_nest u_request_loops (
-    .clk_i, .start_i(start),
-    .n0_i(instr_i.keys), .n1_i(instr_i.k_tiles), .n2_i(instr_i.tokens), .n3_i(instr_i.n_tiles),
-    .step_i(requesting_q && build_ready), .wrap_o(request_wrap), .last_o(last_request)
+    .clk_i,
+    .start_i(start),
+    .n0_i   (instr_i.keys),
+    .n1_i   (instr_i.k_tiles),
+    .n2_i   (instr_i.tokens),
+    .n3_i   (instr_i.n_tiles),
+    .step_i (requesting_q && build_ready),
+    .wrap_o (request_wrap),
+    .last_o (last_request)
   );
 
   peritus_burst_builder u_bursts (
-    .clk_i, .rst_ni, .start_i(begin_q), .addr_i(addr_q),
-    .step_i(requesting_q), .last_i(last_request), .ready_o(build_ready),
-    .req_valid_o(built_valid), .req_ready_i(built_ready), .req_addr_o(built_addr), .req_beats_o(built_beats)
+    .clk_i,
+    .rst_ni,
+    .start_i    (begin_q),
+    .addr_i     (addr_q),
+    .step_i     (requesting_q),
+    .last_i     (last_request),
+    .ready_o    (build_ready),
+    .req_valid_o(built_valid),
+    .req_ready_i(built_ready),
+    .req_addr_o (built_addr),
+    .req_beats_o(built_beats)
   );
 
   peritus_guard u_guard (
-    .clk_i, .rst_ni, .window_i(features_o ? features_window_i : output_window_i),
-    .req_valid_i(built_valid), .req_ready_o(built_ready), .req_addr_i(built_addr), .req_beats_i(built_beats),
-    .req_valid_o, .req_ready_i, .req_addr_o, .req_beats_o, .violation_o
+    .clk_i,
+    .rst_ni,
+    .window_i   (features_o ? features_window_i : output_window_i),
+    .req_valid_i(built_valid),
+    .req_ready_o(built_ready),
+    .req_addr_i (built_addr),
+    .req_beats_i(built_beats),
+    .req_valid_o,
+    .req_ready_i,
+    .req_addr_o,
+    .req_beats_o,
+    .violation_o
   );
 
   // ---- data: walker -> residual memory (2 cycles) -> lanes, saturated -> FIFO ----
   logic [RESIDUAL_AW-1:0] word;
-  logic [SUB_W-1:0]       sub;
-  logic                   step, last;
-  logic [CREDIT_W-1:0]    credit_q;  // places in the FIFO not spoken for
-  tag_t                   tag_q [4];
+  logic [SUB_W-1:0] sub;
+  logic step, last;
+  logic [CREDIT_W-1:0] credit_q;  // places in the FIFO not spoken for
+  tag_t tag_q[4];
   logic [AXI_BYTES*8-1:0] lanes_q;
-  logic                   pop, pop_last;
+  logic pop, pop_last;
   /* verilator lint_off UNUSEDSIGNAL */
-  logic                   fifo_ready;  // always true: places are counted by credit_q
+  logic fifo_ready;  // always true: places are counted by credit_q
   /* verilator lint_on UNUSEDSIGNAL */
 
-  peritus_patch_walker #(.AddrW(RESIDUAL_AW), .ChunksPerWord(CHUNKS)) u_walker (
-    .clk_i, .start_i(start),
-    .base_i(RESIDUAL_AW'(instr_i.src_base)), .stride_i(RESIDUAL_AW'(instr_i.src_stride)),
-    .n0_i(instr_i.keys), .n1_i(instr_i.k_tiles), .n2_i(instr_i.tokens), .n3_i(instr_i.n_tiles),
-    .step_i(step), .word_o(word), .sub_o(sub), .last_o(last)
+  peritus_patch_walker #(
+    .AddrW        (RESIDUAL_AW),
+    .ChunksPerWord(CHUNKS)
+  ) u_walker (
+    .clk_i,
+    .start_i (start),
+    .base_i  (RESIDUAL_AW'(instr_i.src_base)),
+    .stride_i(RESIDUAL_AW'(instr_i.src_stride)),
+    .n0_i    (instr_i.keys),
+    .n1_i    (instr_i.k_tiles),
+    .n2_i    (instr_i.tokens),
+    .n3_i    (instr_i.n_tiles),
+    .step_i  (step),
+    .word_o  (word),
+    .sub_o   (sub),
+    .last_o  (last)
   );
 
-  peritus_fifo #(.Width(1 + AXI_BYTES * 8), .Depth(FIFO_DEPTH)) u_beats (
-    .clk_i, .rst_ni, .clear_i(1'b0),
-    .valid_i(tag_q[3].valid), .ready_o(fifo_ready),   .data_i({tag_q[3].last, lanes_q}),
-    .valid_o(beat_valid_o),   .ready_i(beat_ready_i), .data_o({pop_last, beat_data_o})
+  peritus_fifo #(
+    .Width(1 + AXI_BYTES * 8),
+    .Depth(FIFO_DEPTH)
+  ) u_beats (
+    .clk_i,
+    .rst_ni,
+    .clear_i(1'b0),
+    .valid_i(tag_q[3].valid),
+    .ready_o(fifo_ready),
+    .data_i ({tag_q[3].last, lanes_q}),
+    .valid_o(beat_valid_o),
+    .ready_i(beat_ready_i),
+    .data_o ({pop_last, beat_data_o})
   );
 
   assign step = reading_q && credit_q != 0;
@@ -128,7 +173,7 @@ module peritus_result_writer
     if (step) raddr_o <= word;
     if (tag_q[2].valid) begin
       for (int l = 0; l < int'(LANES); l++) begin
-        lanes_q[16*l+:16] <= saturate(rdata_i[int'(tag_q[2].sub) * int'(LANES) + l]);
+        lanes_q[16*l+:16] <= saturate(rdata_i[int'(tag_q[2].sub)*int'(LANES)+l]);
       end
     end
     if (start) begin
@@ -165,3 +210,5 @@ module peritus_result_writer
   end
 
 endmodule
+
+`default_nettype wire

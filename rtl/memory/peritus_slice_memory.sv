@@ -5,6 +5,8 @@
 // Banks of ChunkLanes lanes (ChunkLanes divides PK) with one write enable each; slice_addr = word * SLICES + slice.
 // Read latency: 3 cycles (memory 2, slice select 1).
 
+`default_nettype none
+
 module peritus_slice_memory
   import peritus_pkg::*;
 #(
@@ -31,7 +33,7 @@ module peritus_slice_memory
   localparam int unsigned SELECT_BITS = (SELECT_W > 0) ? SELECT_W : 1;
 
   logic [CHUNKS-1:0][ChunkLanes*LaneW-1:0] rdata;
-  logic [SELECT_BITS-1:0] select, select_q [2];
+  logic [SELECT_BITS-1:0] select, select_q[2];
   logic [1:0] re_q;
 
   if (SELECT_W > 0) begin : gen_select
@@ -47,10 +49,10 @@ module peritus_slice_memory
       .Style(Style)
     ) u_ram (
       .clk_i,
-      .we_i(we_i && be_i[c]),
+      .we_i   (we_i && be_i[c]),
       .waddr_i,
       .wdata_i(wdata_i[c*int'(ChunkLanes)+:ChunkLanes]),
-      .re_i(re_i && 32'(select) == c / PER_SLICE),
+      .re_i   (re_i && 32'(select) == c / PER_SLICE),
       .raddr_i(slice_addr_i[SliceAddrW-1-:AddrW]),
       .rdata_o(rdata[c])
     );
@@ -64,3 +66,5 @@ module peritus_slice_memory
   end
 
 endmodule
+
+`default_nettype wire

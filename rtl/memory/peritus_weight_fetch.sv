@@ -13,6 +13,8 @@
 //
 // Latency: the first request leaves 9 cycles after start_i; then one in three cycles, seven from segment to segment.
 
+`default_nettype none
+
 module peritus_weight_fetch
   import peritus_pkg::*;
   import peritus_control_pkg::window_t;
@@ -49,26 +51,33 @@ module peritus_weight_fetch
 
   localparam int unsigned RING_STRIPES = WEIGHT_STORE_WORDS / STRIPE_WORDS;
 
-  typedef enum logic [2:0] {IDLE, READ, WAIT, DECODE, ADDRESS, ISSUE} state_e;
+  typedef enum logic [2:0] {
+    IDLE,
+    READ,
+    WAIT,
+    DECODE,
+    ADDRESS,
+    ISSUE
+  } state_e;
 
-  state_e               state_q;
-  logic                 wait_q;                    // second cycle of WAIT
-  logic [FETCH_AW:0]    entry_q;
-  fetch_entry_t         segment_q;                 // the expert matters to the consumer only
-  logic [15:0]          left_q, issued_q;          // stripes of this segment: not yet requested, requested
-  logic [ADDR_W-1:0]    addr_q;
-  logic [15:0]          ahead_q;
-  logic                 current_q;                 // ahead_q == 0
-  logic [15:0]          used_q;                    // stripes requested and neither consumed nor skipped
-  logic                 req_valid_q;
-  logic [FETCH_AW:0]    req_entry_q;
-  logic [ADDR_W-1:0]    req_addr_q;
-  logic                 guard_ready, passed;
-  logic [AXI_PORTS-1:0] turn_q;                    // one-hot: port of the next stripe
-  logic                 wanted_q, last_entry_q;    // this entry: its task is the job's; no other follows
-  logic                 drop, issue, next_entry, requested, consumed;
+  state_e state_q;
+  logic wait_q;  // second cycle of WAIT
+  logic [FETCH_AW:0] entry_q;
+  fetch_entry_t segment_q;  // the expert matters to the consumer only
+  logic [15:0] left_q, issued_q;  // stripes of this segment: not yet requested, requested
+  logic [ADDR_W-1:0] addr_q;
+  logic [15:0] ahead_q;
+  logic current_q;  // ahead_q == 0
+  logic [15:0] used_q;  // stripes requested and neither consumed nor skipped
+  logic req_valid_q;
+  logic [FETCH_AW:0] req_entry_q;
+  logic [ADDR_W-1:0] req_addr_q;
+  logic guard_ready, passed;
+  logic [AXI_PORTS-1:0] turn_q;  // one-hot: port of the next stripe
+  logic wanted_q, last_entry_q;  // this entry: its task is the job's; no other follows
+  logic drop, issue, next_entry, requested, consumed;
   /* verilator lint_off UNUSEDSIGNAL */
-  logic [4:0]           passed_beats;              // always BURST_BEATS
+  logic [4:0] passed_beats;  // always BURST_BEATS
   /* verilator lint_on UNUSEDSIGNAL */
 
   // ---- drops ----
@@ -151,12 +160,20 @@ module peritus_weight_fetch
     end
   end
 
-  peritus_guard #(.AlignBytes(STRIPE_BYTES)) u_guard (
-    .clk_i, .rst_ni, .window_i,
-    .req_valid_i(req_valid_q), .req_ready_o(guard_ready),
-    .req_addr_i(req_addr_q),   .req_beats_i(5'(BURST_BEATS)),
-    .req_valid_o(passed),      .req_ready_i(|(turn_q & req_ready_i)),
-    .req_addr_o,               .req_beats_o(passed_beats),
+  peritus_guard #(
+    .AlignBytes(STRIPE_BYTES)
+  ) u_guard (
+    .clk_i,
+    .rst_ni,
+    .window_i,
+    .req_valid_i(req_valid_q),
+    .req_ready_o(guard_ready),
+    .req_addr_i (req_addr_q),
+    .req_beats_i(5'(BURST_BEATS)),
+    .req_valid_o(passed),
+    .req_ready_i(|(turn_q & req_ready_i)),
+    .req_addr_o,
+    .req_beats_o(passed_beats),
     .violation_o
   );
 
@@ -170,12 +187,18 @@ module peritus_weight_fetch
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
-      assert (32'(used_q) <= RING_STRIPES) else $error("more stripes consumed or skipped than requested");
-      assert (!(seg_done_i && drop_valid_i)) else $error("drop in the cycle of seg_done");
-      assert (current_q == (ahead_q == 0)) else $error("current_q is not ahead_q == 0");
-      assert (!(seg_done_i && current_q && !requested)) else $error("a segment consumed before requested");
+      assert (32'(used_q) <= RING_STRIPES)
+      else $error("more stripes consumed or skipped than requested");
+      assert (!(seg_done_i && drop_valid_i))
+      else $error("drop in the cycle of seg_done");
+      assert (current_q == (ahead_q == 0))
+      else $error("current_q is not ahead_q == 0");
+      assert (!(seg_done_i && current_q && !requested))
+      else $error("a segment consumed before requested");
     end
   end
 `endif
 
 endmodule
+
+`default_nettype wire

@@ -14,6 +14,8 @@
 //
 // Latency: 6 to 5 + AXI_PORTS cycles from the last beat of a stripe to its first word at the output.
 
+`default_nettype none
+
 module peritus_weight_store
   import peritus_pkg::*;
 (
@@ -44,7 +46,7 @@ module peritus_weight_store
   typedef logic [WEIGHT_STORE_AW-1:0] addr_t;
   typedef logic [SLOT_W-1:0] slot_t;
   typedef logic [INDEX_W-1:0] index_t;
-  typedef logic [15:0] stripe_t;           // stripe number, modulo 2^16
+  typedef logic [15:0] stripe_t;  // stripe number, modulo 2^16
   typedef logic [15-PORT_BITS:0] count_t;  // stripes of one port, modulo 2^16 / AXI_PORTS
 
   if (WORD_BEATS < AXI_PORTS || RING_STRIPES % AXI_PORTS != 0 || RING_STRIPES >= 2 ** 14) begin : gen_illegal
@@ -61,25 +63,25 @@ module peritus_weight_store
   endfunction
 
   // ---- write side ----
-  logic [WORD_W-1:0]    word     [AXI_PORTS];  // complete word waiting for its turn
+  logic [WORD_W-1:0] word[AXI_PORTS];  // complete word waiting for its turn
   logic [AXI_PORTS-1:0] full;
-  addr_t                waddr    [AXI_PORTS];
-  count_t               done     [AXI_PORTS];  // stripes of this port that are in the memory
-  logic [PORT_W-1:0]    turn_q;
-  logic                 we_q;
-  addr_t                we_addr_q;
-  logic [WORD_W-1:0]    we_data_q;
+  addr_t waddr[AXI_PORTS];
+  count_t done[AXI_PORTS];  // stripes of this port that are in the memory
+  logic [PORT_W-1:0] turn_q;
+  logic we_q;
+  addr_t we_addr_q;
+  logic [WORD_W-1:0] we_data_q;
 
   for (genvar p = 0; p < int'(AXI_PORTS); p++) begin : gen_port
-    logic [WORD_W-BEAT_W-1:0]      partial_q;
+    logic [WORD_W-BEAT_W-1:0] partial_q;
     logic [$clog2(WORD_BEATS)-1:0] beat_q;
-    logic                          complete, written;
-    logic                          full_q;
-    logic [WORD_W-1:0]             word_q;
-    slot_t                         slot_q;
-    index_t                        index_q;
-    logic                          last_q;
-    count_t                        done_q;
+    logic complete, written;
+    logic full_q;
+    logic [WORD_W-1:0] word_q;
+    slot_t slot_q;
+    index_t index_q;
+    logic last_q;
+    count_t done_q;
 
     assign complete = beat_valid_i[p] && 32'(beat_q) == WORD_BEATS - 1;
     assign written  = full_q && 32'(turn_q) == p;
@@ -116,7 +118,9 @@ module peritus_weight_store
 
 `ifndef SYNTHESIS
     always_ff @(posedge clk_i)
-      if (rst_ni) assert (!(complete && full_q && !written)) else $error("port %0d: word lost", p);
+      if (rst_ni)
+        assert (!(complete && full_q && !written))
+        else $error("port %0d: word lost", p);
 `endif
   end
 
@@ -131,17 +135,17 @@ module peritus_weight_store
   end
 
   // ---- read side ----
-  slot_t       cons_slot_q, read_slot_q;
-  index_t      cons_index_q, read_index_q;
-  stripe_t     cons_stripe_q, read_stripe_q, skip_q;
-  logic        skipping_q;
-  logic [2:0]  credit_q;      // places in the FIFO not spoken for
-  logic [1:0]  reading_q;     // reads in the memory's pipeline
-  count_t      backlog;       // complete stripes of this port from the read position on; < 0 after a skip
-  logic        arrived, read, pop, fifo_valid;
+  slot_t cons_slot_q, read_slot_q;
+  index_t cons_index_q, read_index_q;
+  stripe_t cons_stripe_q, read_stripe_q, skip_q;
+  logic skipping_q;
+  logic [2:0] credit_q;  // places in the FIFO not spoken for
+  logic [1:0] reading_q;  // reads in the memory's pipeline
+  count_t backlog;  // complete stripes of this port from the read position on; < 0 after a skip
+  logic arrived, read, pop, fifo_valid;
   logic [WORD_W-1:0] rdata;
   /* verilator lint_off UNUSEDSIGNAL */
-  logic        fifo_ready;    // always true: places are counted by credit_q
+  logic fifo_ready;  // always true: places are counted by credit_q
   /* verilator lint_on UNUSEDSIGNAL */
 
   assign backlog = done[PORT_W'(read_stripe_q % 16'(AXI_PORTS))] - count_t'(read_stripe_q >> PORT_BITS);
@@ -149,7 +153,7 @@ module peritus_weight_store
   // Stripes that all ports have completed, in stream order, counted one per cycle: the first not yet complete one.
   localparam int unsigned TILE_STRIPES = (TILE_WORDS + STRIPE_WORDS - 1) / STRIPE_WORDS;
   stripe_t commit_q, level;
-  count_t  commit_backlog;
+  count_t commit_backlog;
   assign commit_backlog = done[PORT_W'(commit_q % 16'(AXI_PORTS))] - count_t'(commit_q >> PORT_BITS);
   assign level = commit_q - read_stripe_q;
 
@@ -160,17 +164,35 @@ module peritus_weight_store
     w_plenty_o <= rst_ni && !level[15] && level > 16'(TILE_STRIPES) && !skipping_q && !skip_valid_i;
   end
 
-  assign read    = arrived && credit_q != 0 && !skipping_q && !skip_valid_i;
+  assign read = arrived && credit_q != 0 && !skipping_q && !skip_valid_i;
 
-  peritus_ram_1r1w #(.Width(WORD_W), .Depth(WEIGHT_STORE_WORDS), .Style(STYLE)) u_ram (
-    .clk_i, .we_i(we_q), .waddr_i(we_addr_q), .wdata_i(we_data_q),
-    .re_i(read), .raddr_i(address(read_slot_q, read_index_q)), .rdata_o(rdata)
+  peritus_ram_1r1w #(
+    .Width(WORD_W),
+    .Depth(WEIGHT_STORE_WORDS),
+    .Style(STYLE)
+  ) u_ram (
+    .clk_i,
+    .we_i   (we_q),
+    .waddr_i(we_addr_q),
+    .wdata_i(we_data_q),
+    .re_i   (read),
+    .raddr_i(address(read_slot_q, read_index_q)),
+    .rdata_o(rdata)
   );
 
-  peritus_fifo #(.Width(WORD_W), .Depth(FIFO_DEPTH)) u_prefetch (
-    .clk_i, .rst_ni, .clear_i(skipping_q),
-    .valid_i(reading_q[1]), .ready_o(fifo_ready), .data_i(rdata),
-    .valid_o(fifo_valid),   .ready_i(pop),        .data_o(w_data_o)
+  peritus_fifo #(
+    .Width(WORD_W),
+    .Depth(FIFO_DEPTH)
+  ) u_prefetch (
+    .clk_i,
+    .rst_ni,
+    .clear_i(skipping_q),
+    .valid_i(reading_q[1]),
+    .ready_o(fifo_ready),
+    .data_i (rdata),
+    .valid_o(fifo_valid),
+    .ready_i(pop),
+    .data_o (w_data_o)
   );
 
   assign w_valid_o = fifo_valid && !skipping_q;
@@ -221,3 +243,5 @@ module peritus_weight_store
   end
 
 endmodule
+
+`default_nettype wire

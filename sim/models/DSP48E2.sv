@@ -8,6 +8,8 @@
 // One register each: A (A2), B (B2), D, AD, M, P, loaded at CLK under their clock enables. No resets. Outputs that
 // rtl/ leaves open are left out.
 
+`default_nettype none
+
 module DSP48E2 #(
   parameter string AMULTSEL = "A",
   parameter string BMULTSEL = "B",
@@ -43,9 +45,29 @@ module DSP48E2 #(
   input  logic [3:0]  ALUMODE,
   input  logic        CARRYIN,
   input  logic [2:0]  CARRYINSEL,
-  input  logic        CEA1, CEA2, CEB1, CEB2, CED, CEAD, CEM, CEP,
-  input  logic        CEC, CECARRYIN, CECTRL, CEALUMODE, CEINMODE,
-  input  logic        RSTA, RSTB, RSTC, RSTD, RSTM, RSTP, RSTALLCARRYIN, RSTALUMODE, RSTCTRL, RSTINMODE,
+  input  logic        CEA1,
+  CEA2,
+  CEB1,
+  CEB2,
+  CED,
+  CEAD,
+  CEM,
+  CEP,
+  input  logic        CEC,
+  CECARRYIN,
+  CECTRL,
+  CEALUMODE,
+  CEINMODE,
+  input  logic        RSTA,
+  RSTB,
+  RSTC,
+  RSTD,
+  RSTM,
+  RSTP,
+  RSTALLCARRYIN,
+  RSTALUMODE,
+  RSTCTRL,
+  RSTINMODE,
   input  logic [29:0] ACIN,
   input  logic [17:0] BCIN,
   input  logic        CARRYCASCIN,
@@ -113,3 +135,5 @@ module DSP48E2 #(
   end
 
 endmodule
+
+`default_nettype wire

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stands in for rtl/peritus_core.sv: the bench is the core. It writes the outputs of this module and reads its inputs.
 
+`default_nettype none
+
 module peritus_core
   import peritus_pkg::*;
 #(
@@ -48,3 +50,5 @@ module peritus_core
   output logic                     stall_wait_o
 );
 endmodule
+
+`default_nettype wire

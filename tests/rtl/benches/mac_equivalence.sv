@@ -7,6 +7,8 @@
 //   CORNER_TILES     those weights and operands -128, -1, 0, 127, 255 at random in all rows: largest sums
 //   ANY_TILES        any bytes, rows, columns and swaps in any cycle
 
+`default_nettype none
+
 module mac_equivalence;
   localparam int PAIRS = 32;
   localparam int CHANNELS = 2 * PAIRS;
@@ -17,35 +19,78 @@ module mac_equivalence;
   localparam int CORNER_END = ALL_OPERANDS_END + 100;
   localparam int ANY_END = CORNER_END + 100;
   localparam int LATENCY = ROWS + 3;
-  localparam logic signed [8:0] OPERANDS [16] = '{
-    -128, -127, -65, -2, -1, 0, 1, 2, 63, 64, 85, 126, 127, 128, 254, 255
+  localparam logic signed [8:0] OPERANDS[16] = '{
+      -128,
+      -127,
+      -65,
+      -2,
+      -1,
+      0,
+      1,
+      2,
+      63,
+      64,
+      85,
+      126,
+      127,
+      128,
+      254,
+      255
   };
-  localparam logic signed [7:0] CORNERS [5] = '{-127, -1, 0, 1, 127};
-  localparam logic signed [8:0] CORNER_OPERANDS [5] = '{-128, -1, 0, 127, 255};
+  localparam logic signed [7:0] CORNERS[5] = '{-127, -1, 0, 1, 127};
+  localparam logic signed [8:0] CORNER_OPERANDS[5] = '{-128, -1, 0, 127, 255};
 
   logic clk_i, rst_ni;
   logic done_o;
-  int   products_o, cycles_o, differences_o, wrong_o;
+  int products_o, cycles_o, differences_o, wrong_o;
 
-  logic                       row_we, row_two, col_we, swap;
-  logic [2:0]                 row;
+  logic row_we, row_two, col_we, swap;
+  logic [2:0] row;
   logic [$clog2(CHANNELS)-1:0] col;
   logic [2*CHANNELS-1:0][7:0] row_data;
-  logic [ROWS-1:0][7:0]       col_data;
-  logic signed [8:0]          x [ROWS];
-  logic signed [37:0]         behaviour [1][PAIRS], slices [1][PAIRS];
+  logic [ROWS-1:0][7:0] col_data;
+  logic signed [8:0] x[ROWS];
+  logic signed [37:0] behaviour[1][PAIRS], slices[1][PAIRS];
 
   peritus_mac #(
-    .Groups(1), .Cascade(ROWS), .Channels(CHANNELS), .Pack(1'b1), .Dsp48e2(1'b0)
+    .Groups  (1),
+    .Cascade (ROWS),
+    .Channels(CHANNELS),
+    .Pack    (1'b1),
+    .Dsp48e2 (1'b0)
   ) u_behaviour (
-    .clk_i, .rst_ni, .row_we_i(row_we), .row_two_i(row_two), .row_i(row), .row_data_i(row_data),
-    .col_we_i(col_we), .col_i(col), .col_data_i(col_data), .swap_i(swap), .x_i(x), .p_o(behaviour)
+    .clk_i,
+    .rst_ni,
+    .row_we_i  (row_we),
+    .row_two_i (row_two),
+    .row_i     (row),
+    .row_data_i(row_data),
+    .col_we_i  (col_we),
+    .col_i     (col),
+    .col_data_i(col_data),
+    .swap_i    (swap),
+    .x_i       (x),
+    .p_o       (behaviour)
   );
   peritus_mac #(
-    .Groups(1), .Cascade(ROWS), .Channels(CHANNELS), .Pack(1'b1), .Dsp48e2(1'b1)
+    .Groups  (1),
+    .Cascade (ROWS),
+    .Channels(CHANNELS),
+    .Pack    (1'b1),
+    .Dsp48e2 (1'b1)
   ) u_slices (
-    .clk_i, .rst_ni, .row_we_i(row_we), .row_two_i(row_two), .row_i(row), .row_data_i(row_data),
-    .col_we_i(col_we), .col_i(col), .col_data_i(col_data), .swap_i(swap), .x_i(x), .p_o(slices)
+    .clk_i,
+    .rst_ni,
+    .row_we_i  (row_we),
+    .row_two_i (row_two),
+    .row_i     (row),
+    .row_data_i(row_data),
+    .col_we_i  (col_we),
+    .col_i     (col),
+    .col_data_i(col_data),
+    .swap_i    (swap),
+    .x_i       (x),
+    .p_o       (slices)
   );
 
   // Two rows are written in each of cycles 0..3 of a tile; the swap and the first operand come in cycle 4.
@@ -57,7 +102,7 @@ module mac_equivalence;
   end
   assign done_o = tile_q >= ANY_END;
 
-  logic signed [7:0] low [PAIRS], high [PAIRS];  // of this tile
+  logic signed [7:0] low[PAIRS], high[PAIRS];  // of this tile
   always_ff @(posedge clk_i) begin
     if (cycle_q == 0) begin
       for (int m = 0; m < PAIRS; m++) begin
@@ -90,7 +135,7 @@ module mac_equivalence;
         else row_data[n] <= (n % CHANNELS < PAIRS) ? low[n%PAIRS] : high[n%PAIRS];
       end
       for (int k = 0; k < ROWS; k++) begin
-        if (tile_q >= ALL_OPERANDS_END) x[k] <= CORNER_OPERANDS[((cycle_q % 8 == 0) ? cycle_q : $urandom)%5];
+        if (tile_q >= ALL_OPERANDS_END) x[k] <= CORNER_OPERANDS[((cycle_q%8==0)?cycle_q : $urandom)%5];
         else if (tile_q >= ALL_WEIGHTS_END) x[k] <= 9'(cycle_q - 5 - 128);
         else x[k] <= OPERANDS[(cycle_q-5)&15];
       end
@@ -133,7 +178,8 @@ module mac_equivalence;
     if (tile_q < ALL_OPERANDS_END && since >= 0 && since < sweep) begin
       products_o <= products_o + 2 * PAIRS;
       for (int m = 0; m < PAIRS; m++) begin
-        if (behaviour[0][m] != 38'(expected_x) * (38'(high[m]) * 38'sd524288 + 38'(low[m]))) wrong_o <= wrong_o + 1;
+        if (behaviour[0][m] != 38'(expected_x) * (38'(high[m]) * 38'sd524288 + 38'(low[m])))
+          wrong_o <= wrong_o + 1;
       end
     end
     if (!rst_ni) begin
@@ -145,3 +191,5 @@ module mac_equivalence;
   end
 
 endmodule
+
+`default_nettype wire

@@ -2,6 +2,8 @@
 // Four 32-bit registers behind AXI4-Lite: the smallest design that exercises the whole simulation flow.
 // One access at a time; byte strobes honoured; responses always OKAY.
 
+`default_nettype none
+
 module axi_registers #(
   parameter int unsigned Registers = 4,
   localparam int unsigned AddrW = $clog2(Registers) + 2
@@ -30,8 +32,8 @@ module axi_registers #(
   input  logic             s_axil_rready
 );
 
-  logic [31:0] registers_q [Registers];
-  logic        write, read;
+  logic [31:0] registers_q[Registers];
+  logic write, read;
 
   assign write = s_axil_awvalid & s_axil_wvalid & ~s_axil_bvalid;
   assign read = s_axil_arvalid & ~s_axil_rvalid;
@@ -64,3 +66,5 @@ module axi_registers #(
   assign unused = ^{s_axil_awprot, s_axil_arprot, s_axil_awaddr[1:0], s_axil_araddr[1:0]};
 
 endmodule
+
+`default_nettype wire

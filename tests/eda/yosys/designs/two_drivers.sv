@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two drivers of one net, which the synthesis check must find.
 
+`default_nettype none
+
 module two_drivers (
   input  logic clk_i,
   input  logic a_i,
@@ -12,3 +14,5 @@ module two_drivers (
   assign q_o = a_q;
   assign q_o = b_q;
 endmodule
+
+`default_nettype wire

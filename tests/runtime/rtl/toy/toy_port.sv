@@ -1,55 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 // One AXI4 master that reads `bursts_i` bursts and, in copy mode, writes them elsewhere. Can break the
 // protocol on purpose (fault_i), to show that the memory model notices.
-module toy_port #(
-    parameter int unsigned AxiBytes = 16,
-    parameter int unsigned Outstanding = 16
-) (
-    input  logic                  clk_i,
-    input  logic                  rst_ni,
-    input  logic                  start_i,
-    input  logic                  copy_i,
-    input  logic                  slow_i,         // accept read data in one of four cycles only
-    input  logic [3:0]            fault_i,
-    input  logic [15:0]           bursts_i,
-    input  logic [39:0]           src_i,
-    input  logic [39:0]           dst_i,
-    input  logic [39:0]           stride_i,       // from one burst to the next
-    output logic                  done_o,
-    output logic [31:0]           latency_o,      // cycles from the first AR to its first R
-    output logic [31:0]           max_latency_o,  // longest gap between two accepted R beats
-    output logic [31:0]           errors_o,       // responses other than OKAY
-    output logic [31:0]           checksum_o,     // sum of all 32-bit words read
+`default_nettype none
 
-    output logic [39:0]           araddr_o,
-    output logic [7:0]            arlen_o,
-    output logic [2:0]            arsize_o,
-    output logic [1:0]            arburst_o,
-    output logic                  arvalid_o,
-    input  logic                  arready_i,
-    input  logic [8*AxiBytes-1:0] rdata_i,
-    input  logic [1:0]            rresp_i,
-    input  logic                  rlast_i,
-    input  logic                  rvalid_i,
-    output logic                  rready_o,
-    output logic [39:0]           awaddr_o,
-    output logic [7:0]            awlen_o,
-    output logic [2:0]            awsize_o,
-    output logic [1:0]            awburst_o,
-    output logic                  awvalid_o,
-    input  logic                  awready_i,
-    output logic [8*AxiBytes-1:0] wdata_o,
-    output logic [AxiBytes-1:0]   wstrb_o,
-    output logic                  wlast_o,
-    output logic                  wvalid_o,
-    input  logic                  wready_i,
-    input  logic [1:0]            bresp_i,
-    input  logic                  bvalid_i,
-    output logic                  bready_o
+module toy_port #(
+  parameter int unsigned AxiBytes = 16,
+  parameter int unsigned Outstanding = 16
+) (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+  input  logic                  start_i,
+  input  logic                  copy_i,
+  input  logic                  slow_i,         // accept read data in one of four cycles only
+  input  logic [3:0]            fault_i,
+  input  logic [15:0]           bursts_i,
+  input  logic [39:0]           src_i,
+  input  logic [39:0]           dst_i,
+  input  logic [39:0]           stride_i,       // from one burst to the next
+  output logic                  done_o,
+  output logic [31:0]           latency_o,      // cycles from the first AR to its first R
+  output logic [31:0]           max_latency_o,  // longest gap between two accepted R beats
+  output logic [31:0]           errors_o,       // responses other than OKAY
+  output logic [31:0]           checksum_o,     // sum of all 32-bit words read
+
+  output logic [39:0]           araddr_o,
+  output logic [7:0]            arlen_o,
+  output logic [2:0]            arsize_o,
+  output logic [1:0]            arburst_o,
+  output logic                  arvalid_o,
+  input  logic                  arready_i,
+  input  logic [8*AxiBytes-1:0] rdata_i,
+  input  logic [1:0]            rresp_i,
+  input  logic                  rlast_i,
+  input  logic                  rvalid_i,
+  output logic                  rready_o,
+  output logic [39:0]           awaddr_o,
+  output logic [7:0]            awlen_o,
+  output logic [2:0]            awsize_o,
+  output logic [1:0]            awburst_o,
+  output logic                  awvalid_o,
+  input  logic                  awready_i,
+  output logic [8*AxiBytes-1:0] wdata_o,
+  output logic [AxiBytes-1:0]   wstrb_o,
+  output logic                  wlast_o,
+  output logic                  wvalid_o,
+  input  logic                  wready_i,
+  input  logic [1:0]            bresp_i,
+  input  logic                  bvalid_i,
+  output logic                  bready_o
 );
 
   typedef enum logic [3:0] {
-    NONE, LONG, MISALIGNED, CROSSING, FIXED, NARROW, DROP_AR, CHANGE_AW, CHANGE_W, EARLY_WLAST
+    NONE,
+    LONG,
+    MISALIGNED,
+    CROSSING,
+    FIXED,
+    NARROW,
+    DROP_AR,
+    CHANGE_AW,
+    CHANGE_W,
+    EARLY_WLAST
   } fault_e;
   localparam int unsigned BeatBits = $clog2(AxiBytes);
   localparam int unsigned FifoDepth = 32;
@@ -57,15 +68,15 @@ module toy_port #(
   logic [15:0] ar_left, aw_left, r_left, b_left;
   logic [39:0] ar_addr, aw_addr;
   logic [15:0] in_flight;
-  logic        running;
-  logic [1:0]  slow;
+  logic running;
+  logic [1:0] slow;
   logic [31:0] waited, first_wait;
-  logic        first_seen;
-  logic        toggle;   // flips every cycle while a fault needs an unstable signal
-  logic [3:0]  w_beat;
+  logic first_seen;
+  logic toggle;  // flips every cycle while a fault needs an unstable signal
+  logic [3:0] w_beat;
 
   // Copied data between R and W.
-  logic [8*AxiBytes-1:0] fifo [FifoDepth];
+  logic [8*AxiBytes-1:0] fifo[FifoDepth];
   logic [4:0] fifo_head, fifo_tail;
   logic [5:0] fifo_count;
 
@@ -152,3 +163,5 @@ module toy_port #(
   end
 
 endmodule
+
+`default_nettype wire

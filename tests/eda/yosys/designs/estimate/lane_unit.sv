@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PN equal lanes that share a counter: y = rotate(a * b + count).
+`default_nettype none
+
 module lane_unit
   import peritus_pkg::*;
 (
@@ -8,8 +10,8 @@ module lane_unit
   input  logic signed [15:0] b_i [PN],
   output logic signed [33:0] y_o [PN]
 );
-  logic [7:0]         count_q;
-  logic signed [33:0] product_q [PN];
+  logic [7:0] count_q;
+  logic signed [33:0] product_q[PN];
   always_ff @(posedge clk_i) begin
     count_q <= count_q + 8'd1;
     for (int n = 0; n < int'(PN); n++) begin
@@ -18,3 +20,5 @@ module lane_unit
     end
   end
 endmodule
+
+`default_nettype wire
