@@ -81,7 +81,7 @@ bench: $(STAMPS)/sim ## Measure cycles, utilization, traffic and simulation time
 
 .PHONY: docs
 docs: $(STAMPS)/docs ## Build the documentation site into build/site; a warning or a broken link fails
-	$(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # --- Checks ------------------------------------------------------------------------------------------
 

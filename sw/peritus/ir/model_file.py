@@ -95,7 +95,7 @@ class QuantModel:
         if metadata.get("version") not in READABLE:
             raise ModelFileError(
                 f"model file {path} has version {metadata.get('version')}, "
-                f"this program reads {' and '.join(READABLE)}; "
+                f"this program reads {', '.join(READABLE)}; "
                 "quantize it again: peritus train, or quantize(net, images)"
             )
         text = metadata.get("model", "")
