@@ -13,6 +13,8 @@ SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from peritus.arch.config import config_names
+from pathlib import Path
+from peritus.eda.export import export_rtl
 from peritus.resources import repository_root, resource
 from peritus.arch.config import load_config
 from peritus.eda.sources import TOP, design_files, waivers
@@ -21,6 +23,7 @@ for name in config_names():
     files = design_files(TOP, load_config(name))
     shipped = [path for path in [*files, waivers()] if path.name != 'peritus_pkg.sv']
     assert all(path.is_relative_to(sys.argv[1]) for path in shipped)
+export_rtl(load_config("nano"), Path("exported"))
 print(resource("sim"), *config_names())
 """
 
