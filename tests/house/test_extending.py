@@ -36,8 +36,8 @@ def recipes(repository: Path) -> dict[str, list[Place]]:
         if line.startswith("## "):
             places = found[line.removeprefix("## ")] = []
         elif line.startswith("| ") and not line.startswith("| what |"):
-            what, where, contains = re.split(r"(?<!\\) \| ", line.removeprefix("| ").removesuffix(" |"))
-            places.append(Place(what, where.strip("`"), contains.strip().strip("`").strip()))
+            what, where, contains = (cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1])
+            places.append(Place(what, where.strip("`"), contains.strip("`")))
     return found
 
 

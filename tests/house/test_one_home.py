@@ -90,6 +90,17 @@ def test_it_is_defined_once(repository: Path, concept: Concept) -> None:
     assert not again, f"{concept.name} lives in {', '.join(concept.homes)}, but also:\n" + "\n".join(again)
 
 
+FORMULA = re.compile(r"\bsat\d+\(rhu\(|\b(?:EXP2?|RECIPROCAL|RSQRT|GELU_DELTA|DELTA)(?:_TABLE)?\[")
+
+
+def test_formulas_of_the_pages_live_in_numerics(repository: Path) -> None:
+    """RTL headers state theirs; of the documents only docs/numerics.md does."""
+    assert FORMULA.search((repository / "docs" / "numerics.md").read_text())
+    pages = [path for path in (repository / "docs").rglob("*.md") if path.name != "numerics.md"]
+    again = [str(path.relative_to(repository)) for path in pages if FORMULA.search(path.read_text())]
+    assert len(pages) > 20 and not again
+
+
 @pytest.mark.parametrize("concept", CONCEPTS, ids=lambda concept: concept.name)
 def test_a_second_definition_is_found(tmp_path: Path, concept: Concept) -> None:
     for folder in FOLDERS:
