@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-# From the top down; docs/architecture.md draws it.
+# From the top down; CONTRIBUTING.md says what each is for.
 LAYERS = (
     ("cli",),
     ("api",),
@@ -80,6 +80,17 @@ def imports(tree: ast.AST, top_level_only: bool = False) -> Iterator[tuple[int, 
 
 def test_layers_are_what_there_is(repository: Path) -> None:
     assert set(HEIGHT) == {owner(repository, module) for module in modules(repository)} - {""}
+
+
+def test_contributing_lists_the_layers(repository: Path) -> None:
+    rows = [
+        line for line in (repository / "CONTRIBUTING.md").read_text().splitlines() if line.startswith("| `")
+    ]
+    listed = [[name.strip("`") for name in row.split("|")[1].strip().split(", ")] for row in rows]
+    places = {name: index for index, names in enumerate(listed) for name in names}
+    drawn = [package for packages in LAYERS[:-2] for package in packages]
+    assert [name for name in drawn if name not in places] == []
+    assert [places[name] for name in drawn] == sorted(places[name] for name in drawn)
 
 
 def test_imports_go_down(repository: Path) -> None:
