@@ -166,7 +166,9 @@ def test_bundle_for_other_hardware_is_refused() -> None:
     with open_device("rtl", HW) as device:
         with pytest.raises(NotLoaded):
             device.run(IMAGE, task="first")
-        with pytest.raises(BundleConfigError, match="0x0000000000000001"):
+        with pytest.raises(
+            BundleConfigError, match=f"compiled for nano .*the device is nano .*{HW.hash64:#018x}"
+        ):
             device.load(replace(bundle(), hw=replace(HW, act_words=HW.act_words // 2)))
 
 
