@@ -2,7 +2,7 @@
 // Watches the copy buffer of port 0 (memory 1) and the data that port 3 reads (memory 2).
 `default_nettype none
 
-bind toy_dma write_monitor #(
+bind toy_dma peritus_write_monitor #(
   .Memory (1),
   .Width  (8 * AxiBytes),
   .AddrW  (5),
@@ -14,7 +14,7 @@ bind toy_dma write_monitor #(
   .enable_i(2'b10),
   .wdata_i (m00_axi_rdata)
 );
-bind toy_dma write_monitor #(
+bind toy_dma peritus_write_monitor #(
   .Memory(2),
   .Width (8 * AxiBytes),
   .AddrW (5)
