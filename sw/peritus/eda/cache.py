@@ -2,6 +2,7 @@
 """Content-addressed folders: each is built once, and becomes visible complete or not at all."""
 
 import fcntl
+import itertools
 import os
 import shutil
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 from peritus.eda.errors import CacheLockTimeout
 
 LOCK_POLL_S = 0.2
-KEEP_ENTRIES = 96
+KEEP_BYTES = 1 << 30  # by size: a count below the number of RTL benches rebuilt all of them in every run
 DRAFT_AGE_S = 86_400.0
 _DRAFT = ".draft-"
 
@@ -21,11 +22,12 @@ _DRAFT = ".draft-"
 class ContentCache:
     """Folders named by the hash of everything that they were made from.
 
-    A fixed number of most recently used entries is kept.
+    The most recently used entries are kept, up to `keep_bytes` of disk space, and always the newest one.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keep_bytes: int = KEEP_BYTES) -> None:
         self.root = root
+        self.keep_bytes = keep_bytes
 
     def get(self, key: str, build: Callable[[Path], None], *, lock_timeout_s: float) -> Path:
         """The folder of `key`; if absent, `build(draft)` fills it first.
@@ -40,7 +42,7 @@ class ContentCache:
             with exclusive(self.root / f"{key}.lock", lock_timeout_s):
                 if not entry.is_dir():
                     self._build(entry, build)
-                    self._forget_oldest()
+                    self._forget_oldest(entry)
         os.utime(entry)
         return entry
 
@@ -53,18 +55,30 @@ class ContentCache:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def _forget_oldest(self) -> None:
-        """Remove all but the most recently used entries, and drafts of processes that were ended."""
+    def _forget_oldest(self, newest: Path) -> None:
+        """Remove the least recently used entries but `newest`, and drafts of processes that were ended."""
         used: dict[Path, float] = {}
         for path in self.root.iterdir():
             with suppress(FileNotFoundError):  # other processes finish their drafts meanwhile
                 if path.is_dir():
                     used[path] = path.stat().st_mtime
         drafts = [path for path in used if path.name.startswith(_DRAFT)]
-        entries = sorted(used.keys() - drafts, key=lambda path: used[path], reverse=True)
+        older = sorted(used.keys() - {newest, *drafts}, key=lambda path: used[path], reverse=True)
         abandoned = [path for path in drafts if time.time() - used[path] > DRAFT_AGE_S]
-        for folder in abandoned + entries[KEEP_ENTRIES:]:
+        sizes = itertools.accumulate((_bytes(entry) for entry in older), initial=_bytes(newest))
+        next(sizes)
+        forgotten = [entry for entry, size in zip(older, sizes, strict=True) if size > self.keep_bytes]
+        for folder in abandoned + forgotten:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bytes(folder: Path) -> int:
+    """Size of all files in `folder`, as far as other processes leave them there."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.lstat().st_size
+    return total
 
 
 @contextmanager

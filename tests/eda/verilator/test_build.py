@@ -2,6 +2,7 @@
 """The simulation flow on a toy: cached builds, FST waves, cocotb with AXI, and clear errors."""
 
 import ctypes
+import os
 import random
 import subprocess
 import sys
@@ -105,6 +106,18 @@ def test_failed_entry_leaves_nothing(tmp_path: Path) -> None:
         cache.get("key", fail, lock_timeout_s=1)
     assert not list(tmp_path.rglob("half"))
     assert cache.get("key", lambda draft: None, lock_timeout_s=1) == tmp_path / "key"
+
+
+def test_the_least_recently_used_go_when_space_is_short(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path, keep_bytes=350)
+    for age, key in enumerate("abc"):
+        entry = cache.get(key, lambda draft: (draft / "product").write_bytes(bytes(100)), lock_timeout_s=1)
+        os.utime(entry, (age, age))
+    os.utime(cache.get("a", pytest.fail, lock_timeout_s=1), (9, 9))
+    cache.get("d", lambda draft: (draft / "product").write_bytes(bytes(100)), lock_timeout_s=1)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["a", "c", "d"]
+    huge = cache.get("e", lambda draft: (draft / "product").write_bytes(bytes(1000)), lock_timeout_s=1)
+    assert huge.is_dir(), "an entry larger than the limit is still of use to who asked for it"
 
 
 def test_lock_wait_is_limited(tmp_path: Path) -> None:

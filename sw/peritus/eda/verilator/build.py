@@ -12,7 +12,6 @@ import enum
 import functools
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from peritus.eda.verilator.install import (
     verilator_command,
     verilator_environment,
 )
+from peritus.eda.verilator.shared import COMPILATION, precompilation, publish, runtime_objects
 from peritus.resources import cache_dir as default_cache_dir
 
 JOBS = 2
@@ -37,8 +37,6 @@ _CFLAGS_SHARED = ("-fPIC", "-fno-gnu-unique")
 _LDFLAGS_SHARED = ("-shared", "-Wl,-Bsymbolic")
 _HDL_SUFFIXES = {".sv", ".svh", ".v", ".vh"}
 _CPP_SUFFIXES = {".h", ".hpp", ".inc", ".cpp", ".cc"}
-_COMPILATION = re.compile(r"\s-c\b.*?-o\s+(\S+)|\s-c\s+(\S+)\.cpp$|\s(\S+\.gch)$")
-_RUNTIME_OBJECT = re.compile(r"^verilated\w*\.o$")
 
 Parameter = int | str | bool
 
@@ -210,44 +208,30 @@ def _build(
     ]
     plan: list[str] = []
     run("planning", [*make, "--dry-run"], plan.append)
-    runtime = _runtime_objects(plan)
+    runtime = runtime_objects(plan)
     for name, key in runtime.items():
         if (objects / key).is_file():
             shutil.copy(objects / key, work / name)  # newer than the makefile, so make keeps it
-    total = sum(1 for line in plan if _COMPILATION.search(line.rstrip()))
+    headers = precompilation(plan)
+    if headers is not None:
+        header = objects / f"{headers.key}.h"
+        if not header.with_suffix(".h.gch").is_file():
+            (work / "headers.h").write_text(headers.text)
+            run("precompilation of headers", headers.command)
+            publish(work / "headers.h", header)
+            publish(work / "headers.h.gch", header.with_suffix(".h.gch"))
+        make.append(f"OPT_FAST={request.optimization} -Winvalid-pch -include {header}")
+    total = sum(1 for line in plan if COMPILATION.search(line.rstrip()))
     done = sum(1 for name in runtime if (work / name).is_file())
 
     def count(line: str) -> None:
         nonlocal done
-        if _COMPILATION.search(line.rstrip()):
+        if COMPILATION.search(line.rstrip()):
             done += 1  # started rather than finished: make prints the command first
             progress(BuildProgress(request.top, min(done, total), total))
 
     run("compilation", make, count)
     for name, key in runtime.items():
-        _publish(work / name, objects / key)
+        publish(work / name, objects / key)
     (work / request.kind.value).rename(draft / request.kind.value)
     shutil.rmtree(work)
-
-
-def _runtime_objects(plan: list[str]) -> dict[str, str]:
-    """Verilator's own run-time objects in make's plan: object name -> hash of its compilation.
-
-    They do not depend on the design, so all designs built with the same options share them.
-    """
-    keys: dict[str, str] = {}
-    for line in plan:
-        match = _COMPILATION.search(line.rstrip())
-        if match and match[1] and _RUNTIME_OBJECT.match(match[1]):
-            keys[match[1]] = (
-                hashlib.sha256(f"{toolchain_identity()}\n{line}".encode()).hexdigest()[:32] + ".o"
-            )
-    return keys
-
-
-def _publish(file: Path, target: Path) -> None:
-    if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_suffix(f".{file.parent.parent.name}")
-        shutil.copy(file, draft)
-        draft.replace(target)

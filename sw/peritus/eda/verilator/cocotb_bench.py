@@ -95,7 +95,8 @@ def run_cocotb(
         include_dirs=include_dirs,
         parameters=parameters,
         defines=defines,
-        flags=[*flags, "--vpi", *visibility],
+        # Split in parts, a block would compile longer: each part reads all headers again.
+        flags=[*flags, "--vpi", *visibility, "--output-split", "0"],
         trace=waves,
         cpp_sources=[Path(cocotb_config.share_dir) / "lib" / "verilator" / "verilator.cpp"],
         link_flags=[f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator"],
