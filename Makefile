@@ -87,11 +87,17 @@ docs: $(STAMPS)/docs ## Build the documentation site into build/site; a warning 
 
 .PHONY: test
 test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board $(STAMPS)/link ## Run all tests
-	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: test-rtl
 test-rtl: $(STAMPS)/sim ## Run the RTL's benches, with the extra sim only; BLOCK=activation: those of one block
 	$(PY) -m pytest tests/rtl $(if $(BLOCK),--block $(BLOCK),-n $(JOBS) --dist worksteal) $(PYTEST_ARGS)
+
+FUZZ ?= 2000
+
+.PHONY: fuzz
+fuzz: $(STAMPS)/models ## Damage FUZZ=2000 QONNX files: each must be refused by a typed error, or understood
+	$(PY) -m tests.frontends.mutations --count $(FUZZ)
 
 # The python3.12 on PATH, if it runs (a version manager's stub may not); another: BOARD_PYTHON=/path/to/python3.12.
 BOARD_PYTHON ?= $(shell python3.12 -c 'import sys; print(sys.executable)' 2>/dev/null)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
-import json
 import logging
 import re
 import warnings
@@ -16,7 +15,6 @@ import torch
 from brevitas.export import export_qonnx
 from onnx import ModelProto
 
-from peritus.frontends.qonnx import TASKS_KEY
 from quant_models.quantization.fake_quant import QuantM3ViT
 
 IMAGE, TASK, FEATURES = "image", "task", "features"
@@ -49,8 +47,6 @@ def to_qonnx(net: QuantM3ViT) -> ModelProto:
             registration.setLevel(level)
     model.graph.name = config.name
     _tidy(model)
-    tasks = [{"name": t.name, "kind": t.kind, "classes": t.classes} for t in config.tasks]
-    model.metadata_props.add(key=TASKS_KEY, value=json.dumps(tasks))
     return model
 
 

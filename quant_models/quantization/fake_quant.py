@@ -8,11 +8,14 @@ Built from a float network by `fold`, exported by `export`. Its graph is the gra
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from peritus.frontends.moe_format import DOMAIN, VERSION
+from peritus.frontends.task_format import TASK
 from peritus.ir.formats import GELU_SCALE, PIXEL_SCALE, PROBABILITY_SCALE, SCORE_SCALE
 from quant_models.network.activation import ACTIVATIONS
 from quant_models.network.config import ConfigError, M3ViTConfig
@@ -25,6 +28,11 @@ from quant_models.quantization.quantizers import (
     quant_conv,
     quant_linear,
 )
+
+# Of an operator in an exported graph, as PyTorch takes them.
+Attributes = dict[
+    str, int | float | str | bool | Sequence[int] | Sequence[float] | Sequence[str] | Sequence[bool]
+]
 
 
 class QuantAttention(nn.Module):
@@ -204,4 +212,27 @@ class QuantM3ViT(nn.Module):
     def forward(self, images: Tensor, task: Tensor) -> tuple[Tensor, ...]:
         features = self.backbone(images, task)
         tokens = self.final_quant(self.final_norm(features[:, 1:]))
-        return (features, *(decoder(tokens) for decoder in self.decoders.values()))
+        maps = (self.decoder(task.name)(tokens) for task in self.config.tasks)
+        return (features, *(self._named(index, out) for index, out in enumerate(maps)))
+
+    def _named(self, index: int, out: Tensor) -> Tensor:
+        """A task's map; in an exported graph, with the task that it belongs to."""
+        if not torch.compiler.is_exporting():
+            return out
+        task = self.config.tasks[index]
+        attributes: Attributes = {
+            "index": index,
+            "name": task.name,
+            "kind": task.kind,
+        }
+        if task.classes:
+            attributes["classes"] = task.classes
+        named: Tensor = torch.onnx.ops.symbolic(
+            f"{DOMAIN}::{TASK}",
+            (out,),
+            attributes,
+            dtype=out.dtype,
+            shape=out.shape,
+            version=VERSION,
+        )
+        return named

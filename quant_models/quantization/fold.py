@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from peritus.ir.formats import GELU_SCALE
 from quant_models.network.layers import Mlp
 from quant_models.network.model import Block, M3ViT
 from quant_models.network.moe import Gate, MoeMlp
@@ -35,6 +36,8 @@ from quant_models.quantization.scales import (
 )
 
 RESIDUAL_HEADROOM = 1.25
+# Hidden values are multiples of GELU_SCALE: of a silent channel, finer steps than this say nothing.
+LEAST_HIDDEN_SCALE = GELU_SCALE / 128
 LOGIT_HEADROOM = 1.25
 INT16_MAX = 32767
 
@@ -176,7 +179,7 @@ def _fold_mlp(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
     target.fc1.bias.copy_(mlp.fc1.bias)
 
     hidden = c.seen[f"{path}.mlp.fc2"]
-    s = c.search(f"{path}.mlp.hidden", hidden.rows, hidden.peak, mlp.fc2.weight)
+    s = c.search(f"{path}.mlp.hidden", hidden.rows, hidden.peak, mlp.fc2.weight).clamp(min=LEAST_HIDDEN_SCALE)
     target.hidden_factor.copy_(1 / s)
     target.fc2.weight.copy_(mlp.fc2.weight * s)
     target.fc2.bias.copy_(mlp.fc2.bias)
@@ -218,6 +221,7 @@ def _fold_moe(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
             hidden.add(experts.activation(experts.htoh4(norm.rows, expert)))
         weight = experts.h4toh.weight[expert]
         s = c.search(f"{path}.mlp.hidden{expert}", hidden.rows, hidden.peak, weight, quantize_expert)
+        s = s.clamp(min=LEAST_HIDDEN_SCALE)
         target.hidden_factor[expert] = 1 / s
         weights.append(weight * s)
     target.h4toh.weight.copy_(torch.cat(weights))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from peritus.arch import HwConfig
     from peritus.bundle import Bundle
+    from peritus.frontends.qonnx_file import ImportedModel
     from peritus.ir import QuantModel
     from peritus.runtime import Device
 
@@ -42,7 +43,7 @@ def load_model(name_or_path: str | Path) -> QuantModel:
 
     path = Path(name_or_path)
     if path.suffix == ".onnx":
-        return _import_qonnx(path)
+        return import_qonnx(path).model
     if path.suffix != ".safetensors":
         path = model_path(str(name_or_path))
     return QuantModel.load(path)
@@ -76,7 +77,13 @@ def open_device(name: str, *, hw: str | HwConfig, **options: Any) -> Device:
     return open_named(name, hw, **options)
 
 
-def _import_qonnx(path: Path) -> QuantModel:
+def import_qonnx(path: str | Path) -> ImportedModel:
+    """A QONNX export (.onnx), with how well it agrees with QONNX's own execution and what each node became.
+
+    Raises:
+        ModelFileError: no such file, no ONNX, or the extra 'models' is not installed.
+        GraphError, UnsupportedLayerError: as load_model.
+    """
     from peritus.ir import ModelFileError
 
     try:
@@ -85,4 +92,4 @@ def _import_qonnx(path: Path) -> QuantModel:
         raise ModelFileError(
             f"reading {path} needs the extra 'models': pip install peritus[models]"
         ) from error
-    return read_qonnx(path)
+    return read_qonnx(Path(path))

@@ -10,6 +10,7 @@ import typer
 
 from peritus import api
 from peritus.cli.common import HwOption, JsonOption, busy, output_console, reports_errors, write_json
+from peritus.cli.imported import agreement_table, imported_record
 from peritus.cli.info import bundle_record, bundle_table
 
 
@@ -26,9 +27,17 @@ def compile_command(
 ) -> None:
     """Compile a quantized model for a hardware configuration."""
     path = output or Path(f"{Path(model).stem}-{hw}.bundle")
+    console, record = output_console(json_target), {}
+    if Path(model).suffix == ".onnx":
+        with busy(f"Reading {model} and running it in QONNX"):
+            imported = api.import_qonnx(model)
+        console.print(agreement_table(imported))
+        quantized, record = imported.model, imported_record(imported)
+    else:
+        quantized = api.load_model(model)
     with busy(f"Compiling {model} for {hw}"):
-        bundle = api.compile(api.load_model(model), hw=hw)
+        bundle = api.compile(quantized, hw=hw)
         path.parent.mkdir(parents=True, exist_ok=True)
         bundle.save(path)
-    output_console(json_target).print(bundle_table(bundle, path))
-    write_json({**bundle_record(bundle), "bundle": str(path)}, json_target)
+    console.print(bundle_table(bundle, path))
+    write_json({**bundle_record(bundle), "bundle": str(path), **record}, json_target)

@@ -13,20 +13,33 @@ from rich.table import Table
 from peritus import api
 from peritus.bundle import Bundle
 from peritus.bundle.disassemble import disassemble
-from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
+from peritus.cli.common import JsonOption, busy, output_console, reports_errors, write_json
+from peritus.cli.imported import agreement_table, imported_record, nodes_table
 from peritus.ir import QuantModel, affines
 
 
 @reports_errors
 def info_command(
     file: Annotated[str, typer.Argument(help="A bundle, a model file, or the name of a shipped model.")],
+    nodes: Annotated[
+        bool, typer.Option("--nodes", "-n", help="What every node of a .onnx export became.")
+    ] = False,
     program: Annotated[bool, typer.Option("--program", "-p", help="Disassemble a bundle's program.")] = False,
     json_target: JsonOption = None,
 ) -> None:
     """Describe a bundle or a quantized model."""
     console = output_console(json_target)
     path = Path(file)
-    if path.suffix in (".safetensors", ".onnx") or file in api.model_names():
+    if path.suffix == ".onnx":
+        with busy(f"Reading {file} and running it in QONNX"):
+            imported = api.import_qonnx(path)
+        console.print(model_table(imported.model))
+        console.print(agreement_table(imported))
+        if nodes:
+            console.print(nodes_table(imported))
+        write_json({**model_record(imported.model), **imported_record(imported)}, json_target)
+        return
+    if path.suffix == ".safetensors" or file in api.model_names():
         model = api.load_model(file)
         console.print(model_table(model))
         write_json(model_record(model), json_target)

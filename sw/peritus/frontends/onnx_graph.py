@@ -9,21 +9,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto
 
-from peritus.errors import PeritusError
+from peritus.frontends.errors import UnsupportedLayerError, unsupported
+from peritus.frontends.normalize import check, normalized
+from peritus.frontends.operators import OPERATORS, attributes
+from peritus.frontends.shapes import Shape, infer_shapes
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
-
-
-class UnsupportedLayerError(PeritusError):
-    """Something that cannot be lowered; the message names the node and what was expected."""
-
-
-def unsupported(node: NodeProto, message: str) -> UnsupportedLayerError:
-    """The error to raise for a node."""
-    return UnsupportedLayerError(f"node {node.name!r} ({node.op_type}): {message}")
+BITS = range(2, 17)  # of any grid
 
 
 @dataclass(frozen=True)
@@ -62,59 +57,100 @@ class QuantGrid:
         return (1 << (self.bits - self.signed)) - 1
 
     def __str__(self) -> str:
-        return f"{'' if self.signed else 'u'}int{self.bits} with {self.scale.size} scale(s)"
+        narrow = "narrow " if self.narrow else ""
+        return f"{narrow}{'' if self.signed else 'u'}int{self.bits} with {self.scale.size} scale(s)"
 
 
 class OnnxGraph:
-    """Lookup by tensor name in a single-batch model."""
+    """Lookup by tensor name in a model of one image.
+
+    Raises:
+        UnsupportedLayerError: no valid ONNX model, shapes that do not fit, a node that breaks the contract of
+        its operator.
+    """
 
     def __init__(self, model: ModelProto) -> None:
-        graph = model.graph
-        self._producers = {name: node for node in graph.node for name in node.output}
-        self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        self._shapes = {
-            info.name: tuple(d.dim_value for d in info.type.tensor_type.shape.dim)
-            for info in (*graph.input, *graph.output, *graph.value_info)
-        }
-        self.inputs = [info.name for info in graph.input if info.name not in self._constants]
-        self.outputs = [info.name for info in graph.output]
+        check(model)
+        self.nodes, self._constants, aliases = normalized(model)
+        self._producers = {name: node for node in self.nodes for name in node.output}
+        given = [info for info in model.graph.input if info.name not in self._constants]
+        self.inputs = [info.name for info in given]
+        # (name in the file, tensor): an Identity in front of an output is no computation.
+        self.outputs = [(info.name, aliases.get(info.name, info.name)) for info in model.graph.output]
         self.metadata = {entry.key: entry.value for entry in model.metadata_props}
+        known = {info.name: _declared(info) for info in given}
+        known |= {name: value.shape for name, value in self._constants.items()}
+        self.shapes = infer_shapes(self.nodes, known, self.integers)
 
-    def shape(self, tensor: str) -> tuple[int, ...]:
-        """Declared shape of an input, output or intermediate tensor."""
-        if tensor not in self._shapes:
-            raise UnsupportedLayerError(f"tensor {tensor!r} has no shape; run ONNX shape inference first")
-        return self._shapes[tensor]
+    def shape(self, tensor: str) -> Shape:
+        """Shape of a tensor, the batch being 1."""
+        if tensor not in self.shapes:
+            raise self._without_shape(tensor)
+        return self.shapes[tensor]
+
+    def _without_shape(self, tensor: str) -> UnsupportedLayerError:
+        """Why: the first node on the way to the tensor that gives no shape, or an input that has none."""
+        node = self.find(tensor)
+        while node is not None:
+            unknown = [name for name in node.input if name and name not in self.shapes]
+            if not unknown:
+                known = ", ".join(sorted(OPERATORS))
+                return unsupported(node, f"cannot be lowered; operators that can: {known}")
+            tensor, node = unknown[0], self.find(unknown[0])
+        return UnsupportedLayerError(f"tensor {tensor!r} has no known shape")
 
     def find(self, tensor: str) -> NodeProto | None:
-        """The node that computes `tensor`, None for graph inputs and initializers."""
+        """The node that computes `tensor`, None for graph inputs and constants."""
         return self._producers.get(tensor)
 
     def producer(self, tensor: str, *op_types: str) -> NodeProto:
-        """The node that computes `tensor`, which must have one of the given types."""
+        """The node that computes `tensor`, which must have one of the given types and keep its contract."""
         node = self.find(tensor)
         expected = " or ".join(op_types)
         if node is None:
             raise UnsupportedLayerError(f"tensor {tensor!r} is not computed by a node, expected {expected}")
         if node.op_type not in op_types:
             raise unsupported(node, f"expected {expected} here")
+        attributes(node)
         return node
 
     def is_constant(self, tensor: str) -> bool:
         return tensor in self._constants
 
     def constant(self, tensor: str) -> npt.NDArray[Any]:
-        """Value of an initializer, possibly reshaped afterwards."""
-        if tensor in self._constants:
-            return numpy_helper.to_array(self._constants[tensor])
-        node = self.find(tensor)
-        if node is None or node.op_type != "Reshape":
-            raise UnsupportedLayerError(f"tensor {tensor!r} must be a constant (an initializer)")
-        return self.constant(node.input[0]).reshape(self.constant(node.input[1]))
+        """Value of a constant."""
+        if tensor not in self._constants:
+            raise UnsupportedLayerError(f"tensor {tensor!r} must be a constant")
+        return self._constants[tensor]
+
+    def integers(self, tensor: str) -> I64:
+        """Value of a constant of an integer type."""
+        value = self.constant(tensor)
+        if not np.issubdtype(value.dtype, np.integer):
+            raise UnsupportedLayerError(f"tensor {tensor!r} is {value.dtype}, expected integers")
+        return value.astype(np.int64)
 
     def floats(self, tensor: str) -> F64:
-        """Value of a constant in float64."""
-        return self.constant(tensor).astype(np.float64)
+        """Value of a constant in float64, finite."""
+        value = self.constant(tensor)
+        if not np.issubdtype(value.dtype, np.number) or np.iscomplexobj(value):
+            raise UnsupportedLayerError(f"tensor {tensor!r} is {value.dtype}, expected numbers")
+        values = value.astype(np.float64)
+        finite = np.isfinite(values)
+        if not finite.all():
+            place = tuple(int(i) for i in np.argwhere(~finite)[0])
+            raise UnsupportedLayerError(
+                f"tensor {tensor!r} has {values[place]} at {list(place)}, "
+                f"one of {np.sum(~finite)} values that are not finite"
+            )
+        return values
+
+    def scalar(self, tensor: str) -> float:
+        """Value of a constant of one element."""
+        value = self.floats(tensor)
+        if value.size != 1:
+            raise UnsupportedLayerError(f"tensor {tensor!r} has {value.size} values, expected one")
+        return float(value.item())
 
     def split_constant(self, node: NodeProto) -> tuple[str, F64]:
         """(variable input, constant input) of a commutative node of two inputs."""
@@ -122,37 +158,54 @@ class OnnxGraph:
         return (second, self.floats(first)) if self.is_constant(first) else (first, self.floats(second))
 
     def attributes(self, node: NodeProto) -> dict[str, Any]:
-        values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        return {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
+        return attributes(node)
 
     def require(self, node: NodeProto, **expected: Any) -> None:
         """Check attributes of a node."""
-        found = self.attributes(node)
+        found = attributes(node)
         for name, value in expected.items():
             if found.get(name) != value:
                 raise unsupported(node, f"{name} = {found.get(name)}, expected {value}")
 
-    def through(self, tensor: str, op_type: str, **attributes: Any) -> str:
+    def through(self, tensor: str, op_type: str, **expected: Any) -> str:
         """First input of the node that computes `tensor`, of this type and with these attributes."""
         node = self.producer(tensor, op_type)
-        self.require(node, **attributes)
+        self.require(node, **expected)
+        return str(node.input[0])
+
+    def reshaped(self, tensor: str, what: str, shape: Shape) -> str:
+        """Input of the Reshape that gives `tensor` this shape."""
+        node = self.producer(tensor, "Reshape")
+        if self.shape(tensor) != shape:
+            raise unsupported(node, f"{what} of shape {self.shape(tensor)}, expected {shape}")
         return str(node.input[0])
 
     def quant_grid(self, node: NodeProto) -> QuantGrid:
         """Grid of a Quant node; quantization must be symmetric."""
-        scale, zero_point, bits = (self.floats(name) for name in node.input[1:4])
+        try:
+            scale, zero_point, bits = (self.floats(name) for name in node.input[1:4])
+        except UnsupportedLayerError as error:
+            raise unsupported(node, str(error)) from None
         if np.any(zero_point != 0):
             raise unsupported(node, f"zero point {zero_point.ravel()[0]}, expected 0")
         if bits.size != 1:
             raise unsupported(node, f"{bits.size} bit widths, expected one")
-        attributes = self.attributes(node)
-        return QuantGrid(scale, int(bits.item()), bool(attributes["signed"]), bool(attributes["narrow"]))
+        width = float(bits.item())
+        if width not in BITS:
+            raise unsupported(node, f"bit width {width:g}, must be a whole number, {BITS[0]} to {BITS[-1]}")
+        if not (scale.astype(np.float32) > 0).all() or not scale.size:
+            raise unsupported(node, f"scale {scale.min(initial=np.inf):g}, must be positive")
+        values = attributes(node)
+        grid = QuantGrid(scale, int(width), bool(values["signed"]), bool(values["narrow"]))
+        if grid.narrow and not grid.signed:
+            raise unsupported(node, "narrow = 1 with signed = 0, expected narrow = 0")
+        return grid
 
     def on_grid(self, tensor: str, bits: int, signed: bool = True) -> tuple[NodeProto, str, float]:
         """The Quant node that computes an activation: (node, its input, its one scale)."""
         node = self.producer(tensor, "Quant")
         grid = self.quant_grid(node)
-        if (grid.bits, grid.signed) != (bits, signed) or grid.scale.size != 1:
+        if (grid.bits, grid.signed, grid.narrow) != (bits, signed, False) or grid.scale.size != 1:
             raise unsupported(node, f"{grid}, expected {'' if signed else 'u'}int{bits} with one")
         return node, str(node.input[0]), float(grid.scale.item())
 
@@ -164,14 +217,25 @@ class OnnxGraph:
         return source
 
     def quant_constant(self, tensor: str) -> QuantConstant:
-        """A constant behind a Quant node, possibly transposed or reshaped after it."""
+        """A constant behind a Quant node, possibly transposed or reshaped after it; signed."""
         node = self.producer(tensor, "Quant", "Transpose", "Reshape")
         if node.op_type == "Transpose":
-            return self.quant_constant(node.input[0]).transpose(self.attributes(node)["perm"])
+            return self.quant_constant(node.input[0]).transpose(attributes(node)["perm"])
         if node.op_type == "Reshape":
-            return self.quant_constant(node.input[0]).reshape(*map(int, self.constant(node.input[1])))
-        grid, value = self.quant_grid(node), self.constant(node.input[0])
+            return self.quant_constant(node.input[0]).reshape(*self.shape(tensor))
+        grid, value = self.quant_grid(node), self.floats(node.input[0])
+        if not grid.signed:
+            raise unsupported(node, f"{grid}, expected signed weights")
         scale = np.broadcast_to(grid.scale, value.shape)
         # float32, as QONNX's and Brevitas' executors divide, so that ties fall alike
-        steps = np.round(value.astype(np.float32) / scale.astype(np.float32))
+        with np.errstate(over="ignore"):  # to infinity, which is then clipped
+            steps = np.round(value.astype(np.float32) / scale.astype(np.float32))
         return QuantConstant(np.clip(steps, grid.low, grid.high).astype(np.int64), scale, grid.bits)
+
+
+def _declared(info: Any) -> Shape:
+    """Declared shape of a graph input; a batch that is left open is 1."""
+    extents = [d.dim_value for d in info.type.tensor_type.shape.dim]
+    if len(extents) > 1 and extents[0] == 0:
+        extents[0] = 1
+    return tuple(extents)

@@ -3,6 +3,7 @@
 
 A recursive descent from the graph's outputs to the image; one function per rule of this grammar, most of them
 building one node of the integer graph. Quants are fixed grids, scales between them become integer factors.
+The inputs of an Add may come in either order, and a bias may be left out.
 
     residual     := Quant16(residual + contribution) | Quant16(residual + moe) | embedding
     embedding    := Quant16(Pad(Quant16(Conv(Quant8u(image)))) + Quant16(position))
@@ -11,136 +12,223 @@ building one node of the integer graph. Quants are fixed grids, scales between t
     hidden       := Quant8(Quant16(function(Quant16(linear(activation)))) * factor)
     map          := pixel shuffle(Quant16(linear(Quant8(LayerNorm(residual[1:])))))
 
-`qonnx_attention` has the rule of attention, `qonnx_moe` the rule of moe.
+`qonnx_attention` has the rule of attention, `qonnx_moe` the rule of moe, `qonnx_tasks` which map is which
+task's. What a node may say besides is the contract of `operators`.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import ModelProto, NodeProto
 
 from peritus.frontends.activations import BY_OPERATOR
-from peritus.frontends.lowering import Activation, Context, affine, path
+from peritus.frontends.errors import UnsupportedLayerError, unsupported
+from peritus.frontends.lowering import Activation, Context
 from peritus.frontends.moe_format import MOE
-from peritus.frontends.onnx_graph import OnnxGraph, UnsupportedLayerError, unsupported
+from peritus.frontends.onnx_graph import OnnxGraph
 from peritus.frontends.qonnx_attention import attention
 from peritus.frontends.qonnx_moe import moe
+from peritus.frontends.qonnx_tasks import MapOutput, outputs
 from peritus.ir.formats import GELU_SCALE
 from peritus.ir.graph import Graph
 from peritus.ir.ops import Add, Head, LayerNorm, Linear, PatchEmbed
 from peritus.ir.requant import affine_norm, requant
-from peritus.ir.task import Task
+from peritus.ir.task import Task, TaskKind
 from peritus.ir.types import IMAGE
 
-TASKS_KEY = "peritus.tasks"  # model metadata: JSON list of {name, kind, classes}
+
+@dataclass(frozen=True)
+class Lowering:
+    """A lowered file: the integer graph, and what its parts are in the file.
+
+    values: tensor -> name of the integer value. scales: real value of one LSB of activations, by that name.
+    pixel_scale: real value of one step of a pixel. features: the
+    output that is the residual stream. maps: the tasks' outputs, in the order of the graph's tasks.
+    """
+
+    graph: Graph
+    values: dict[str, str]
+    scales: dict[str, float]
+    pixel_scale: float
+    features: str
+    maps: tuple[MapOutput, ...]
 
 
 def lower(model: ModelProto) -> Graph:
     """Lower a QONNX model of one image (1, 3, H, W) to a verified integer graph.
 
-    The output of rank 3 is the residual stream ("features"), those of rank 4 the tasks' maps, in order.
+    The output of rank 3 is the residual stream ("features"), those of rank 4 are the tasks' maps.
 
     Raises:
-        UnsupportedLayerError: the graph does not follow the grammar; names the node.
+        UnsupportedLayerError: the graph does not follow the grammar, or a node breaks its contract; names it.
         GraphError: the integer graph breaks a rule of its own.
     """
-    c = Context(OnnxGraph(model))
-    g = c.g
+    return lower_graph(OnnxGraph(model)).graph
+
+
+def lower_graph(g: OnnxGraph) -> Lowering:
+    """`lower`, with what the comparison and the report need besides."""
+    c = Context(g)
     shape = g.shape(g.inputs[0]) if g.inputs else ()
-    if len(shape) != 4 or shape[:2] != (1, 3):
+    if len(shape) != 4 or shape[:2] != (1, 3) or min(shape) < 1:
         raise UnsupportedLayerError(f"the first input has shape {shape}, expected one image (1, 3, H, W)")
-    streams = [name for name in g.outputs if len(g.shape(name)) == 3]
-    maps = [name for name in g.outputs if len(g.shape(name)) == 4]
-    if len(streams) != 1 or not maps:
-        raise UnsupportedLayerError(f"outputs {g.outputs}: expected one of rank 3 and at least one of rank 4")
-    features = residual(c, streams[0])
-    tasks = tuple(head(c, name) for name in maps)
-    return Graph(*shape[2:], tuple(c.nodes), tasks, features, c.residual_scale)
+    stream, maps = outputs(g)
+    try:
+        features = residual(c, dict(g.outputs)[stream])
+        c.block, c.norms = -1, 0
+        tasks = tuple(head(c, found) for found in maps)
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # No rule expects this: a form of graph that none of them was written for.
+        raise UnsupportedLayerError(
+            f"the graph cannot be read behind {list(c.done)[-1:]}: {type(error).__name__}: {error}"
+        ) from error
+    graph = Graph(*shape[2:], tuple(c.nodes), tasks, features, c.residual_scale)
+    return Lowering(graph, c.done, c.scales, c.pixel_scale, stream, tuple(maps))
 
 
 def residual(c: Context, tensor: str) -> str:
     """A state of the residual stream."""
     if tensor in c.done:
         return c.done[tensor]
-    total = c.g.producer(c.on_residual_grid(tensor), "Add")
+    g = c.g
+    total = g.producer(c.on_residual_grid(tensor), "Add")
+    for patches, position in (total.input, total.input[::-1]):
+        found = g.find(patches)
+        if found is not None and found.op_type == "Pad":
+            return embedding(c, tensor, total, found, position)
     first, second = total.input
-    if c.g.producer(first, "Quant", "Pad").op_type == "Pad":
-        return embedding(c, tensor, total)
-    stream = residual(c, first)
-    branch = c.g.producer(second, "Quant", MOE)
-    if branch.op_type == MOE:
-        return moe(c, tensor, branch, stream, activation(c, branch.input[0]))
-    added = contribution(c, second)
-    count = str(total.name).rpartition("/")[2].removeprefix("Add")  # "_2" for the second Add of a block
-    return c.once(tensor, lambda: Add(f"{path(total)}.add{count}", (stream, added)))
+    before, branch = (second, first) if _is_branch(c, first) else (first, second)
+    if not _is_branch(c, branch):
+        raise unsupported(total, "neither input is a layer's contribution: Quant(MatMul + bias), or a MoE")
+    stream = residual(c, before)
+    node = g.producer(branch, "Quant", MOE)
+    if node.op_type == MOE:
+        return moe(c, tensor, node, stream, activation(c, node.input[0]))
+    attends = _reads_attention(c, branch)
+    if attends:
+        c.block, c.norms = c.block + 1, 0
+    added = contribution(c, branch, "attn.proj" if attends else "mlp.fc2")
+    name = c.in_block("add" if attends else "add_2")
+    return c.once(tensor, name, lambda name: Add(name, (stream, added)))
 
 
-def embedding(c: Context, tensor: str, total: NodeProto) -> str:
+def _is_branch(c: Context, tensor: str) -> bool:
+    """A contribution, not a state of the stream: its Quant rounds a linear layer, or it is a MoE."""
+    node = c.g.find(tensor)
+    if node is None or node.op_type != "Quant":
+        return node is not None and node.op_type == MOE
+    source = c.g.find(node.input[0])
+    if source is not None and source.op_type == "Add":
+        return any(c.g.is_constant(name) for name in source.input)
+    return source is not None and source.op_type == "MatMul"
+
+
+def _reads_attention(c: Context, tensor: str) -> bool:
+    """The contribution's layer reads merged heads, in contrast to hidden values."""
+    node = c.g.find(c.linear(c.on_residual_grid(tensor)).x)
+    return node is not None and node.op_type == "Reshape"
+
+
+def embedding(c: Context, tensor: str, total: NodeProto, pad: NodeProto, position: str) -> str:
     """Patches through one convolution, plus the position table, which holds the class token."""
     g = c.g
-    pad = g.producer(total.input[0], "Pad")
-    pads = g.constant(pad.input[1]).tolist()
+    pads = g.integers(pad.input[1]).ravel().tolist()
     if pads != [0, 1, 0, 0, 0, 0]:
         raise unsupported(pad, f"pads = {pads}, expected one class token in front")
+    if len(pad.input) > 2 and any(pad.input[2:]) and (g.scalar(pad.input[2]) != 0 or any(pad.input[3:])):
+        raise unsupported(pad, "pads with a value or along chosen axes, expected zeros along all")
     rows = g.through(c.on_residual_grid(pad.input[0]), "Transpose", perm=[0, 2, 1])
     conv = g.producer(g.through(rows, "Reshape"), "Conv")
-    pixels, image, pixel_scale = g.on_grid(conv.input[0], 8, signed=False)
+    _, d, *extent = g.shape(conv.output[0])
+    g.reshaped(rows, "patches", (1, d, extent[0] * extent[1]))
+    pixels, image, c.pixel_scale = g.on_grid(conv.input[0], 8, signed=False)
     if image != g.inputs[0]:
         raise unsupported(pixels, f"reads {image!r}, expected the image {g.inputs[0]!r}")
     kernel = g.quant_constant(conv.input[1])
     size = kernel.values.shape[-1]
-    g.require(conv, kernel_shape=[size, size], strides=[size, size], pads=[0, 0, 0, 0], group=1)
+    if kernel.values.shape[-2:] != (size, size):
+        raise unsupported(conv, f"patches of {kernel.values.shape[-2:]} pixels, expected squares")
+    g.require(conv, strides=[size, size])
     weight = kernel.transpose([0, 2, 3, 1]).reshape(len(kernel.values), -1)  # patch vectors are (ky, kx, c)
-    patch = affine(weight, g.floats(conv.input[2]), pixel_scale, c.residual_scale)
+    bias = g.floats(conv.input[2]) if len(conv.input) > 2 else np.zeros(d)
+    patch = c.affine(conv, weight, bias, c.pixel_scale, c.residual_scale)
     # The accelerator's pixels are p - 128.
-    shifted = patch.bias + 128 * weight.values.sum(axis=1)
+    shifted = patch.bias + 128 * patch.weight.astype(np.int64).sum(axis=1)
     patch = replace(patch, bias=shifted.astype(np.int32))
-    c.on_residual_grid(total.input[1])
-    position = g.quant_constant(total.input[1]).values[0].astype(np.int16)
-    return c.once(tensor, lambda: PatchEmbed(path(conv), (IMAGE,), patch, position, size))
+    c.on_residual_grid(position)
+    table = g.quant_constant(position).values
+    if table.shape != (1, 1 + extent[0] * extent[1], d):
+        raise unsupported(total, f"a position table of shape {table.shape}")
+    first = table[0].astype(np.int16)
+    return c.once(tensor, "patch_embed", lambda name: PatchEmbed(name, (IMAGE,), patch, first, size))
 
 
-def contribution(c: Context, tensor: str) -> str:
+def contribution(c: Context, tensor: str, name: str) -> str:
     """A linear layer whose result is added to the residual stream."""
     layer = c.linear(c.on_residual_grid(tensor))
     x = activation(c, layer.x)
-    dense = affine(layer.weight, layer.bias, x.scale, c.residual_scale)
-    return c.once(tensor, lambda: Linear(path(layer.node), (x.name,), dense, bits=16))
+    dense = c.affine(layer.node, layer.weight, layer.bias, x.scale, c.residual_scale)
+    return c.once(tensor, c.in_block(name), lambda name: Linear(name, (x.name,), dense, bits=16))
 
 
 def activation(c: Context, tensor: str) -> Activation:
     """An int8 activation tensor."""
     g = c.g
     if g.producer(tensor, "Quant", "Reshape").op_type == "Reshape":
-        heads = g.through(g.through(tensor, "Reshape"), "Transpose", perm=[0, 2, 1, 3])
-        return attention(c, heads, lambda x: activation(c, x))
+        mixed = g.through(g.through(tensor, "Reshape"), "Transpose", perm=[0, 2, 1, 3])
+        _, heads, tokens, width = g.shape(mixed)
+        g.reshaped(tensor, "merged heads", (1, tokens, heads * width))
+        return attention(c, mixed, lambda x: activation(c, x))
     _, source, scale = g.on_grid(tensor, 8)
     producer = g.producer(source, "LayerNormalization", "Mul")
     rule = layer_norm if producer.op_type == "LayerNormalization" else hidden
-    return Activation(rule(c, tensor, producer, scale), scale)
+    return rule(c, tensor, producer, scale)
 
 
-def layer_norm(c: Context, tensor: str, norm: NodeProto, scale: float) -> str:
+def layer_norm(c: Context, tensor: str, norm: NodeProto, scale: float) -> Activation:
     """LayerNorm of the residual stream, of all tokens: heads drop the class token themselves."""
     g = c.g
-    g.require(norm, axis=-1)
+    if tensor in c.done:
+        return Activation(c.done[tensor], scale)
     stream = norm.input[0]
     cut = g.find(stream)
     if cut is not None and cut.op_type == "Slice":
-        start, stop, axis, step = (int(g.constant(name).item()) for name in cut.input[1:5])
-        stream = cut.input[0]
-        if (start, axis, step) != (1, 1, 1) or stop < g.shape(stream)[1]:
-            raise unsupported(cut, f"[{start}:{stop}:{step}] of axis {axis}, expected tokens 1.. of axis 1")
+        stream = g.through(stream, "Slice")
+        if c.block >= 0:
+            raise unsupported(cut, "cuts tokens inside a block, expected the whole residual stream")
+        _patch_tokens(c, cut, stream)
+    elif c.block < 0:
+        raise unsupported(
+            norm, "reads all tokens, expected those behind the class token: a head reads patches"
+        )
     value = residual(c, stream)
-    gamma, beta = (g.floats(name) / scale for name in norm.input[1:3])
+    gamma = g.floats(norm.input[1]) / scale
+    beta = g.floats(norm.input[2]) / scale if len(norm.input) > 2 else np.zeros(len(gamma))
     epsilon = round(g.attributes(norm)["epsilon"] * len(gamma) ** 2 / c.residual_scale**2)
-    return c.once(tensor, lambda: LayerNorm(path(norm), (value,), *affine_norm(gamma, beta), epsilon))
+    if c.block < 0:
+        name = "final_norm" if not c.norms else f"final_norm_{c.norms + 1}"
+    else:
+        name = c.in_block(f"norm{c.norms + 1}")
+    c.norms += 1
+    return c.activation(
+        tensor, name, scale, lambda name: LayerNorm(name, (value,), *affine_norm(gamma, beta), epsilon)
+    )
 
 
-def hidden(c: Context, tensor: str, factor: NodeProto, scale: float) -> str:
+def _patch_tokens(c: Context, cut: NodeProto, stream: str) -> None:
+    """The Slice drops token 0 and nothing else."""
+    g = c.g
+    bounds = [g.integers(name).ravel().tolist() for name in cut.input[1:]]
+    tokens = g.shape(stream)[1]
+    first, last, axes = bounds[0], bounds[1], bounds[2] if len(bounds) > 2 else [0]
+    step = bounds[3] if len(bounds) > 3 else [1]
+    if (first, axes, step) not in (([1], [1], [1]), ([1], [-2], [1])) or len(last) != 1 or last[0] < tokens:
+        raise unsupported(cut, f"[{first}:{last}:{step}] of axes {axes}, expected tokens 1.. of axis 1")
+
+
+def hidden(c: Context, tensor: str, factor: NodeProto, scale: float) -> Activation:
     """First layer of an MLP with its activation, in Q.8, then to int8 by a factor per channel."""
     g = c.g
     after, factors = g.split_constant(factor)
@@ -149,26 +237,41 @@ def hidden(c: Context, tensor: str, factor: NodeProto, scale: float) -> str:
     before = g.through(activated, operator.op_type, **operator.attributes)
     layer = c.linear(g.on_fixed_grid(before, 16, GELU_SCALE))
     x = activation(c, layer.x)
-    dense = affine(layer.weight, layer.bias, x.scale, GELU_SCALE)
-    rescale = requant(factors.ravel() * GELU_SCALE / scale)
-    return c.once(tensor, lambda: Linear(path(layer.node), (x.name,), dense, operator.function, rescale))
+    dense = c.affine(layer.node, layer.weight, layer.bias, x.scale, GELU_SCALE)
+    if factors.size not in (1, len(layer.bias)) or factors.shape[-1:] != (factors.size,) * bool(factors.ndim):
+        raise unsupported(factor, f"factors of shape {factors.shape}, expected one per hidden channel")
+    spread = np.broadcast_to(factors.ravel(), (len(layer.bias),))
+
+    def build(name: str) -> Linear:
+        return Linear(name, (x.name,), dense, operator.function, requant(spread * GELU_SCALE / scale))
+
+    return c.activation(tensor, c.in_block("mlp.fc1"), scale, build)
 
 
-def head(c: Context, tensor: str) -> Task:
+def head(c: Context, output: MapOutput) -> Task:
     """One task's map: logits of the patch tokens, pixel shuffled."""
-    g = c.g
+    g, tensor = c.g, output.tensor
     split = g.producer(
         g.through(g.through(tensor, "Reshape"), "Transpose", perm=[0, 5, 1, 3, 2, 4]), "Reshape"
     )
-    _, rows, columns, upscale, upscale_x, _ = g.constant(split.input[1]).tolist()
+    shape = g.shape(split.output[0])
+    _, rows, columns, upscale, upscale_x, channels = shape
     if upscale != upscale_x:
         raise unsupported(split, f"upscale {upscale} x {upscale_x}, expected the same in both directions")
+    g.reshaped(tensor, "a map", (1, channels, rows * upscale, columns * upscale))
     _, source, scale = g.on_grid(split.input[0], 16)
     layer = c.linear(source)
     x = activation(c, layer.x)
-    logits = affine(layer.weight, layer.bias, x.scale, scale)
-    c.once(tensor, lambda: Head(path(layer.node), (x.name,), tensor, logits, upscale, rows, columns))
-    channels = g.shape(tensor)[1]
-    described = {task["name"]: task for task in json.loads(g.metadata.get(TASKS_KEY, "[]"))}.get(tensor, {})
-    kind = described.get("kind", "depth" if channels == 1 else "segmentation")
-    return Task(tensor, kind, channels, scale, tuple(described.get("classes", ())))
+    logits = c.affine(layer.node, layer.weight, layer.bias, x.scale, scale)
+    c.once(
+        tensor,
+        f"decoders.{output.name}.head",
+        lambda name: Head(name, (x.name,), output.name, logits, upscale, rows, columns),
+    )
+    regressed: TaskKind = "depth" if channels == 1 else "segmentation"
+    kind = next((kind for kind in ("segmentation", "depth") if kind == output.kind), regressed)
+    if len(output.classes) not in (0, channels):
+        raise unsupported(
+            split, f"{len(output.classes)} class names for {channels} channels of {output.name!r}"
+        )
+    return Task(output.name, kind, channels, scale, output.classes)

@@ -1,27 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a QONNX export from a file."""
+"""Reads a QONNX export from a file: lowered, and compared with what QONNX itself makes of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from peritus.frontends.qonnx import lower
+from peritus.frontends.equivalence import Agreement, compare
+from peritus.frontends.onnx_graph import OnnxGraph
+from peritus.frontends.qonnx import lower_graph
+from peritus.frontends.report import Lowered, report
 from peritus.ir import ModelFileError, QuantModel
 
 
-def read_qonnx(path: Path) -> QuantModel:
+@dataclass(frozen=True)
+class ImportedModel:
+    """A model and its papers. agreement: with QONNX's own execution. nodes: what every node became."""
+
+    model: QuantModel
+    agreement: list[Agreement]
+    nodes: list[Lowered]
+
+
+def read_qonnx(path: Path) -> ImportedModel:
     """The integer model of a .onnx file.
 
     Raises:
-        ModelFileError: no such file, or no ONNX. UnsupportedLayerError, GraphError: names the node.
+        ModelFileError: no such file, or no ONNX.
+        UnsupportedLayerError: something in the file is not understood, or QONNX's own execution of it
+        disagrees with what it was lowered to; names the node.
+        GraphError: a rule of the integer graph is broken.
     """
     if not path.is_file():
         raise ModelFileError(f"model file {path} does not exist")
     try:
         model = onnx.load(path)
-    except DecodeError as error:
+    except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
         raise ModelFileError(f"model file {path} is truncated or corrupted: {error}") from error
-    return QuantModel(model.graph.name or path.stem, lower(model), f"imported from {path.name}")
+    g = OnnxGraph(model)
+    lowered = lower_graph(g)
+    agreement = compare(model, g, lowered)
+    quantized = QuantModel(model.graph.name or path.stem, lowered.graph, f"imported from {path.name}")
+    return ImportedModel(quantized, agreement, report(model, g, lowered.values))

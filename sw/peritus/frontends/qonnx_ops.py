@@ -18,7 +18,7 @@ from peritus.ir.formats import GELU_SCALE
 
 F32 = npt.NDArray[np.float32]
 
-__all__ = ["MoE"]
+__all__ = ["MoE", "Task"]
 
 
 def fake_quantize(x: F32, scale: float, bits: int) -> F32:
@@ -95,3 +95,28 @@ class MoE(CustomOp):  # type: ignore[misc]
             if wrong
             else []
         )
+
+
+class Task(CustomOp):  # type: ignore[misc]
+    """One task's map, as `task_format` defines it: the input as it is."""
+
+    def get_nodeattr_types(self) -> dict[str, tuple[Any, ...]]:
+        return {
+            "index": ("i", True, 0),
+            "name": ("s", True, ""),
+            "kind": ("s", True, ""),
+            "classes": ("strings", False, []),
+        }
+
+    def make_shape_compatible_op(self, model: Any) -> NodeProto:
+        return helper.make_node("Identity", list(self.onnx_node.input), list(self.onnx_node.output))
+
+    def infer_node_datatype(self, model: Any) -> None:
+        (source,), (output,) = self.onnx_node.input, self.onnx_node.output
+        model.set_tensor_datatype(output, model.get_tensor_datatype(source))
+
+    def execute_node(self, context: dict[str, Any], graph: Any) -> None:
+        context[self.onnx_node.output[0]] = context[self.onnx_node.input[0]]
+
+    def verify_node(self) -> list[str]:
+        return []

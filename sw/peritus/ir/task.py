@@ -8,6 +8,8 @@ from typing import Literal
 
 from peritus.errors import PeritusError
 
+TaskKind = Literal["segmentation", "depth"]
+
 
 class UnknownTaskError(PeritusError):
     """A task name that the model does not have; lists the ones it has."""
@@ -22,7 +24,7 @@ class Task:
     """
 
     name: str
-    kind: Literal["segmentation", "depth"]
+    kind: TaskKind
     channels: int
     scale: float
     classes: tuple[str, ...] = ()

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Outputs of a QONNX graph: which is the residual stream, which are maps, and which task each map belongs to.
+
+A map says its task by a Task operator (`task_format`). Files without it say it in the model's metadata, by
+the names of the outputs. Where neither does, one map is one task; several are refused, because their order
+says nothing about the gates they belong to.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from peritus.frontends.errors import UnsupportedLayerError, unsupported
+from peritus.frontends.onnx_graph import OnnxGraph
+from peritus.frontends.task_format import TASK
+from peritus.ir.task import TaskKind
+
+TASKS_KEY = (
+    "peritus.tasks"  # metadata of older exports: JSON list of {name, kind, classes} in the gates' order
+)
+
+
+@dataclass(frozen=True)
+class MapOutput:
+    """One task's map: an output of the file, computed by `tensor`.
+
+    index: value of the task input. kind: "" where the file does not say it.
+    """
+
+    output: str
+    tensor: str
+    index: int
+    name: str
+    kind: str
+    classes: tuple[str, ...]
+
+
+def outputs(g: OnnxGraph) -> tuple[str, list[MapOutput]]:
+    """The output that is the residual stream, and the maps by ascending index.
+
+    Raises:
+        UnsupportedLayerError: not exactly one output of rank 3 and at least one map, or maps without tasks.
+    """
+    streams = [name for name, tensor in g.outputs if len(g.shape(tensor)) == 3]
+    maps = [(name, tensor) for name, tensor in g.outputs if len(g.shape(tensor)) == 4]
+    if len(streams) != 1 or not maps or len(g.outputs) != 1 + len(maps):
+        described = ", ".join(f"{name} {g.shape(tensor)}" for name, tensor in g.outputs)
+        raise UnsupportedLayerError(
+            f"outputs {described}: expected one residual stream of rank 3 and at least one map of rank 4; "
+            "this reads exports of quant_models.quantization.export.to_qonnx"
+        )
+    described_by_node = [_from_node(g, name, tensor) for name, tensor in maps]
+    named = [found for found in described_by_node if found is not None]
+    if not named:
+        named = _from_metadata(g, maps)
+    elif len(named) != len(maps):
+        name = maps[described_by_node.index(None)][0]
+        raise UnsupportedLayerError(f"output {name!r} does not come from a {TASK} node, others do")
+    named.sort(key=lambda found: found.index)
+    indices, names = [found.index for found in named], [found.name for found in named]
+    if indices != list(range(len(named))) or len(set(names)) != len(names):
+        raise UnsupportedLayerError(
+            f"tasks {names} have indices {indices}, expected 0 to {len(named) - 1}, distinct names"
+        )
+    return streams[0], named
+
+
+def _from_node(g: OnnxGraph, output: str, tensor: str) -> MapOutput | None:
+    node = g.find(tensor)
+    if node is None or node.op_type != TASK:
+        return None
+    values = g.attributes(node)
+    try:
+        return _described(output, str(node.input[0]), values["index"], values)
+    except UnsupportedLayerError as error:
+        raise unsupported(node, str(error)) from None
+
+
+def _from_metadata(g: OnnxGraph, maps: list[tuple[str, str]]) -> list[MapOutput]:
+    if TASKS_KEY not in g.metadata:
+        if len(maps) > 1:
+            raise UnsupportedLayerError(
+                f"outputs {[name for name, _ in maps]}: nothing says which task each belongs to; export the "
+                f"network again (its maps then come from {TASK} nodes), or add the metadata {TASKS_KEY!r}"
+            )
+        ((name, tensor),) = maps
+        return [MapOutput(name, tensor, 0, name, "", ())]
+    try:
+        listed = json.loads(g.metadata[TASKS_KEY])
+        tasks = {str(task["name"]): (index, task) for index, task in enumerate(listed)}
+    except (ValueError, TypeError, KeyError) as error:
+        raise UnsupportedLayerError(f"metadata {TASKS_KEY!r} is no list of tasks: {error!r}") from None
+    found = []
+    for name, tensor in maps:
+        if name not in tasks:
+            raise UnsupportedLayerError(
+                f"output {name!r} is none of the tasks {', '.join(tasks)} of the metadata {TASKS_KEY!r}: "
+                "it was renamed, and nothing else says which task it belongs to"
+            )
+        found.append(_described(name, tensor, *tasks[name]))
+    return found
+
+
+def _described(output: str, tensor: str, index: int, values: dict[str, Any]) -> MapOutput:
+    name, kind = values.get("name"), values.get("kind", "")
+    classes = values.get("classes", ())
+    if not isinstance(name, str) or not name.isidentifier():
+        raise UnsupportedLayerError(f"task name {name!r} is no identifier")
+    if kind not in get_args(TaskKind):
+        raise UnsupportedLayerError(
+            f"task {name!r}: kind {kind!r}, expected {' or '.join(get_args(TaskKind))}"
+        )
+    if not isinstance(classes, list | tuple) or not all(isinstance(item, str) for item in classes):
+        raise UnsupportedLayerError(f"task {name!r}: classes {classes!r} are no list of names")
+    return MapOutput(output, tensor, index, name, kind, tuple(classes))
