@@ -17,7 +17,7 @@ import pytest
 pytest_plugins = ["tests.common.serial_board", "tests.common.vivado_projects"]
 
 ROOT = Path(__file__).resolve().parent.parent
-DEFAULT_DATA = ROOT.parent / "shared" / "data" / "m3vit_cityscapes"
+DEFAULT_DATA = ROOT.parent / "shared" / "data" / "m3vit_edge_moe"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,11 +2,11 @@
 """Import of published checkpoints: M³ViT state dicts, and Edge-MoE's folders of raw tensors."""
 
 from quant_models.checkpoints.errors import ArchitectureError, CheckpointError, MissingTensorsError
-from quant_models.checkpoints.infer import IMAGENET, Hints
 from quant_models.checkpoints.load import Imported, load_checkpoint
+from quant_models.checkpoints.variant import PLAIN, Hints
 
 __all__ = [
-    "IMAGENET",
+    "PLAIN",
     "ArchitectureError",
     "CheckpointError",
     "Hints",

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 
 from torch import Tensor
 
 from quant_models.checkpoints.errors import ArchitectureError
+from quant_models.checkpoints.variant import PIXELS, Hints, normalization
 from quant_models.network.config import ConfigError, GateKind, M3ViTConfig, TaskConfig, TaskKind
 
 PUBLISHED_LAYERS = 12
-HEAD_DIM = 64
 # Patch grids of the public configurations that are no squares: Cityscapes 128 x 256, NYUDv2 480 x 640.
 GRIDS = {128: (8, 16), 1200: (30, 40)}
 # Kinds of the tasks of the public configurations; `normals` and `edge` have none here.
@@ -23,26 +22,6 @@ KINDS: dict[str, TaskKind] = {
     "sal": "segmentation",
     "depth": "depth",
 }
-# Pixels of NYUDv2 and PASCAL-Context are normalized so, at scale k/255; ours are k/256.
-IMAGENET = tuple(tuple(v * 255 / 256 for v in row) for row in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-
-
-@dataclass(frozen=True)
-class Hints:
-    """What shapes do not tell. None and () mean: as inferred.
-
-    layers: import only the first ones; also how many there are, where that is not 12. image: height, width.
-    heads: attention heads (default: d / 64). top_k: experts per token. tasks: in the order of the routers, or
-    by the names of the checkpoint's decoders. imagenet_pixels: the network was trained on pixels normalized
-    with ImageNet's mean and deviation.
-    """
-
-    layers: int | None = None
-    image: tuple[int, int] | None = None
-    heads: int | None = None
-    top_k: int = 2
-    tasks: tuple[TaskConfig, ...] = ()
-    imagenet_pixels: bool = False
 
 
 def infer_config(tensors: dict[str, Tensor], name: str, hints: Hints) -> M3ViTConfig:
@@ -57,8 +36,24 @@ def infer_config(tensors: dict[str, Tensor], name: str, hints: Hints) -> M3ViTCo
     rows, columns = hints.image or (s * patch_size for s in patch_grid(positions.shape[1] - 1))
     fc1 = _some(tensors, r"backbone\.blocks\.\d+\.mlp\.fc1\.bias")
     experts = _some(tensors, r"backbone\.blocks\.\d+\.mlp\.experts\.htoh4\.bias", dims=2)
-    heads = hints.heads or max(1, d // HEAD_DIM)
-    mean, deviation = IMAGENET if hints.imagenet_pixels else ((0.0,) * channels, (1.0,) * channels)
+    if hints.heads is None:
+        raise ArchitectureError(
+            f"no tensor says how many attention heads there are (d = {d}; the public code has 3 of 192, "
+            "12 of 384 "
+            "and 12 of 768 channels): give --heads, or its configuration by --yaml"
+        )
+    if hints.top_k is None:
+        raise ArchitectureError(
+            "no tensor says how many experts a token takes (2 in the public code's configurations, 4 "
+            "in others): "
+            "give --top-k, or its configuration by --yaml"
+        )
+    if hints.pixels is None:
+        known = "; ".join(f"{name}: {meaning}" for name, meaning in PIXELS.items())
+        raise ArchitectureError(
+            f"no tensor says what pixels the network was trained on: give --pixels ({known})"
+        )
+    mean, deviation = normalization(hints.pixels, channels)
     embedding = tensors.get("backbone.gate_task_represent.fc2.weight")
     try:
         return M3ViTConfig(
@@ -67,8 +62,8 @@ def infer_config(tensors: dict[str, Tensor], name: str, hints: Hints) -> M3ViTCo
             image_width=columns,
             d_model=d,
             n_layers=hints.layers or max(PUBLISHED_LAYERS, layer_count(tensors)),
-            n_heads=heads,
-            head_dim=d // heads,
+            n_heads=hints.heads,
+            head_dim=d // hints.heads,
             mlp_hidden=len(fc1),
             expert_hidden=experts.shape[1],
             n_experts=experts.shape[0],
@@ -128,7 +123,7 @@ def decoder_channels(tensors: dict[str, Tensor]) -> dict[str, int | None]:
 def _tasks(tensors: dict[str, Tensor]) -> tuple[TaskConfig, ...]:
     """Tasks of the decoders whose kind M3ViTConfig knows."""
     tasks = tuple(
-        TaskConfig(name, KINDS[name], channels)
+        TaskConfig(name, "depth" if channels == 1 else KINDS[name], channels)  # one channel has no classes
         for name, channels in decoder_channels(tensors).items()
         if name in KINDS and channels is not None
     )

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from peritus.errors import PeritusError
+from quant_models.checkpoints.edge_moe import SUFFIX
 from quant_models.checkpoints.errors import ArchitectureError, MissingTensorsError, grouped
 from quant_models.checkpoints.infer import (
-    Hints,
     decoder_channels,
     gate_kind,
     infer_config,
@@ -21,10 +22,12 @@ from quant_models.checkpoints.infer import (
     patch_grid,
 )
 from quant_models.checkpoints.read import Tensors, read_tensors
-from quant_models.checkpoints.upcycle import can_route, dense_neighbour, upcycle
+from quant_models.checkpoints.upcycle import can_route, dense_neighbour, match_reference, upcycle
+from quant_models.checkpoints.variant import Hints, check_options, normalization
 from quant_models.network.config import M3ViTConfig
 from quant_models.network.model import M3ViT
 from quant_models.network.state_diff import StateDiff, shorten, state_diff
+from quant_models.network.weights import weights_config
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +59,9 @@ def load_checkpoint(
     """Read a checkpoint of the public M³ViT code, or Edge-MoE's folder of raw tensors.
 
     Args:
-        config: the expected network; None: inferred from the shapes and `hints`.
-        hints: what shapes do not tell; with `config` only `layers` counts.
+        config: the expected network; None: inferred from the shapes and `hints`, which must say what these
+        leave open.
+        hints: what the file does not tell; with `config` only `layers`, `pixels` and `options`.
         fill_missing_experts: make missing expert matrices from the dense layer beside them (see `upcycle`).
         resize_positions: interpolate (bicubic) position embeddings of another patch grid.
         seed: of the new heads and of the choice of units for filled experts.
@@ -69,12 +73,21 @@ def load_checkpoint(
     path, hints = Path(path), hints or Hints()
     tensors = read_tensors(path)
     notes: list[str] = []
+    if config is not None and hints.said():
+        raise ArchitectureError(
+            f"--config {config.name} says it already: leave out {', '.join(hints.said())}, or take "
+            "--config auto"
+        )
+    if config is not None and hints.pixels is not None:
+        mean, deviation = normalization(hints.pixels, config.in_channels)
+        config = replace(config, pixel_mean=mean, pixel_std=deviation)
     if config is None:
         config = infer_config(tensors, path.name.partition(".")[0] or "imported", hints)
-        notes.append(
-            f"not in the shapes, so taken as: image {config.image_height} x {config.image_width}, "
-            f"{config.n_heads} heads of {config.head_dim}, {config.top_k} experts per token"
-        )
+        if hints.image is None:
+            notes.append(f"the patches were taken as {config.grid[0]} x {config.grid[1]}")
+        regressed = [task.name for task in config.tasks if task.kind == "depth" and task.name != "depth"]
+        if regressed:
+            notes.append(f"one channel has no classes: {', '.join(regressed)} imported as a regressed map")
     elif hints.layers is not None and hints.layers != config.n_layers:
         config = replace(config, name=f"{config.name}_{hints.layers}_layers", n_layers=hints.layers)
     if hints.layers is None and layer_count(tensors) > config.n_layers:
@@ -96,7 +109,10 @@ def load_checkpoint(
     needed = tuple(name for name in diff.missing if name.startswith("backbone."))
     if needed:
         raise MissingTensorsError(_missing_message(path, needed, config, fill_missing_experts), needed)
+    check_options(tensors, hints, needed=not _variant_is_known(path))
     net.load_state_dict({key: usable[key] for key in state if key in usable}, strict=False)
+    if filled:
+        notes += match_reference(net, path, filled)
     return Imported(
         net,
         read=tuple(key for key in state if key in usable and key not in filled),
@@ -105,6 +121,19 @@ def load_checkpoint(
         unexpected=tuple(key for key in tensors if key not in state or key not in usable),
         notes=tuple(notes),
     )
+
+
+def _variant_is_known(path: Path) -> bool:
+    """Edge-MoE's release is one network, and our own files are of our own networks."""
+    if path.is_dir():
+        return any(path.glob(f"*{SUFFIX}"))
+    if path.suffix != ".safetensors":
+        return False
+    try:
+        weights_config(path)
+    except PeritusError:
+        return False
+    return True
 
 
 def _select_tasks(tensors: Tensors, config: M3ViTConfig, notes: list[str]) -> Tensors:

@@ -13,14 +13,19 @@ sum of the top-k scores, over all tasks, of tokens drawn as norm2 would shape wh
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from quant_models.checkpoints.edge_moe import SUFFIX, photo, read_file
 from quant_models.checkpoints.errors import CheckpointError
 from quant_models.network.config import M3ViTConfig
+from quant_models.network.model import M3ViT
 from quant_models.network.moe import TaskRepresentation
 
+MATCHING_STEPS = 12  # bisections
 SAMPLES = 1024  # tokens from which the sum of the scores is estimated
 
 
@@ -74,6 +79,44 @@ def upcycle(
         f"{experts}.h4toh.weight": torch.stack([w2[:, u] for u in chosen]) * (hidden / width / total),
         f"{experts}.h4toh.bias": (b2 / total).repeat(config.n_experts, 1),
     }
+
+
+def match_reference(net: M3ViT, path: Path, filled: tuple[str, ...]) -> list[str]:
+    """Scale filled experts until the stream is as loud as the one that ships with the weights; what was done.
+
+    Edge-MoE's folder holds the authors' own residual stream after the last layer, for its photo and task 0.
+    Experts made of dense layers add up to a stream more than twice as loud, because the experts' biases are
+    the file's.
+    """
+    last = net.config.n_layers - 1
+    if not (path / f"l{last}_x_post_moe{SUFFIX}").is_file() or not (path / f"image{SUFFIX}").is_file():
+        return []
+    reference = read_file(path, f"l{last}_x_post_moe")
+    target = float(reference.square().mean().sqrt())
+    image, task = photo(path, net.config), net.config.task_names[0]
+    matrices = [
+        value for name, value in net.named_parameters() if name in filled and name.endswith("h4toh.weight")
+    ]
+    original = [value.detach().clone() for value in matrices]
+
+    @torch.no_grad()
+    def loudness(gain: float) -> float:
+        for matrix, value in zip(matrices, original, strict=True):
+            matrix.copy_(value * gain)
+        return float(net.features(image, task).square().mean().sqrt())
+
+    low, high = 0.0, 1.0
+    for _ in range(MATCHING_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if loudness(middle) < target else (low, middle)
+    found = loudness((low + high) / 2)
+    correlation = float(
+        torch.corrcoef(torch.stack((net.features(image, task).detach().ravel(), reference)))[0, 1]
+    )
+    return [
+        f"filled experts scaled by {(low + high) / 2:.3f}: rms of the last stream {found:.2f}, the authors' "
+        f"{target:.2f}, correlation {correlation:.2f}"
+    ]
 
 
 def _score_sum(

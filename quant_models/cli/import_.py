@@ -46,25 +46,35 @@ def import_command(
         typer.Option("--resize-positions", help="Interpolate position embeddings of another image size."),
     ] = False,
     image: Annotated[str | None, typer.Option(metavar="HxW", help="auto: image size in pixels.")] = None,
-    heads: Annotated[
-        int | None, typer.Option(min=1, help="auto: attention heads; default: width / 64.")
-    ] = None,
-    top_k: Annotated[int, typer.Option(min=1, help="auto: experts per token.")] = 2,
+    heads: Annotated[int | None, typer.Option(min=1, help="auto: attention heads.")] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="auto: experts per token.")] = None,
     tasks: Annotated[
         str | None,
         typer.Option(
             metavar="NAME:KIND:CHANNELS,...", help="auto: tasks, e.g. semseg:segmentation:19,depth:depth:1"
         ),
     ] = None,
-    imagenet_pixels: Annotated[
-        bool,
-        typer.Option("--imagenet-pixels", help="auto: trained on pixels normalized with ImageNet's mean."),
-    ] = False,
+    pixels: Annotated[
+        str | None,
+        typer.Option(metavar="SCALE", help="What it was trained on: k256, k255 or imagenet; auto: needed."),
+    ] = None,
+    options: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Options of the public training script that change the routers; plain: none of them.",
+        ),
+    ] = None,
+    yaml: Annotated[
+        Path | None,
+        typer.Option(help="auto: configuration of the public code, for heads, top-k, image, pixels."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of new heads and filled experts.")] = 0,
     json_target: JsonOption = None,
 ) -> None:
     """Import a published M3ViT checkpoint. Its heads differ from ours, which are newly initialized."""
     from quant_models.checkpoints import Hints, load_checkpoint
+    from quant_models.checkpoints.variant import parse_pixels, read_yaml
     from quant_models.network.config import ConfigError, named_config
     from quant_models.network.weights import save_weights
 
@@ -74,8 +84,11 @@ def import_command(
         heads=heads,
         top_k=top_k,
         tasks=() if tasks is None else _parse_tasks(tasks),
-        imagenet_pixels=imagenet_pixels,
+        pixels=None if pixels is None else parse_pixels(pixels),
+        options=None if options is None else tuple(options.split(",")),
     )
+    if yaml is not None:
+        hints = read_yaml(yaml, hints)
     try:
         expected = None if config == "auto" else named_config(config)
         with busy(f"Importing {checkpoint}"):

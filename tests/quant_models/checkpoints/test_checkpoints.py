@@ -17,7 +17,7 @@ from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from quant_models.checkpoints import (  # noqa: E402
-    IMAGENET,
+    PLAIN,
     ArchitectureError,
     CheckpointError,
     Hints,
@@ -25,21 +25,25 @@ from quant_models.checkpoints import (  # noqa: E402
     MissingTensorsError,
     load_checkpoint,
 )
+from quant_models.checkpoints.edge_moe import photo, read_file  # noqa: E402
 from quant_models.checkpoints.infer import patch_grid  # noqa: E402
+from quant_models.checkpoints.variant import read_yaml  # noqa: E402
 from quant_models.network.config import M3VIT_TINY, GateKind, M3ViTConfig, TaskConfig  # noqa: E402
 from quant_models.network.model import M3ViT  # noqa: E402
 from quant_models.network.weights import load_weights, save_weights  # noqa: E402
 
 pytestmark = pytest.mark.models
 
-LAYERS = Hints(layers=2)
+SAID = Hints(heads=3, top_k=2, pixels="k256", options=(PLAIN,))  # all that tensors leave open
+LAYERS = replace(SAID, layers=2)
+NAMED = Hints(options=(PLAIN,))  # with a named configuration
 TINY = replace(M3VIT_TINY, n_layers=2, n_experts=4)
 SMALL = replace(TINY, d_model=384, n_heads=6, mlp_hidden=1536, expert_hidden=768)
 # As small as goes: 2 x 4 patches, which shapes alone do not tell.
 MINI = replace(
     TINY, image_height=32, image_width=64, d_model=64, n_heads=1, mlp_hidden=64, expert_hidden=32, n_layers=4
 )
-MINI_HINTS = Hints(layers=4, image=(32, 64))
+MINI_HINTS = replace(SAID, layers=4, image=(32, 64), heads=1)
 
 
 def network(config: M3ViTConfig, seed: int = 7) -> M3ViT:
@@ -87,7 +91,11 @@ def assert_same(imported: Imported, net: M3ViT) -> None:
 def test_public_state_dict(tmp_path: Path, config: M3ViTConfig, gate: GateKind) -> None:
     config = replace(config, gate=gate, task_embedding_dim=24 if gate == "task_conditioned" else 64)
     net = network(config)
-    imported = load_checkpoint(training_file(public_state(net), tmp_path / "net.pth.tar"), None, LAYERS)
+    imported = load_checkpoint(
+        training_file(public_state(net), tmp_path / "net.pth.tar"),
+        None,
+        replace(LAYERS, heads=config.n_heads),
+    )
     tasks = tuple(replace(task, classes=()) for task in config.tasks)
     assert imported.net.config == replace(config, name="net", tasks=tasks)
     assert_same(imported, net)
@@ -108,7 +116,7 @@ def test_named_network_and_bare_backbone(tmp_path: Path) -> None:
     }
     state["blocks.1.mlp.gate.0.w_gate_aux"] = torch.zeros(192, 4)  # of a training option
     save_file(state, tmp_path / "backbone.safetensors")
-    imported = load_checkpoint(tmp_path / "backbone.safetensors", TINY)
+    imported = load_checkpoint(tmp_path / "backbone.safetensors", TINY, NAMED)
     assert imported.net.config == TINY
     assert_same(imported, net)
     assert imported.unexpected == ("backbone.blocks.1.mlp.gate.0.w_gate_aux",)
@@ -177,14 +185,98 @@ def test_tasks_without_a_kind_are_left_out(tmp_path: Path, gate: GateKind) -> No
 def test_hints_tell_what_shapes_do_not(tmp_path: Path) -> None:
     net = network(SMALL)
     torch.save(public_state(net), tmp_path / "net.pth")
-    hints = replace(LAYERS, heads=12, top_k=4, imagenet_pixels=True)
+    hints = replace(LAYERS, heads=12, top_k=4, pixels="imagenet")
     config = load_checkpoint(tmp_path / "net.pth", None, hints).net.config
     assert (config.n_heads, config.head_dim, config.top_k) == (12, 32, 4)
-    assert (config.pixel_mean, config.pixel_std) == IMAGENET
-    # Theirs: (k / 255 - mean) / std. Ours: (k / 256 - pixel_mean) / pixel_std. One and the same.
-    assert (200 / 256 - config.pixel_mean[0]) / config.pixel_std[0] == pytest.approx(
-        (200 / 255 - 0.485) / 0.229
-    )
+
+
+NOT_SAID = [
+    ({"heads": None}, r"how many attention heads there are \(d = 64.*give --heads, or .* --yaml"),
+    ({"top_k": None}, r"how many experts a token takes.*give --top-k, or .* --yaml"),
+    ({"pixels": None}, r"what pixels the network was trained on: give --pixels \(k256: k/256; k255"),
+    (
+        {"options": None},
+        r"trained with gate_input_ahead, regu_experts_fromtask, expert_prune.*--options plain",
+    ),
+]
+
+
+@pytest.mark.parametrize(("left_out", "message"), NOT_SAID, ids=[next(iter(row[0])) for row in NOT_SAID])
+def test_what_tensors_leave_open_is_asked_for(
+    tmp_path: Path, left_out: dict[str, None], message: str
+) -> None:
+    torch.save(public_state(network(MINI)), tmp_path / "net.pth")
+    with pytest.raises(ArchitectureError, match=message):
+        load_checkpoint(tmp_path / "net.pth", None, replace(MINI_HINTS, **left_out))
+
+
+@pytest.mark.parametrize("option", ["gate_input_ahead", "regu_experts_fromtask", "expert_prune"])
+@pytest.mark.parametrize("config", [None, MINI], ids=["auto", "named"])
+def test_training_options_that_change_routers_are_refused(
+    tmp_path: Path, option: str, config: M3ViTConfig | None
+) -> None:
+    torch.save(public_state(network(MINI)), tmp_path / "net.pth")
+    hints = replace(MINI_HINTS if config is None else Hints(), options=(option,))
+    with pytest.raises(ArchitectureError, match=rf"trained with {option}, which is not supported"):
+        load_checkpoint(tmp_path / "net.pth", config, hints)
+
+
+def test_noisy_gates_are_refused(tmp_path: Path) -> None:
+    """Their scores are renormalized over the chosen experts."""
+    state = public_state(network(MINI))
+    state["module.backbone.blocks.1.mlp.gate.0.w_noise"] = torch.zeros(64, 4)
+    torch.save(state, tmp_path / "net.pth")
+    for config, hints in ((None, MINI_HINTS), (MINI, NAMED)):
+        with pytest.raises(ArchitectureError, match=r"gate\.0\.w_noise: the gates are of type 'noisy'"):
+            load_checkpoint(tmp_path / "net.pth", config, hints)
+
+
+@pytest.mark.parametrize(("pixels", "theirs"), [("k256", 200 / 256), ("k255", 200 / 255), ("imagenet", None)])
+@pytest.mark.parametrize("named", [False, True])
+def test_pixels_are_what_they_are_called(
+    tmp_path: Path, pixels: Any, theirs: float | None, named: bool
+) -> None:
+    """A pixel of 200, as the network was trained on it; with a named configuration the option counts as
+    well."""
+    torch.save(public_state(network(MINI)), tmp_path / "net.pth")
+    hints = replace(NAMED, pixels=pixels) if named else replace(MINI_HINTS, pixels=pixels)
+    config = load_checkpoint(tmp_path / "net.pth", MINI if named else None, hints).net.config
+    expected = (200 / 255 - 0.485) / 0.229 if theirs is None else theirs
+    assert (200 / 256 - config.pixel_mean[0]) / config.pixel_std[0] == pytest.approx(expected)
+
+
+def test_one_channel_has_no_classes(tmp_path: Path) -> None:
+    """A saliency map of one channel is regressed: its argmax would be 0 everywhere."""
+    tasks = (TaskConfig("semseg", "segmentation", 19), TaskConfig("sal", "depth", 1))
+    net = network(replace(MINI, tasks=tasks))
+    state = public_state(net, ("semseg", "sal"))
+    state["module.decoders.sal.conv_4.weight"] = torch.zeros(1, 8, 1, 1)
+    torch.save(state, tmp_path / "net.pth")
+    imported = load_checkpoint(tmp_path / "net.pth", None, MINI_HINTS)
+    assert imported.net.config.tasks == tasks
+    assert any("sal imported as a regressed map" in note for note in imported.notes)
+
+
+def test_yaml_of_the_public_code(tmp_path: Path) -> None:
+    """It says heads, top-k and image, and by its data set the pixels; what is said besides wins."""
+    text = """
+train_db_name: NYUD
+backbone_kwargs:
+   img_size: [32,64]
+   num_heads: 4
+   qkv_bias: True,
+   moe_top_k: 4
+"""
+    (tmp_path / "net.yml").write_text(text)
+    hints = read_yaml(tmp_path / "net.yml", Hints())
+    assert (hints.image, hints.heads, hints.top_k, hints.pixels) == ((32, 64), 4, 4, "imagenet")
+    assert read_yaml(tmp_path / "net.yml", Hints(top_k=2, pixels="k255")).top_k == 2
+    (tmp_path / "net.yml").write_text(text.replace("num_heads: 4", "num_heads: many"))
+    with pytest.raises(CheckpointError, match=r"num_heads = 'many', must be an integer of at least 1"):
+        read_yaml(tmp_path / "net.yml", Hints())
+    (tmp_path / "net.yml").write_text("model: baseline")
+    with pytest.raises(CheckpointError, match=r"has no backbone_kwargs"):
+        read_yaml(tmp_path / "net.yml", Hints())
 
 
 def test_patch_grids() -> None:
@@ -208,7 +300,7 @@ def test_positions_of_another_grid(tmp_path: Path) -> None:
         ArchitectureError, match=r"128 patches, the network 256 \(8 x 32\): --resize-positions"
     ):
         load_checkpoint(tmp_path / "net.pth", wide)
-    imported = load_checkpoint(tmp_path / "net.pth", wide, resize_positions=True)
+    imported = load_checkpoint(tmp_path / "net.pth", wide, NAMED, resize_positions=True)
     assert "pos_embed was interpolated from 8 x 16 to 8 x 32" in imported.notes
     positions = imported.net.backbone.pos_embed[0]
     assert torch.equal(positions[0], net.backbone.pos_embed[0, 0])
@@ -402,7 +494,7 @@ def test_filled_experts_add_up_to_the_dense_layer(tmp_path: Path, gate: GateKind
     state = {name: v for name, v in public_state(net).items() if ".experts." not in name}
     state = {name: value * (not name.endswith("w_gate")) for name, value in state.items()}
     torch.save(state, tmp_path / "net.pth")
-    imported = load_checkpoint(tmp_path / "net.pth", net.config, fill_missing_experts=True)
+    imported = load_checkpoint(tmp_path / "net.pth", net.config, NAMED, fill_missing_experts=True)
     backbone = imported.net.backbone
     x = torch.randn(1, 9, 64, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
@@ -429,17 +521,34 @@ def test_edge_moe_files_of_a_wrong_size(tmp_path: Path, name: str, values: int, 
 
 
 def test_released_weights(m3vit_data: Path) -> None:
-    """The part of the release that is at hand: embedding, layer 0, layer 1 without its expert matrices."""
+    """All that is public of the release: twelve layers without their expert matrices."""
     with pytest.raises(MissingTensorsError, match=r"layers 1, 3, 5, 7, 9, 11: mlp.experts.htoh4.weight"):
         load_checkpoint(m3vit_data, M3VIT_TINY)
     with pytest.raises(MissingTensorsError, match="lacks 2 tensors"):
-        load_checkpoint(m3vit_data, M3VIT_TINY, LAYERS)
-    imported = load_checkpoint(m3vit_data, M3VIT_TINY, LAYERS, fill_missing_experts=True)
+        load_checkpoint(m3vit_data, M3VIT_TINY, Hints(layers=2))
+    imported = load_checkpoint(m3vit_data, M3VIT_TINY, Hints(layers=2), fill_missing_experts=True)
     assert len(imported.filled) == 2
-    assert imported.unexpected == ("image",)
+    assert "image" in imported.unexpected
+
+
+def test_filled_experts_are_as_loud_as_the_authors(m3vit_data: Path) -> None:
+    """Their own residual stream after the last layer ships with the weights."""
+    if not (m3vit_data / "l11_x_post_moe.float32.bin").is_file():
+        pytest.skip(f"{m3vit_data} has no l11_x_post_moe, the authors' own output")
+    imported = load_checkpoint(m3vit_data, M3VIT_TINY, fill_missing_experts=True)
+    reference = read_file(m3vit_data, "l11_x_post_moe")
+    with torch.no_grad():
+        features = imported.net.features(photo(m3vit_data), "semseg")
+    loudness = features.square().mean().sqrt() / reference.square().mean().sqrt()
+    assert loudness.item() == pytest.approx(1.0, abs=0.01)
+    assert any("filled experts scaled by" in note for note in imported.notes)
+    print(imported.notes)
 
 
 # --- the command ---
+
+
+SAID_OPTIONS = ("--heads", "1", "--top-k", "2", "--pixels", "k256")
 
 
 def run(*arguments: str | Path) -> tuple[int, str]:
@@ -456,7 +565,8 @@ def test_import_command(tmp_path: Path) -> None:
     folder = edge_folder(net, tmp_path / "weights")
     (folder / "l1_htoh4_weight.float32.bin").unlink()
     (folder / "l1_h4toh_weight.float32.bin").unlink()
-    options = ("--layers", "4", "--image", "32x64", "--tasks", "semseg:segmentation:19,depth:depth:1")
+    options = (*SAID_OPTIONS, "--layers", "4", "--image", "32x64")
+    options = (*options, "--tasks", "semseg:segmentation:19,depth:depth:1")
     output = tmp_path / "out" / "net.safetensors"
     status, text = run(folder, "-o", output, *options)
     assert status == 1
@@ -479,8 +589,17 @@ def test_import_command(tmp_path: Path) -> None:
     [
         (("--image", "32"), "--image '32', expected HEIGHTxWIDTH"),
         (("--tasks", "semseg:19"), "--tasks 'semseg:19', expected NAME:segmentation:CHANNELS"),
+        (
+            ("--config", "m3vit_micro", "--heads", "2", "--top-k", "2"),
+            "--config m3vit_micro says it already: leave out --heads, --top-k",
+        ),
+        (("--pixels", "k/256"), "--pixels 'k/256', expected one of k256, k255, imagenet"),
+        (("--layers", "4", "--image", "32x64"), "no tensor says how many attention heads there are (d = 64;"),
         (("--config", "m3vit_huge"), "unknown model 'm3vit_huge'; known: m3vit_tiny"),
-        (("--layers", "4", "--image", "33x64"), "image_height = 33 is not a multiple of patch_size = 16"),
+        (
+            (*SAID_OPTIONS, "--layers", "4", "--image", "33x64"),
+            "image_height = 33 is not a multiple of patch_size = 16",
+        ),
     ],
 )
 def test_wrong_options(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
