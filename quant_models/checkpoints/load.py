@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from peritus.errors import PeritusError
+from peritus.provenance import Provenance
 from quant_models.checkpoints.edge_moe import SUFFIX
 from quant_models.checkpoints.errors import ArchitectureError, MissingTensorsError, grouped
 from quant_models.checkpoints.infer import (
@@ -113,6 +114,7 @@ def load_checkpoint(
     net.load_state_dict({key: usable[key] for key in state if key in usable}, strict=False)
     if filled:
         notes += match_reference(net, path, filled)
+    net.provenance = str(_provenance(path, net, filled, diff.missing))
     return Imported(
         net,
         read=tuple(key for key in state if key in usable and key not in filled),
@@ -120,6 +122,18 @@ def load_checkpoint(
         missing=diff.missing,
         unexpected=tuple(key for key in tensors if key not in state or key not in usable),
         notes=tuple(notes),
+    )
+
+
+def _provenance(path: Path, net: M3ViT, filled: tuple[str, ...], missing: tuple[str, ...]) -> Provenance:
+    heads = [
+        task for task in net.config.task_names if any(n.startswith(f"decoders.{task}.") for n in missing)
+    ]
+    layers = sorted({int(name.split(".")[2]) for name in filled})
+    return Provenance(
+        f"imported from {path.name}",
+        untrained=tuple(f"head of {task}" for task in heads),
+        filled=(f"experts of layers {', '.join(map(str, layers))}",) if layers else (),
     )
 
 

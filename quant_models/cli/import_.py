@@ -103,7 +103,7 @@ def import_command(
     except ConfigError as error:
         raise OptionError(str(error)) from error
     output.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(imported.net, output, provenance=_provenance(checkpoint, imported, seed))
+    save_weights(imported.net, output)
     output_console(json_target).print(_table(imported, output))
     write_json(_record(imported, output), json_target)
 
@@ -129,15 +129,6 @@ def _parse_tasks(text: str) -> tuple[TaskConfig, ...]:
         except ConfigError as error:
             raise OptionError(f"--tasks {item!r}: {error}") from error
     return tuple(found)
-
-
-def _provenance(checkpoint: Path, imported: Imported, seed: int) -> str:
-    parts = [f"imported from {checkpoint.name}"]
-    if imported.filled:
-        parts.append("missing experts made from dense layers")
-    if imported.missing:
-        parts.append("heads untrained")
-    return ", ".join(parts) + f", seed {seed}"
 
 
 def _table(imported: Imported, path: Path) -> Table:

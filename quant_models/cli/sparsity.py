@@ -63,8 +63,8 @@ def sparsity_command(
         found = measure(loaded, bundle, config, frames, workers=workers, progress=progress)
     console = output_console(json_target)
     console.print(_table(found, f"{loaded.name} on {hw}, {found.images} images"))
-    if loaded.untrained:
-        console.print(f"The weights are {loaded.provenance}: the routing means nothing.")
+    if loaded.origin.warning is not None:
+        console.print(f"{loaded.origin.warning} The same holds for the routing.")
     if output is not None:
         expert_heat_map(found.use, found.routers, output)
         console.print(f"expert use: {output}")

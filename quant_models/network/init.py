@@ -35,6 +35,7 @@ def new_model(config: M3ViTConfig, seed: int = 0) -> M3ViT:
             _initialize(name, module, config, generator)
         _initialize_positions(net.backbone, config, generator)
         _adapt_to_images(net, procedural_images(config, ADAPTATION_IMAGES, seed))
+    net.provenance = f"untrained, seed {seed}"
     return net
 
 

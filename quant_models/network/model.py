@@ -99,6 +99,9 @@ class M3ViT(nn.Module):
     def __init__(self, config: M3ViTConfig) -> None:
         super().__init__()
         self.config = config
+        self.provenance = (
+            ""  # where the weights come from, the text of a Provenance; kept by copies and files
+        )
         self.backbone = Backbone(config)
         self.decoders = nn.ModuleDict({task.name: Decoder(config, task.channels) for task in config.tasks})
 

@@ -26,12 +26,13 @@ class WeightsError(PeritusError):
     what was expected."""
 
 
-def save_weights(net: M3ViT, path: str | Path, half: bool = False, provenance: str = "") -> None:
+def save_weights(net: M3ViT, path: str | Path, half: bool = False, provenance: str | None = None) -> None:
     """Write the network's weights; the file appears whole or not at all.
 
     Args:
         half: store float16 instead of float32.
-        provenance: where the weights come from, e.g. the command and seed that made them.
+        provenance: where the weights come from, e.g. the command and seed that made them. None: the
+        network's.
     Raises:
         WeightsError: a value is not finite, or beyond float16 with `half`.
     """
@@ -46,7 +47,7 @@ def save_weights(net: M3ViT, path: str | Path, half: bool = False, provenance: s
         "format": FLOAT_FORMAT,
         "version": str(VERSION),
         "config": json.dumps(asdict(net.config)),
-        "provenance": provenance,
+        "provenance": net.provenance if provenance is None else provenance,
     }
     path = Path(path)
     partial = path.with_name(path.name + ".part")
@@ -72,6 +73,7 @@ def load_weights(path: str | Path, expected: M3ViTConfig | None = None) -> M3ViT
     if difference:
         raise WeightsError(f"weight file {path} does not fit its own configuration: {difference}")
     net.load_state_dict(tensors)
+    net.provenance = metadata.get("provenance", "")
     return net
 
 

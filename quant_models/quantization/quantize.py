@@ -37,7 +37,7 @@ DISPLAYED = (
 def quantize(
     net: M3ViT,
     calibration_images: Tensor | npt.NDArray[np.uint8],
-    provenance: str = "",
+    provenance: str | None = None,
     recipe: Recipe = DEFAULT,
 ) -> QuantModel:
     """Quantize a network after training.
@@ -47,7 +47,7 @@ def quantize(
         calibration_images: several images that look like those to come, as uint8 (N, H, W, 3) or as float
             (N, 3, H, W) with pixels k/256. Activations on other images clip where these stay small: 64 or
             more are worth their time.
-        provenance: where the weights come from; starts with "untrained" if they are random.
+        provenance: where the weights come from. None: what the network itself says.
         recipe: how; the default searches scales and rounds to nearest, 8 bits.
     Raises:
         ConfigError: images of another shape or type than the network's.
@@ -55,7 +55,7 @@ def quantize(
     """
     images = to_float(calibration_images, net.config)
     model, _ = fake_quantize(net, images, recipe)
-    return integer_model(model, provenance)
+    return integer_model(model, net.provenance if provenance is None else provenance)
 
 
 def integer_model(model: QuantM3ViT, provenance: str = "") -> QuantModel:

@@ -53,11 +53,18 @@ def quantize_weight(w: Tensor) -> Tensor:
     return (w / scale).round() * scale
 
 
-def snr_db(reference: Tensor, approximation: Tensor) -> float:
-    """10 log10(|reference|^2 / |reference - approximation|^2), capped at 200 dB."""
-    reference, approximation = reference.detach(), approximation.detach()
-    noise = float((reference - approximation).double().square().sum())
-    signal = float(reference.double().square().sum())
+def power(x: Tensor) -> float:
+    """|x|^2, added up in float64."""
+    return float(x.detach().square().sum(dtype=torch.float64))
+
+
+def snr_db(reference: Tensor, approximation: Tensor, signal: float | None = None) -> float:
+    """10 log10(|reference|^2 / |reference - approximation|^2), capped at 200 dB.
+
+    signal: `power(reference)`, from who compares with it more than once.
+    """
+    noise = power(reference - approximation)
+    signal = power(reference) if signal is None else signal
     if signal == 0:
         return 200.0 if noise == 0 else 0.0
     return min(200.0, 10 * torch.log10(torch.tensor(signal / max(noise, 1e-300), dtype=torch.float64)).item())
@@ -81,11 +88,12 @@ def search_scales(
     """
     ranges = channel_range(x) if ranges is None else ranges
     exact = x @ weight.T
+    signal = power(exact)
 
     def evaluate(alpha: float, clip: float) -> ChannelScales:
         s = scales_for(ranges, alpha) * clip
         product = quantize_activation(x / s) @ quantize(weight * s).T
-        return ChannelScales(s, alpha, snr_db(exact, product), clip)
+        return ChannelScales(s, alpha, snr_db(exact, product, signal), clip)
 
     alpha = max((evaluate(alpha, 1.0) for alpha in alphas), key=lambda found: found.snr_db).alpha
     return max((evaluate(alpha, clip) for clip in clips), key=lambda found: found.snr_db)
@@ -108,13 +116,14 @@ def search_query_key_scales(
     """
     range_q, range_k = ranges or (channel_range(q.flatten(0, 1)), channel_range(k.flatten(0, 1)))
     exact = q @ k.transpose(-2, -1)
+    signal = power(exact)
     best: tuple[ChannelScales, ChannelScales] | None = None
     for alpha in alphas:
         e = (range_q / range_k) ** (alpha / 2)
         s_q = e * float((range_q / e).max()) / INT8_MAX
         s_k = float((range_k * e).max()) / INT8_MAX / e
         scores = (quantize_activation(q / s_q) * s_q) @ (quantize_activation(k / s_k) * s_k).transpose(-2, -1)
-        quality = snr_db(exact, scores)
+        quality = snr_db(exact, scores, signal)
         if best is None or quality > best[0].snr_db:
             best = ChannelScales(s_q, alpha, quality), ChannelScales(s_k, alpha, quality)
     assert best is not None, "no alpha given"

@@ -26,7 +26,7 @@ LAYERS = (
     ("bundle", "ir"),
     ("arch",),
     ("reference",),
-    ("demo", "image", "resources"),
+    ("demo", "image", "provenance", "resources"),
     ("errors",),
 )
 HEIGHT = {package: -row for row, packages in enumerate(LAYERS) for package in packages}

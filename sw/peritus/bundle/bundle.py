@@ -30,6 +30,7 @@ import numpy.typing as npt
 from peritus.arch.config import ConfigError, HwConfig, parse_config
 from peritus.arch.isa import EXEC_BITS, FETCH_BITS, EncodingError, FetchEntry, Instruction
 from peritus.errors import PeritusError
+from peritus.provenance import Provenance
 
 MAGIC = b"PERITUSB"
 VERSION = 2
@@ -126,9 +127,14 @@ class Bundle:
     weights: npt.NDArray[np.uint8]
 
     @property
+    def origin(self) -> Provenance:
+        """`provenance`, as a record."""
+        return Provenance.parse(self.provenance)
+
+    @property
     def untrained(self) -> bool:
-        """True if the weights are random."""
-        return self.provenance.startswith("untrained")
+        """True if some of the weights are random."""
+        return bool(self.origin.untrained)
 
     @property
     def image_bytes(self) -> int:

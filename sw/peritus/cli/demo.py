@@ -67,8 +67,7 @@ def demo_command(
             files = {"picture": write_picture(render(result, image), output / f"{task.name}.png")}
             records.append(run_record(bundle, config, device, result, exact, files))
     console.print(results_table(records, f"{bundle.model} on {hw}, {config.clock_mhz} MHz"))
-    meaning = ": the maps show the machine at work and mean nothing" if bundle.untrained else ""
-    console.print(f"Weights: {bundle.provenance}{meaning}")
+    console.print(bundle.origin.warning or f"Weights: {bundle.provenance}")
     console.print(f"Pictures and JSON are in {output}/")
     summary = {
         "model": bundle.model,

@@ -70,8 +70,8 @@ def run_command(
     files = _write_files(result, image, output) if output is not None else {}
     record = run_record(bundle, hw, device, result, exact, files)
     output_console(json_target).print(results_table([record], f"{bundle.model} on {hw.name}"))
-    if bundle.untrained:
-        output_console(json_target).print(f"The weights are {bundle.provenance}: the maps mean nothing.")
+    if bundle.origin.warning is not None:
+        output_console(json_target).print(bundle.origin.warning)
     write_json(record, json_target)
     if exact is False:
         raise explain_mismatch(bundle, hw, image, task, device, features)

@@ -51,10 +51,10 @@ class Context:
         self.places: dict[str, Place] = {}
         self.task_mask = ALL_TASKS
 
-    def limit(self, what: str, need: int, have: int, unit: str) -> None:
-        """CapacityError if the hardware has less than needed."""
+    def limit(self, what: str, need: int, have: int, unit: str, field: str | None = None) -> None:
+        """CapacityError if the hardware has less than needed; field: as there."""
         if need > have:
-            raise CapacityError(self.hw.name, what, need, have, unit)
+            raise CapacityError(self.hw.name, what, need, have, unit, field)
 
     def blocks(self, tokens: int, limit: int | None = None) -> Iterator[tuple[int, int, str]]:
         """(first, count, label suffix) of the passes that cover `tokens` rows, at most acc_depth each."""

@@ -57,7 +57,7 @@ def emit(steps: Sequence[Step], plan: MemoryPlan, flags: Sequence[Flags], hw: Hw
         ("fetch_depth", len(fetches), hw.fetch_depth),
     ):
         if need > have:
-            raise CapacityError(hw.name, what, need, have, "entries")
+            raise CapacityError(hw.name, what, need, have, "entries", what)
     return Emitted(tuple(instructions), tuple(fetches), image.bytes())
 
 

@@ -13,8 +13,11 @@ class CapacityError(CompileError):
 
     Attributes:
         buffer: what does not fit. need, have: in the units that the message names.
+        field: of HwConfig, which says how much there is; None: no configuration has more.
     """
 
-    def __init__(self, hw: str, buffer: str, need: int, have: int, unit: str) -> None:
+    def __init__(
+        self, hw: str, buffer: str, need: int, have: int, unit: str, field: str | None = None
+    ) -> None:
         super().__init__(f"hardware {hw}: {buffer} needs {need} {unit}, there are {have}")
-        self.buffer, self.need, self.have = buffer, need, have
+        self.buffer, self.need, self.have, self.field = buffer, need, have, field

@@ -90,7 +90,7 @@ def _layernorm(context: Context, node: LayerNorm) -> None:
     tokens, d = context.types[node.name].shape
     words = source.layout.words
     buffer = f"the LayerNorm parameter store (max_d_words) with node {node.name!r}"
-    context.limit(buffer, words, context.hw.max_d_words, f"words of {context.hw.pn} channels")
+    context.limit(buffer, words, context.hw.max_d_words, f"words of {context.hw.pn} channels", "max_d_words")
     place = context.places[node.name] = Place.new(node.name, Memory.ACT, tokens, source.layout)
     context.step(
         node.name,

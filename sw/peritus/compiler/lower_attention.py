@@ -31,7 +31,8 @@ def lower_attention(context: Context, node: Attention) -> None:
     )
     result = context.places[node.name] = Place.new(node.name, Memory.ACT, tokens, layout)
     score_words = -(-tokens // hw.pn)
-    context.limit(f"score_words with one query of node {node.name!r}", score_words, hw.score_words, "words")
+    what = f"score_words with one query of node {node.name!r}"
+    context.limit(what, score_words, hw.score_words, "words", "score_words")
     block = min(hw.score_words // score_words, hw.acc_depth, tokens)
     scores = Region.whole(f"{node.name} scores", Memory.SCORE, block, score_words)
     words = layout.words // node.heads

@@ -22,8 +22,10 @@ def lower_experts(context: Context, node: Experts) -> None:
     hw = context.hw
     router = context.graph.node[node.inputs[1]]
     assert isinstance(router, Router)
-    context.limit(f"node {router.name!r}", len(node.experts), hw.max_experts, "experts")
-    context.limit(f"node {router.name!r}", router.top_k, hw.max_top_k, "experts per token (top_k)")
+    context.limit(f"node {router.name!r}", len(node.experts), hw.max_experts, "experts", "max_experts")
+    context.limit(
+        f"node {router.name!r}", router.top_k, hw.max_top_k, "experts per token (top_k)", "max_top_k"
+    )
     if isinstance(context.graph.node[node.inputs[2]], Experts):
         raise CompileError(
             f"node {node.name!r}: its residual {node.inputs[2]!r} is an unsaturated sum of experts"

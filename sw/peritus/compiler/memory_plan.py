@@ -59,8 +59,7 @@ def plan_memory(steps: Sequence[Step], hw: HwConfig) -> MemoryPlan:
             taken.append((address, address + buffer.words))
         need, have = address + buffer.words, buffer.memory.words(hw)
         if need > have:
-            raise CapacityError(
-                hw.name, f"{buffer.memory.size} with buffer {buffer.name!r}", need, have, "words"
-            )
+            field = buffer.memory.size
+            raise CapacityError(hw.name, f"{field} with buffer {buffer.name!r}", need, have, "words", field)
         used[buffer.memory] = max(used[buffer.memory], need)
     return MemoryPlan(base, used)

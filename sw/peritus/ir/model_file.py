@@ -21,8 +21,10 @@ from peritus.ir.int4 import pack_int4, unpack_int4
 from peritus.ir.ops import OPS, RECORDS, Affine, Experts
 from peritus.ir.task import Task
 from peritus.ir.types import GraphError
+from peritus.provenance import Provenance
 
 FORMAT = "peritus-quantized-model"
+FLOAT = "peritus-float-weights"  # what `peritus train` and `peritus import` write
 VERSION = 3
 READABLE = ("1", "2", "3")  # 1 had int8 weights only, 1 and 2 GELU in all experts
 # What files of older versions left out.
@@ -40,8 +42,8 @@ class ModelFileError(PeritusError):
 class QuantModel:
     """An integer model.
 
-    provenance: where the weights come from, e.g. "untrained, seed 0". config: the model's dimensions, for
-    display.
+    provenance: where the weights come from, the text of a peritus.provenance.Provenance. config: the model's
+    dimensions, for display.
     """
 
     name: str
@@ -50,9 +52,14 @@ class QuantModel:
     config: Mapping[str, str | int | float] = field(default_factory=dict)
 
     @property
+    def origin(self) -> Provenance:
+        """`provenance`, as a record."""
+        return Provenance.parse(self.provenance)
+
+    @property
     def untrained(self) -> bool:
-        """True if the weights are random: outputs show the machine at work and mean nothing."""
-        return self.provenance.startswith("untrained")
+        """True if some of the weights are random."""
+        return bool(self.origin.untrained)
 
     def save(self, path: str | Path) -> None:
         """Write the model to one .safetensors file."""
@@ -91,6 +98,7 @@ class QuantModel:
         if metadata.get("format") != FORMAT:
             raise ModelFileError(
                 f"{path} is no quantized model: format is {metadata.get('format')!r}, must be {FORMAT!r}"
+                + (f"; peritus quantize {path} makes one of it" if metadata.get("format") == FLOAT else "")
             )
         if metadata.get("version") not in READABLE:
             raise ModelFileError(

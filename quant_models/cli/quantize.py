@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peritus quantize: float weights and pictures to an integer model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from peritus.cli.common import JsonOption, busy, counted, output_console, reports_errors, write_json
+from peritus.errors import PeritusError
+from peritus.provenance import Provenance
+from quant_models.cli.extras import needs_models
+
+if TYPE_CHECKING:
+    from quant_models.network.config import M3ViTConfig
+    from quant_models.quantization.fidelity import Layer
+
+
+class FitError(PeritusError):
+    """A network is too large for the hardware it was asked to fit; names every limit."""
+
+
+@reports_errors
+@needs_models
+def quantize_command(
+    weights: Annotated[Path, typer.Argument(help="Float weights, of peritus train or peritus import.")],
+    images: Annotated[
+        str,
+        typer.Option(
+            help="What to calibrate on: a folder of pictures, "
+            "or scenes, cityscapes:FOLDER, nyud:FOLDER, pascal:FOLDER."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Integer model to write (.safetensors).")],
+    count: Annotated[int, typer.Option(min=1, help="How many images at most.")] = 64,
+    gptq: Annotated[
+        bool, typer.Option("--gptq", help="Round weights so that their errors compensate.")
+    ] = False,
+    expert_bits: Annotated[int, typer.Option(help="Bits of the experts' weights: 8 or 4.")] = 8,
+    compared: Annotated[int, typer.Option(min=1, help="Images that the report compares on.")] = 4,
+    fits: Annotated[
+        str | None, typer.Option(metavar="HW", help="Hardware that it must fit: asked before quantizing.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Where generated scenes are kept.")] = None,
+    json_target: JsonOption = None,
+) -> None:
+    """Quantize a network after training, and say how close the integers are to it."""
+    from quant_models.network.weights import load_weights
+    from quant_models.quantization.fidelity import calibration_warnings, compare
+    from quant_models.quantization.quantize import quantize, to_float
+    from quant_models.quantization.recipe import Recipe
+
+    net = load_weights(weights)
+    recipe = Recipe(gptq=gptq, expert_bits=expert_bits)
+    console = output_console(json_target)
+    if fits is not None:
+        _check_fit(net.config, fits)
+        console.print(f"{net.config.name} fits {fits}.")
+    pixels = to_float(_pictures(images, count, net.config, cache), net.config)
+    warnings = calibration_warnings(pixels)
+    for warning in warnings:
+        console.print(f"warning: {warning}")
+    with busy(f"Quantizing {net.config.name} on {len(pixels)} images"):
+        origin = Provenance.parse(net.provenance or weights.name)
+        name = Path(images).name if ":" not in images else images.partition(":")[0]
+        step = f"quantized on {len(pixels)} images of {name}{', GPTQ' if gptq else ''}"
+        model = quantize(net, pixels, str(origin.then(step)), recipe)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    model.save(output)
+    shown = pixels[: min(compared, len(pixels))]
+    with counted("Comparing with the float network", len(shown) * len(net.config.tasks)) as progress:
+        layers, maps = compare(net, model, shown, progress)
+    console.print(_table(layers, maps, f"{output.name}: {len(shown)} images, integers against float"))
+    if model.origin.warning is not None:
+        console.print(model.origin.warning)
+    record: dict[str, Any] = {
+        "model": str(output),
+        "provenance": model.provenance,
+        "warnings": warnings,
+        "layers": [asdict(layer) for layer in layers],
+        "maps_db": maps,
+    }
+    write_json(record, json_target)
+
+
+def _pictures(spec: str, count: int, config: M3ViTConfig, cache: Path | None) -> Any:
+    """uint8 (N, H, W, 3)."""
+    import numpy as np
+
+    from quant_models.data.open import classes_of, open_dataset
+    from quant_models.data.photos import read_photos
+
+    if spec != "scenes" and ":" not in spec:
+        return read_photos(Path(spec).expanduser(), count, config.image_height, config.image_width)
+    classes = classes_of(config.tasks)
+    data = open_dataset(
+        spec, "train", config.image_height, config.image_width, classes, count=count, cache=cache
+    )
+    return np.stack([data[index].image for index in range(len(data))])
+
+
+def _check_fit(config: M3ViTConfig, hw: str) -> None:
+    """FitError if a network of these dimensions does not fit; its weights do not matter."""
+    from peritus.arch import load_config
+    from peritus.compiler.fit import shortages
+    from quant_models.network.init import new_model, procedural_images
+    from quant_models.quantization.quantize import quantize
+    from quant_models.quantization.recipe import Recipe
+
+    with busy(f"Asking whether {config.name} fits {hw}"):
+        sketch = quantize(new_model(config), procedural_images(config, 1), recipe=Recipe(scales="tensor"))
+        found = shortages(sketch.graph, load_config(hw))
+    if found:
+        raise FitError(f"{config.name} does not fit {hw}:\n" + "\n".join(f"  {line}" for line in found))
+
+
+def _table(layers: list[Layer], maps: dict[str, float], title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in ("after block", "SNR", "same experts", "most clipped", "dead channels"):
+        table.add_column(heading, justify="right")
+    for layer in layers:
+        routing = "" if layer.routing is None else f"{layer.routing:.1%}"
+        table.add_row(
+            str(layer.block), f"{layer.snr_db:.1f} dB", routing, f"{layer.clipped:.2%}", str(layer.dead)
+        )
+    for task, snr in maps.items():
+        table.add_row(f"map {task}", f"{snr:.1f} dB", "", "", "")
+    return table
