@@ -24,8 +24,8 @@ KINDS: dict[str, TaskKind] = {
 }
 
 
-def infer_config(tensors: dict[str, Tensor], name: str, hints: Hints) -> M3ViTConfig:
-    """The network that the tensors fit.
+def infer_config(tensors: dict[str, Tensor], name: str, hints: Hints, *, dense: bool = False) -> M3ViTConfig:
+    """The network that the tensors fit; dense: it has no experts.
 
     Raises:
         ArchitectureError: no M³ViT, or something that shapes leave open and no hint tells.
@@ -35,18 +35,21 @@ def infer_config(tensors: dict[str, Tensor], name: str, hints: Hints) -> M3ViTCo
     positions = _need(tensors, "backbone.pos_embed", dims=3)
     rows, columns = hints.image or (s * patch_size for s in patch_grid(positions.shape[1] - 1))
     fc1 = _some(tensors, r"backbone\.blocks\.\d+\.mlp\.fc1\.bias")
-    experts = _some(tensors, r"backbone\.blocks\.\d+\.mlp\.experts\.htoh4\.bias", dims=2)
+    n_experts, expert_hidden = 1, 1
+    if not dense:
+        n_experts, expert_hidden = _some(
+            tensors, r"backbone\.blocks\.\d+\.mlp\.experts\.htoh4\.bias", dims=2
+        ).shape
     if hints.heads is None:
         raise ArchitectureError(
-            f"no tensor says how many attention heads there are (d = {d}; the public code has 3 of 192, "
-            "12 of 384 "
-            "and 12 of 768 channels): give --heads, or its configuration by --yaml"
+            f"no tensor says how many attention heads there are (d = {d}; the public code of M³ViT has 3 of "
+            "192, 12 of 384 and 12 of 768 channels, DeiT 3, 6 and 12): give --heads, or its "
+            "configuration by --yaml"
         )
-    if hints.top_k is None:
+    if hints.top_k is None and not dense:
         raise ArchitectureError(
-            "no tensor says how many experts a token takes (2 in the public code's configurations, 4 "
-            "in others): "
-            "give --top-k, or its configuration by --yaml"
+            "no tensor says how many experts a token takes (2 in the public code's configurations, 4 in "
+            "others): give --top-k, or its configuration by --yaml"
         )
     if hints.pixels is None:
         known = "; ".join(f"{name}: {meaning}" for name, meaning in PIXELS.items())
@@ -65,9 +68,10 @@ def infer_config(tensors: dict[str, Tensor], name: str, hints: Hints) -> M3ViTCo
             n_heads=hints.heads,
             head_dim=d // hints.heads,
             mlp_hidden=len(fc1),
-            expert_hidden=experts.shape[1],
-            n_experts=experts.shape[0],
-            top_k=hints.top_k,
+            expert_hidden=expert_hidden,
+            n_experts=n_experts,
+            top_k=hints.top_k or 1,
+            moe_every=0 if dense else 2,
             tasks=hints.tasks or _tasks(tensors),
             patch_size=patch_size,
             in_channels=channels,

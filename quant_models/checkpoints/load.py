@@ -22,10 +22,11 @@ from quant_models.checkpoints.infer import (
     layer_count,
     patch_grid,
 )
+from quant_models.checkpoints.plain_vit import TASK, as_m3vit, is_plain_vit
 from quant_models.checkpoints.read import Tensors, read_tensors
 from quant_models.checkpoints.upcycle import can_route, dense_neighbour, match_reference, upcycle
 from quant_models.checkpoints.variant import Hints, check_options, normalization
-from quant_models.network.config import M3ViTConfig
+from quant_models.network.config import M3ViTConfig, TaskConfig
 from quant_models.network.model import M3ViT
 from quant_models.network.state_diff import StateDiff, shorten, state_diff
 from quant_models.network.weights import weights_config
@@ -74,6 +75,14 @@ def load_checkpoint(
     path, hints = Path(path), hints or Hints()
     tensors = read_tensors(path)
     notes: list[str] = []
+    plain = is_plain_vit(tensors)
+    if plain:
+        tensors, classes = as_m3vit(tensors)
+        notes.append("a plain ViT: LayerScale and separate Q, K, V are folded, missing biases are zero")
+        if classes and not hints.tasks and config is None:
+            hints = replace(hints, tasks=(TaskConfig(TASK, "classification", classes),))
+        if config is None:
+            hints = replace(hints, layers=hints.layers or layer_count(tensors))
     if config is not None and hints.said():
         raise ArchitectureError(
             f"--config {config.name} says it already: leave out {', '.join(hints.said())}, or take "
@@ -83,7 +92,7 @@ def load_checkpoint(
         mean, deviation = normalization(hints.pixels, config.in_channels)
         config = replace(config, pixel_mean=mean, pixel_std=deviation)
     if config is None:
-        config = infer_config(tensors, path.name.partition(".")[0] or "imported", hints)
+        config = infer_config(tensors, path.name.partition(".")[0] or "imported", hints, dense=plain)
         if hints.image is None:
             notes.append(f"the patches were taken as {config.grid[0]} x {config.grid[1]}")
         regressed = [task.name for task in config.tasks if task.kind == "depth" and task.name != "depth"]

@@ -18,10 +18,11 @@ from torch import Tensor
 from quant_models.checkpoints.errors import ArchitectureError, CheckpointError
 from quant_models.network.config import TaskConfig
 
-Pixels = Literal["k256", "k255", "imagenet"]
+Pixels = Literal["k256", "k255", "half", "imagenet"]
 PIXELS: Mapping[str, str] = {
     "k256": "k/256",
     "k255": "k/255, as torchvision's ToTensor",
+    "half": "(k/255 - 0.5) / 0.5, as timm's and Hugging Face's ViT",
     "imagenet": "(k/255 - mean) / deviation of ImageNet, as the public code for NYUDv2 and PASCAL-Context",
 }
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -67,6 +68,8 @@ def normalization(pixels: Pixels, channels: int) -> tuple[tuple[float, ...], tup
     scale = 255 / 256
     if pixels == "k255":
         return (0.0,) * channels, (scale,) * channels
+    if pixels == "half":
+        return (0.5 * scale,) * channels, (0.5 * scale,) * channels
     if channels != len(IMAGENET_MEAN):
         raise ArchitectureError(f"--pixels imagenet has 3 channels, the checkpoint {channels}")
     return tuple(v * scale for v in IMAGENET_MEAN), tuple(v * scale for v in IMAGENET_DEVIATION)

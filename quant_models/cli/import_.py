@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from rich.table import Table
@@ -56,7 +56,9 @@ def import_command(
     ] = None,
     pixels: Annotated[
         str | None,
-        typer.Option(metavar="SCALE", help="What it was trained on: k256, k255 or imagenet; auto: needed."),
+        typer.Option(
+            metavar="SCALE", help="What it was trained on: k256, k255, half or imagenet; auto: needed."
+        ),
     ] = None,
     options: Annotated[
         str | None,
@@ -116,14 +118,14 @@ def _parse_size(text: str) -> tuple[int, int]:
 
 
 def _parse_tasks(text: str) -> tuple[TaskConfig, ...]:
-    from quant_models.network.config import ConfigError, TaskConfig
+    from quant_models.network.config import ConfigError, TaskConfig, TaskKind
 
-    kinds: dict[str, TaskKind] = {"segmentation": "segmentation", "depth": "depth"}
+    kinds: dict[str, TaskKind] = {kind: kind for kind in get_args(TaskKind)}
     found = []
     for item in text.split(","):
-        match = re.fullmatch(r"(\w+):(segmentation|depth):(\d+)", item)
+        match = re.fullmatch(rf"(\w+):({'|'.join(kinds)}):(\d+)", item)
         if match is None:
-            raise OptionError(f"--tasks {item!r}, expected NAME:segmentation:CHANNELS or NAME:depth:CHANNELS")
+            raise OptionError(f"--tasks {item!r}, expected NAME:KIND:CHANNELS, KIND {', '.join(kinds)}")
         try:
             found.append(TaskConfig(match[1], kinds[match[2]], int(match[3])))
         except ConfigError as error:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from peritus.errors import PeritusError
 
 FLOAT_FORMAT = "peritus-float-weights"  # of weight files; here, because it is asked for without PyTorch too
-TaskKind = Literal["segmentation", "depth"]
+TaskKind = Literal["segmentation", "depth", "classification"]
 GateKind = Literal["multi_gate", "task_conditioned"]
 ActivationKind = Literal["gelu", "relu"]
 
@@ -26,7 +26,8 @@ def _require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TaskConfig:
-    """One task: `channels` is the class count of a segmentation, or the map count of a regression.
+    """One task: `channels` is the class count of a segmentation or of a classification of the whole image, or
+    the map count of a regression.
 
     `classes`: one name per channel, or empty.
     """
@@ -38,7 +39,7 @@ class TaskConfig:
 
     def __post_init__(self) -> None:
         _require(self.name.isidentifier(), f"task name {self.name!r} is not an identifier")
-        _require(self.kind in ("segmentation", "depth"), f"task {self.name}: unknown kind {self.kind!r}")
+        _require(self.kind in get_args(TaskKind), f"task {self.name}: unknown kind {self.kind!r}")
         _require(self.channels >= 1, f"task {self.name}: channels = {self.channels}, must be at least 1")
         _require(
             len(self.classes) in (0, self.channels),

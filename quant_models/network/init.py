@@ -32,7 +32,7 @@ def new_model(config: M3ViTConfig, seed: int = 0) -> M3ViT:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, module in net.named_modules():
-            _initialize(name, module, config, generator)
+            _initialize(net, name, module, generator)
         _initialize_positions(net.backbone, config, generator)
         _adapt_to_images(net, procedural_images(config, ADAPTATION_IMAGES, seed))
     net.provenance = f"untrained, seed {seed}"
@@ -68,7 +68,8 @@ def _normal(parameter: Tensor, std: float, generator: torch.Generator, mean: flo
     parameter.copy_(torch.randn(parameter.shape, generator=generator) * std + mean)
 
 
-def _initialize(name: str, module: nn.Module, config: M3ViTConfig, generator: torch.Generator) -> None:
+def _initialize(net: M3ViT, name: str, module: nn.Module, generator: torch.Generator) -> None:
+    config = net.config
     if isinstance(module, Gate):
         _normal(module.w_gate, ROUTER_GAIN / math.sqrt(config.d_model), generator)
     elif isinstance(module, nn.LayerNorm):
@@ -86,7 +87,8 @@ def _initialize(name: str, module: nn.Module, config: M3ViTConfig, generator: to
         if name.endswith("qkv"):
             module.weight[: 2 * config.d_model] *= ATTENTION_GAIN
         if name.endswith(".head"):  # the pixels of one token see nearly the same
-            pixels = module.weight.view(config.head_upscale**2, -1, config.d_model)
+            upscale = net.decoder(name.split(".")[1]).shape.upscale
+            pixels = module.weight.view(upscale**2, -1, config.d_model)
             pixels.copy_(pixels[0] + SUBPIXEL_SPREAD * pixels)
 
 
@@ -128,7 +130,7 @@ def _adapt_to_images(net: M3ViT, images: Tensor) -> None:
         ]
     for task, x in zip(net.config.task_names, streams, strict=True):
         decoder = net.decoder(task)
-        _center(decoder.head.weight, decoder.norm(x[:, 1:]).flatten(0, 1), HEAD_GAIN)
+        _center(decoder.head.weight, decoder.norm(decoder.shape.tokens(x)).flatten(0, 1), HEAD_GAIN)
 
 
 def _center(weight: Tensor, tokens: Tensor, gain: float) -> None:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quant_models.network.activation import ACTIVATIONS
-from quant_models.network.config import ConfigError, M3ViTConfig
+from quant_models.network.config import ConfigError, M3ViTConfig, TaskConfig
 
 
 class PatchEmbed(nn.Module):
@@ -73,17 +75,38 @@ def depth_to_space(tokens: Tensor, grid: tuple[int, int], upscale: int) -> Tenso
     return blocks.permute(0, 5, 1, 3, 2, 4).reshape(batch, -1, rows * upscale, columns * upscale)
 
 
-class Decoder(nn.Module):
-    """Task head: LayerNorm, d -> s*s*C logits per patch token, pixel shuffle to (B, C, H*s/p, W*s/p)."""
+@dataclass(frozen=True)
+class HeadShape:
+    """What a task's head reads and makes: the patches, or the class token alone, as a map of one pixel."""
 
-    def __init__(self, config: M3ViTConfig, channels: int) -> None:
+    grid: tuple[int, int]
+    upscale: int
+    classifies: bool
+
+    @classmethod
+    def of(cls, config: M3ViTConfig, task: TaskConfig) -> HeadShape:
+        if task.kind == "classification":
+            return cls((1, 1), 1, True)
+        return cls(config.grid, config.head_upscale, False)
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """The tokens that the head reads, of (B, N, d)."""
+        return x[:, :1] if self.classifies else x[:, 1:]
+
+
+class Decoder(nn.Module):
+    """Task head: LayerNorm, d -> s*s*C logits per token, pixel shuffle to (B, C, H*s/p, W*s/p) or (B, C, 1,
+    1)."""
+
+    def __init__(self, config: M3ViTConfig, task: TaskConfig) -> None:
         super().__init__()
-        self.grid, self.upscale = config.grid, config.head_upscale
+        self.shape = HeadShape.of(config, task)
         self.norm = nn.LayerNorm(config.d_model, eps=config.layer_norm_eps)
-        self.head = nn.Linear(config.d_model, config.head_upscale**2 * channels)
+        self.head = nn.Linear(config.d_model, self.shape.upscale**2 * task.channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        return depth_to_space(self.head(self.norm(features[:, 1:])), self.grid, self.upscale)
+        logits = self.head(self.norm(self.shape.tokens(features)))
+        return depth_to_space(logits, self.shape.grid, self.shape.upscale)
 
 
 def normalize_pixels(images: Tensor, config: M3ViTConfig) -> Tensor:

@@ -103,7 +103,7 @@ class M3ViT(nn.Module):
             ""  # where the weights come from, the text of a Provenance; kept by copies and files
         )
         self.backbone = Backbone(config)
-        self.decoders = nn.ModuleDict({task.name: Decoder(config, task.channels) for task in config.tasks})
+        self.decoders = nn.ModuleDict({task.name: Decoder(config, task) for task in config.tasks})
 
     def decoder(self, task: str) -> Decoder:
         """The head of a task of the configuration."""

@@ -18,8 +18,8 @@ from peritus.frontends.moe_format import DOMAIN, VERSION
 from peritus.frontends.task_format import TASK
 from peritus.ir.formats import GELU_SCALE, PIXEL_SCALE, PROBABILITY_SCALE, SCORE_SCALE
 from quant_models.network.activation import ACTIVATIONS
-from quant_models.network.config import ConfigError, M3ViTConfig
-from quant_models.network.layers import depth_to_space
+from quant_models.network.config import ConfigError, M3ViTConfig, TaskConfig
+from quant_models.network.layers import HeadShape, depth_to_space
 from quant_models.quantization.fake_quant_moe import QuantMoeMlp
 from quant_models.quantization.quantizers import (
     WEIGHT_QUANTIZERS,
@@ -157,16 +157,17 @@ class QuantBackbone(nn.Module):
 
 
 class QuantDecoder(nn.Module):
-    """Task head on the shared normalized tokens: 16-bit logits, pixel-shuffled."""
+    """Task head on its part of the shared normalized tokens: 16-bit logits, pixel-shuffled."""
 
-    def __init__(self, config: M3ViTConfig, channels: int, scale: float) -> None:
+    def __init__(self, config: M3ViTConfig, task: TaskConfig, scale: float) -> None:
         super().__init__()
-        self.grid, self.upscale = config.grid, config.head_upscale
-        self.head = quant_linear(config.d_model, config.head_upscale**2 * channels)
+        self.shape = HeadShape.of(config, task)
+        self.head = quant_linear(config.d_model, self.shape.upscale**2 * task.channels)
         self.logit_quant = grid(16, scale)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return depth_to_space(self.logit_quant(self.head(tokens)), self.grid, self.upscale)
+        logits = self.logit_quant(self.head(self.shape.tokens(tokens)))
+        return depth_to_space(logits, self.shape.grid, self.shape.upscale)
 
 
 class QuantM3ViT(nn.Module):
@@ -200,7 +201,7 @@ class QuantM3ViT(nn.Module):
         self.final_norm = nn.LayerNorm(config.d_model, eps=config.layer_norm_eps)
         self.final_quant = int8()
         self.decoders = nn.ModuleDict(
-            {task.name: QuantDecoder(config, task.channels, head_scales[task.name]) for task in config.tasks}
+            {task.name: QuantDecoder(config, task, head_scales[task.name]) for task in config.tasks}
         )
 
     def decoder(self, task: str) -> QuantDecoder:
@@ -211,7 +212,7 @@ class QuantM3ViT(nn.Module):
 
     def forward(self, images: Tensor, task: Tensor) -> tuple[Tensor, ...]:
         features = self.backbone(images, task)
-        tokens = self.final_quant(self.final_norm(features[:, 1:]))
+        tokens = self.final_quant(self.final_norm(features))
         maps = (self.decoder(task.name)(tokens) for task in self.config.tasks)
         return (features, *(self._named(index, out) for index, out in enumerate(maps)))
 

@@ -177,7 +177,7 @@ def round_weights(model: QuantM3ViT, images: Tensor) -> dict[str, Rounding]:
         hessian = Hessian(head.in_features)
         for task, x in streams:
             if int(task) == index:
-                hessian.add(model.final_quant(model.final_norm(x[:, 1:])))
+                hessian.add(model.decoder(name).shape.tokens(model.final_quant(model.final_norm(x))))
         report[f"head.{name}"] = round_rows(head, hessian)
     return report
 

@@ -34,7 +34,7 @@ def start(config: M3ViTConfig, data: Dataset, seed: int) -> M3ViT:
         else:
             value = target[target != NO_DEPTH].mean().expand(1)
         with torch.no_grad():
-            bias.copy_(value.repeat(config.head_upscale**2))
+            bias.copy_(value.repeat(len(bias) // len(value)))
     return net
 
 

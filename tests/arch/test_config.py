@@ -21,9 +21,9 @@ def test_a_file_and_its_value_are_the_same(name: str, tmp_path: Path) -> None:
 
 
 def test_shipped_names() -> None:
-    assert config_names() == ["nano", "edge", "zcu104"]
+    assert config_names() == ["nano", "edge", "zcu104", "zcu104_vit"]
     with pytest.raises(
-        ConfigError, match=r"unknown hardware 'pico'; known: nano, edge, zcu104, or a file MY"
+        ConfigError, match=r"unknown hardware 'pico'; known: nano, edge, zcu104, zcu104_vit, or a file MY"
     ):
         load_config("pico")
     with pytest.raises(ConfigError, match="unknown hardware"):

@@ -76,7 +76,7 @@ def test_api_errors(tmp_path: Path) -> None:
         peritus.load_model(tmp_path / "no.safetensors")
     with pytest.raises(ModelFileError, match=r"does not exist|needs pip install"):
         peritus.load_model(tmp_path / "no.onnx")
-    with pytest.raises(ConfigError, match="unknown hardware 'pico'; known: nano, edge, zcu104"):
+    with pytest.raises(ConfigError, match="unknown hardware 'pico'; known: nano, edge, zcu104, zcu104_vit"):
         peritus.compile(random_model(DIMS), hw="pico")
     with pytest.raises(CapacityError, match=r"hardware nano: .* needs 24 words of 8 channels, there are 16"):
         peritus.compile(peritus.load_model("m3vit_tiny"), hw="nano")

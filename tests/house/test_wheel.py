@@ -45,7 +45,13 @@ def test_sources_are_found_outside_the_repository(unpacked: Path, tmp_path: Path
         command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == [str(unpacked / "peritus" / "data" / "sim"), "nano", "edge", "zcu104"]
+    assert run.stdout.split() == [
+        str(unpacked / "peritus" / "data" / "sim"),
+        "nano",
+        "edge",
+        "zcu104",
+        "zcu104_vit",
+    ]
 
 
 def test_hardware_sources_are_complete(repository: Path, unpacked: Path) -> None:

@@ -170,8 +170,9 @@ def config_names() -> list[str]:
     return sorted((path.stem for path in resource("configs").glob("*.toml")), key=_size)
 
 
-def _size(name: str) -> int:
-    return load_config(name).macs_per_cycle
+def _size(name: str) -> tuple[int, int, str]:
+    hw = load_config(name)
+    return hw.macs_per_cycle, hw.act_words, name
 
 
 def load_config(name_or_path: str | Path) -> HwConfig:

@@ -69,12 +69,13 @@ class TaskEntry:
     """One task of the bundle.
 
     rows, columns, channels: of the map. padded_channels: as stored; the output buffer is int16 [rows,
-    columns, padded_channels]. scale: real value of one LSB. kind: "segmentation" (argmax over channels) or
-    "depth". classes: names, one per channel, or empty. macs: useful multiply-accumulates of one job.
+    columns, padded_channels]. scale: real value of one LSB. kind: "segmentation" (argmax over channels),
+    "depth" or "classification" (a map of one pixel). classes: names, one per channel, or empty. macs: useful
+    multiply-accumulates of one job.
     """
 
     name: str
-    kind: Literal["segmentation", "depth"]
+    kind: Literal["segmentation", "depth", "classification"]
     classes: tuple[str, ...]
     rows: int
     columns: int

@@ -70,6 +70,10 @@ def run_command(
     files = _write_files(result, image, output) if output is not None else {}
     record = run_record(bundle, hw, device, result, exact, files)
     output_console(json_target).print(results_table([record], f"{bundle.model} on {hw.name}"))
+    if result.task.kind == "classification":
+        record["top"] = result.top()
+        for name, share in result.top():
+            output_console(json_target).print(f"{share:7.1%}  {name}", highlight=False)
     if bundle.origin.warning is not None:
         output_console(json_target).print(bundle.origin.warning)
     write_json(record, json_target)

@@ -158,7 +158,7 @@ def _head(context: Context, node: Head) -> None:
     layout = Layout.groups(node.upscale**2, channels, padded, hw.pn)
     tokens = node.rows * node.columns
     logits = Place.new(f"{node.name} logits", Memory.RESIDUAL, tokens, layout)
-    patches = context.places[node.inputs[0]].rows_from(1)
+    patches = context.places[node.inputs[0]].rows_from(node.first)
     template = Instruction(Opcode.GEMM, dst=Dest.RES_SET)
     context.affine(node.name, template, node.affine, patches, tokens, layout, logits.region)
     store = Instruction(

@@ -150,4 +150,4 @@ def _score(
 def _prediction(task: Task, output: npt.NDArray[np.int16], height: int, width: int) -> Array:
     """Classes or metres, [height, width]."""
     full = resize_bilinear(output.astype(np.float32) * np.float32(task.scale), height, width)
-    return full.argmax(axis=2) if task.kind == "segmentation" else full[:, :, 0]
+    return full[:, :, 0] if task.kind == "depth" else full.argmax(axis=2)

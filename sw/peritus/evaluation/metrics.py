@@ -135,8 +135,8 @@ Metric = ConfusionMatrix | DepthError
 
 
 def new_metric(kind: str, channels: int) -> Metric:
-    """The accumulator of a task of this kind, "segmentation" or "depth"."""
-    return ConfusionMatrix(channels) if kind == "segmentation" else DepthError()
+    """The accumulator of a task of this kind; of a classification, an image is one pixel."""
+    return DepthError() if kind == "depth" else ConfusionMatrix(channels)
 
 
 def scores_of(metrics: Mapping[str, Metric]) -> dict[str, float]:

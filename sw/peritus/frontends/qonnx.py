@@ -35,7 +35,7 @@ from peritus.ir.formats import GELU_SCALE
 from peritus.ir.graph import Graph
 from peritus.ir.ops import Add, Head, LayerNorm, Linear, PatchEmbed
 from peritus.ir.requant import affine_norm, requant
-from peritus.ir.task import Task, TaskKind
+from peritus.ir.task import Task
 from peritus.ir.types import IMAGE
 
 
@@ -199,10 +199,6 @@ def layer_norm(c: Context, tensor: str, norm: NodeProto, scale: float) -> Activa
         if c.block >= 0:
             raise unsupported(cut, "cuts tokens inside a block, expected the whole residual stream")
         _patch_tokens(c, cut, stream)
-    elif c.block < 0:
-        raise unsupported(
-            norm, "reads all tokens, expected those behind the class token: a head reads patches"
-        )
     value = residual(c, stream)
     gamma = g.floats(norm.input[1]) / scale
     beta = g.floats(norm.input[2]) / scale if len(norm.input) > 2 else np.zeros(len(gamma))
@@ -248,6 +244,28 @@ def hidden(c: Context, tensor: str, factor: NodeProto, scale: float) -> Activati
     return c.activation(tensor, c.in_block("mlp.fc1"), scale, build)
 
 
+def _read_tokens(c: Context, tensor: str) -> tuple[Activation, int]:
+    """The activation that a head reads, and its first token: all patches (1), or the class token alone (0).
+
+    Tokens are cut behind the norm, or, in older exports, in front of it.
+    """
+    g = c.g
+    cut = g.producer(tensor, "Slice", "Quant")
+    if cut.op_type == "Quant":
+        return activation(c, tensor), 1
+    source = str(cut.input[0])
+    tokens = g.shape(source)[1]
+    bounds = [g.integers(name).ravel().tolist() for name in cut.input[1:]]
+    (start,), (stop,) = bounds[0], bounds[1]
+    axes, steps = (bounds[2:] + [[0], [1]])[:2] if len(bounds) < 4 else bounds[2:]
+    if axes in ([1], [-2]) and steps == [1]:
+        if start == 1 and stop >= tokens:
+            return activation(c, source), 1
+        if start == 0 and stop == 1:
+            return activation(c, source), 0
+    raise unsupported(cut, f"[{start}:{stop}:{steps}] of axes {axes}, expected [1:] or [:1] of axis 1")
+
+
 def head(c: Context, output: MapOutput) -> Task:
     """One task's map: logits of the patch tokens, pixel shuffled."""
     g, tensor = c.g, output.tensor
@@ -261,15 +279,16 @@ def head(c: Context, output: MapOutput) -> Task:
     g.reshaped(tensor, "a map", (1, channels, rows * upscale, columns * upscale))
     _, source, scale = g.on_grid(split.input[0], 16)
     layer = c.linear(source)
-    x = activation(c, layer.x)
+    x, first = _read_tokens(c, layer.x)
     logits = c.affine(layer.node, layer.weight, layer.bias, x.scale, scale)
     c.once(
         tensor,
         f"decoders.{output.name}.head",
-        lambda name: Head(name, (x.name,), output.name, logits, upscale, rows, columns),
+        lambda name: Head(name, (x.name,), output.name, logits, upscale, rows, columns, first),
     )
-    regressed: TaskKind = "depth" if channels == 1 else "segmentation"
-    kind = next((kind for kind in ("segmentation", "depth") if kind == output.kind), regressed)
+    kind = output.kind or ("classification" if first == 0 else "depth" if channels == 1 else "segmentation")
+    if (kind == "classification") != (first == 0):
+        raise unsupported(split, f"task {output.name!r} is a {kind}, but reads tokens from {first} on")
     if len(output.classes) not in (0, channels):
         raise unsupported(
             split, f"{len(output.classes)} class names for {channels} channels of {output.name!r}"

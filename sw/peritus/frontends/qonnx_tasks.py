@@ -26,14 +26,14 @@ TASKS_KEY = (
 class MapOutput:
     """One task's map: an output of the file, computed by `tensor`.
 
-    index: value of the task input. kind: "" where the file does not say it.
+    index: value of the task input. kind: None where the file does not say it.
     """
 
     output: str
     tensor: str
     index: int
     name: str
-    kind: str
+    kind: TaskKind | None
     classes: tuple[str, ...]
 
 
@@ -86,7 +86,7 @@ def _from_metadata(g: OnnxGraph, maps: list[tuple[str, str]]) -> list[MapOutput]
                 f"network again (its maps then come from {TASK} nodes), or add the metadata {TASKS_KEY!r}"
             )
         ((name, tensor),) = maps
-        return [MapOutput(name, tensor, 0, name, "", ())]
+        return [MapOutput(name, tensor, 0, name, None, ())]
     try:
         listed = json.loads(g.metadata[TASKS_KEY])
         tasks = {str(task["name"]): (index, task) for index, task in enumerate(listed)}
@@ -104,13 +104,14 @@ def _from_metadata(g: OnnxGraph, maps: list[tuple[str, str]]) -> list[MapOutput]
 
 
 def _described(output: str, tensor: str, index: int, values: dict[str, Any]) -> MapOutput:
-    name, kind = values.get("name"), values.get("kind", "")
+    name, said = values.get("name"), values.get("kind", "")
     classes = values.get("classes", ())
     if not isinstance(name, str) or not name.isidentifier():
         raise UnsupportedLayerError(f"task name {name!r} is no identifier")
-    if kind not in get_args(TaskKind):
+    kind: TaskKind | None = next((kind for kind in get_args(TaskKind) if kind == said), None)
+    if kind is None:
         raise UnsupportedLayerError(
-            f"task {name!r}: kind {kind!r}, expected {' or '.join(get_args(TaskKind))}"
+            f"task {name!r}: kind {said!r}, expected {' or '.join(get_args(TaskKind))}"
         )
     if not isinstance(classes, list | tuple) or not all(isinstance(item, str) for item in classes):
         raise UnsupportedLayerError(f"task {name!r}: classes {classes!r} are no list of names")

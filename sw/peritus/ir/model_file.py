@@ -18,17 +18,26 @@ from safetensors.numpy import save
 from peritus.errors import PeritusError
 from peritus.ir.graph import Graph
 from peritus.ir.int4 import pack_int4, unpack_int4
-from peritus.ir.ops import OPS, RECORDS, Affine, Experts
+from peritus.ir.ops import OPS, RECORDS, Affine, Experts, Head
 from peritus.ir.task import Task
 from peritus.ir.types import GraphError
 from peritus.provenance import Provenance
 
 FORMAT = "peritus-quantized-model"
 FLOAT = "peritus-float-weights"  # what `peritus train` and `peritus import` write
-VERSION = 3
-READABLE = ("1", "2", "3")  # 1 had int8 weights only, 1 and 2 GELU in all experts
+VERSION = 4
+READABLE = (
+    "1",
+    "2",
+    "3",
+    "4",
+)  # 1: int8 weights only; 1, 2: GELU in all experts; 1 to 3: heads of patches only
 # What files of older versions left out.
-_NOT_SAID: Mapping[type[Any], Mapping[str, Any]] = {Affine: {"weight_bits": 8}, Experts: {"function": "gelu"}}
+_NOT_SAID: Mapping[type[Any], Mapping[str, Any]] = {
+    Affine: {"weight_bits": 8},
+    Experts: {"function": "gelu"},
+    Head: {"first": 1},
+}
 
 Tensors = dict[str, npt.NDArray[Any]]
 _CLASSES: dict[str, type[Any]] = {**OPS, **RECORDS, "Graph": Graph, "Task": Task}

@@ -232,9 +232,10 @@ class Experts(Node):
 
 @dataclass(frozen=True, eq=False)
 class Head(Node):
-    """activation -> map of one task: per-token logits of the patch tokens, pixel shuffled.
+    """activation -> map of one task: logits of rows * columns tokens from `first` on, pixel shuffled.
 
     affine: [upscale^2 * channels, d], output channels in (sy, sx, c) order, stage 1 to the task's scale.
+    first: 1, the patches behind the class token; 0 with one row and one column, the class token alone.
     Returns int16 [rows * upscale, columns * upscale, channels].
     """
 
@@ -243,10 +244,11 @@ class Head(Node):
     upscale: int
     rows: int
     columns: int
+    first: int = 1
 
     def execute(self, values: Values, task: int) -> I64:
         (x,) = self.arrays(values)
-        logits = ref.saturate(self.affine(x[1:]), 16)  # token 0 is the class token
+        logits = ref.saturate(self.affine(x[self.first : self.first + self.rows * self.columns]), 16)
         return ref.pixel_shuffle(logits, self.rows, self.columns, self.upscale)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from peritus.errors import PeritusError
 
-TaskKind = Literal["segmentation", "depth"]
+TaskKind = Literal["segmentation", "depth", "classification"]
 
 
 class UnknownTaskError(PeritusError):
@@ -19,7 +19,8 @@ class UnknownTaskError(PeritusError):
 class Task:
     """One task of the table.
 
-    kind "segmentation": `channels` class logits, argmax is the label; "depth": one regressed map.
+    kind "segmentation": `channels` class logits, argmax is the label; "depth": one regressed map;
+    "classification": class logits of the whole image, a map of one pixel.
     classes: names, one per channel, or empty. scale: real value of one LSB of the head's int16 output.
     """
 

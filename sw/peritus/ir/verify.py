@@ -263,8 +263,9 @@ def _head(node: Head, known: _Known) -> TensorType:
     channels = tasks[node.task].channels
     _need(
         node,
-        1 + node.rows * node.columns == tokens,
-        f"{node.rows}x{node.columns} patches, but {tokens} tokens (one of them the class token)",
+        (node.first, node.rows * node.columns) in ((0, 1), (1, tokens - 1)),
+        f"reads {node.rows}x{node.columns} tokens from {node.first} on, must be the class token, 1x1 from 0, "
+        f"or the {tokens - 1} patches behind it",
     )
     _need(node, node.upscale >= 1, f"upscale = {node.upscale}, must be at least 1")
     _affine(node, "head", node.affine, d, node.upscale**2 * channels)

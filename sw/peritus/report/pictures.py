@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw
 
 from peritus.runtime.device import Result
 
 GOLDEN = 0.618033988749895  # successive hues far from each other
+CAPTION_ROWS = 14  # pixels of one line of text
 OVERLAY = 0.55  # weight of the class colours
 # Near to far: dark blue, teal, green, yellow.
 DEPTH_COLOURS = np.array([[48, 18, 90], [40, 100, 142], [60, 175, 120], [253, 231, 37]], dtype=np.float32)
@@ -32,10 +34,23 @@ Picture = npt.NDArray[np.uint8]
 def render(result: Result, image: Picture) -> Picture:
     """A picture of the task's map at the size of `image`: uint8 [height, width, 3]."""
     height, width = image.shape[:2]
+    if result.task.kind == "classification":
+        return captioned(image, [f"{share:.0%} {name}" for name, share in result.top()])
     if result.task.kind == "segmentation":
         classes = result.task.classes or ("",) * result.task.channels
         return overlay_classes(result.labels(height, width), classes, image)
     return false_colours(result.upsampled(height, width)[:, :, 0])
+
+
+def captioned(image: Picture, lines: Sequence[str]) -> Picture:
+    """The image with lines of text below it; uint8 [height + text, width, 3]."""
+    rows = CAPTION_ROWS * len(lines)
+    page = Image.new("RGB", (image.shape[1], image.shape[0] + rows))
+    page.paste(Image.fromarray(image), (0, 0))
+    draw = ImageDraw.Draw(page)
+    for index, line in enumerate(lines):
+        draw.text((4, image.shape[0] + CAPTION_ROWS * index), line, fill="white")
+    return np.array(page)
 
 
 def class_colours(classes: Sequence[str]) -> Picture:

@@ -66,6 +66,15 @@ class Result:
         winners: npt.NDArray[np.int64] = self.upsampled(height, width).argmax(axis=2)
         return winners
 
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """The best classes of a classification, best first: name (or number) and probability."""
+        logits = self.dequantized().mean(axis=(0, 1), dtype=np.float64)
+        probabilities = np.exp(logits - logits.max())
+        probabilities /= probabilities.sum()
+        best = np.argsort(-probabilities, kind="stable")[:count]
+        names = self.task.classes or tuple(map(str, range(len(logits))))
+        return [(names[i], float(probabilities[i])) for i in best]
+
 
 class Device(Protocol):
     """One accelerator; all devices keep this contract, tests/runtime/test_contract.py holds them to it.

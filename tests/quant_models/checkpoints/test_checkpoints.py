@@ -588,12 +588,15 @@ def test_import_command(tmp_path: Path) -> None:
     ("options", "message"),
     [
         (("--image", "32"), "--image '32', expected HEIGHTxWIDTH"),
-        (("--tasks", "semseg:19"), "--tasks 'semseg:19', expected NAME:segmentation:CHANNELS"),
+        (
+            ("--tasks", "semseg:19"),
+            "--tasks 'semseg:19', expected NAME:KIND:CHANNELS, KIND segmentation, depth",
+        ),
         (
             ("--config", "m3vit_micro", "--heads", "2", "--top-k", "2"),
             "--config m3vit_micro says it already: leave out --heads, --top-k",
         ),
-        (("--pixels", "k/256"), "--pixels 'k/256', expected one of k256, k255, imagenet"),
+        (("--pixels", "k/256"), "--pixels 'k/256', expected one of k256, k255, half, imagenet"),
         (("--layers", "4", "--image", "32x64"), "no tensor says how many attention heads there are (d = 64;"),
         (("--config", "m3vit_huge"), "unknown model 'm3vit_huge'; known: m3vit_tiny"),
         (
