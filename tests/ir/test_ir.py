@@ -193,7 +193,7 @@ def broken_graphs() -> dict[str, tuple[object, str]]:
             "'experts_1': 3 experts, its router has 4",
         ),
         "task": (lambda g: with_node(g, "head_task1", task="pose"), "task 'pose' is not in the task table"),
-        "grid": (lambda g: with_node(g, "head_task1", rows=3), "3x4 patches, but 9 tokens"),
+        "grid": (lambda g: with_node(g, "head_task1", rows=3), "reads 3x4 tokens from 1 on, must be the class token"),
         "features": (lambda g: replace(g, features="norm"), "features are not a residual value"),
         "empty": (
             lambda g: fc1(g, weight=np.zeros((0, 64), np.int8), bias=np.zeros(0, np.int32)),
@@ -298,7 +298,7 @@ def test_model_file_of_another_version_or_format(model: ir.QuantModel, tmp_path:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     save_file(tensors, str(path), {**metadata, "version": "99"})
     with pytest.raises(
-        ir.ModelFileError, match="has version 99, this program reads 1, 2, 3; quantize it again"
+        ir.ModelFileError, match="has version 99, this program reads 1, 2, 3, 4; quantize it again"
     ):
         ir.QuantModel.load(path)
     save_file(tensors, str(path), {"format": "pt"})
