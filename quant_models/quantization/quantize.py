@@ -50,9 +50,14 @@ def quantize(
         provenance: where the weights come from. None: what the network itself says.
         recipe: how; the default searches scales and rounds to nearest, 8 bits.
     Raises:
-        ConfigError: images of another shape or type than the network's.
+        ConfigError: another network, or images of another shape or type than the network's.
         GraphError: the integer model would break a limit of the integer graph.
     """
+    if not isinstance(net, M3ViT):
+        raise ConfigError(
+            f"the network is a {type(net).__name__}, expected an M3ViT; of a plain ViT's state dict, "
+            "quant_models.checkpoints.load_checkpoint makes one (names of timm, DeiT, DINOv2, Hugging Face)"
+        )
     images = to_float(calibration_images, net.config)
     model, _ = fake_quantize(net, images, recipe)
     return integer_model(model, net.provenance if provenance is None else provenance)

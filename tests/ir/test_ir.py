@@ -193,7 +193,10 @@ def broken_graphs() -> dict[str, tuple[object, str]]:
             "'experts_1': 3 experts, its router has 4",
         ),
         "task": (lambda g: with_node(g, "head_task1", task="pose"), "task 'pose' is not in the task table"),
-        "grid": (lambda g: with_node(g, "head_task1", rows=3), "reads 3x4 tokens from 1 on, must be the class token"),
+        "grid": (
+            lambda g: with_node(g, "head_task1", rows=3),
+            "reads 3x4 tokens from 1 on, must be the class token",
+        ),
         "features": (lambda g: replace(g, features="norm"), "features are not a residual value"),
         "empty": (
             lambda g: fc1(g, weight=np.zeros((0, 64), np.int8), bias=np.zeros(0, np.int32)),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from onnx import ModelProto, NodeProto
 
 from peritus.frontends.errors import UnsupportedLayerError, unsupported
+from peritus.frontends.foreign import refuse_foreign
 from peritus.frontends.normalize import check, normalized
 from peritus.frontends.operators import OPERATORS, attributes
 from peritus.frontends.shapes import Shape, infer_shapes
@@ -70,6 +71,7 @@ class OnnxGraph:
     """
 
     def __init__(self, model: ModelProto) -> None:
+        refuse_foreign(model)
         check(model)
         self.nodes, self._constants, aliases = normalized(model)
         self._producers = {name: node for node in self.nodes for name in node.output}

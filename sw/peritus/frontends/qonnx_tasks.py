@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from peritus.frontends.errors import UnsupportedLayerError, unsupported
+from peritus.frontends.foreign import ROAD
 from peritus.frontends.onnx_graph import OnnxGraph
 from peritus.frontends.task_format import TASK
 from peritus.ir.task import TaskKind
@@ -49,7 +50,7 @@ def outputs(g: OnnxGraph) -> tuple[str, list[MapOutput]]:
         described = ", ".join(f"{name} {g.shape(tensor)}" for name, tensor in g.outputs)
         raise UnsupportedLayerError(
             f"outputs {described}: expected one residual stream of rank 3 and at least one map of rank 4; "
-            "this reads exports of quant_models.quantization.export.to_qonnx"
+            f"what is read are exports of quant_models.quantization.export.to_qonnx; {ROAD}"
         )
     described_by_node = [_from_node(g, name, tensor) for name, tensor in maps]
     named = [found for found in described_by_node if found is not None]

@@ -97,22 +97,6 @@ def test_damaged_models_are_refused(
         lower(model)
 
 
-def test_foreign_models_are_refused() -> None:
-    """A classifier that is no M3ViT, with and without an image as its input."""
-    from onnx import TensorProto, helper
-
-    relu = helper.make_node("Relu", ["x"], ["y"], name="act")
-
-    def model(shape: list[int]) -> Any:
-        inputs, outputs = (helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in "xy")
-        return helper.make_model(helper.make_graph([relu], "net", [inputs], [outputs]))
-
-    with pytest.raises(UnsupportedLayerError, match=r"first input has shape \(1, 10\), expected one image"):
-        lower(model([1, 10]))
-    with pytest.raises(UnsupportedLayerError, match=r"outputs y \(1, 3, 32, 64\): expected one resid"):
-        lower(model([1, 3, 32, 64]))
-
-
 def test_integer_graph_has_the_models_structure(chain: Callable[..., Any]) -> None:
     built = chain("multi_gate")
     graph = built.graph

@@ -87,3 +87,9 @@ def test_real_weights_reach_40_db_after_layer_0(m3vit_data: Path) -> None:
     snr = feature_snr(net, model, image, "semseg")
     print(f"SNR of the integer residual stream after layer 0: {snr:.1f} dB")
     assert snr >= 40.0
+
+
+def test_other_networks_are_refused_with_the_road_that_works() -> None:
+    other: Any = torch.nn.Linear(3, 3)
+    with pytest.raises(ConfigError, match=r"the network is a Linear, expected an M3ViT.*load_checkpoint"):
+        quantize(other, procedural_images(M3VIT_MICRO, 1))

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are ONNX and no QONNX export of ours: what they are, and the road that works."""
+
+from __future__ import annotations
+
+from onnx import ModelProto
+
+from peritus.frontends.errors import UnsupportedLayerError, unsupported
+
+ROAD = (
+    "the road that works: its state dict, by `peritus import WEIGHTS -o net.safetensors` "
+    "(names of M³ViT, timm, DeiT, DINOv2 or Hugging Face), then `peritus quantize net.safetensors "
+    "--images FOLDER`"
+)
+QDQ = ("QuantizeLinear", "DequantizeLinear")
+STOCK = ("Quant", "BipolarQuant", "IntQuant")
+
+
+def refuse_foreign(model: ModelProto) -> None:
+    """Refuse a file that was never meant for this reader, by the node that shows it.
+
+    Raises:
+        UnsupportedLayerError: no nodes, quantized by QuantizeLinear, or not quantized at all.
+    """
+    nodes = model.graph.node
+    if not nodes:
+        raise UnsupportedLayerError("the graph has no nodes")
+    qdq = next((node for node in nodes if node.op_type in QDQ), None)
+    if qdq is not None:
+        raise unsupported(qdq, f"quantized for ONNX Runtime (QDQ), which is not read; {ROAD}")
+    if not any(node.op_type in STOCK for node in nodes):
+        raise unsupported(nodes[0], f"the file has no Quant node: a float network, which is not read; {ROAD}")
