@@ -4,9 +4,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from peritus.report.pictures import CITYSCAPES_COLOURS, class_colours, false_colours, overlay_classes
-from peritus.runtime.device import resize_bilinear
+from peritus.bundle import TaskEntry
+from peritus.report.pictures import (
+    CITYSCAPES_COLOURS,
+    class_colours,
+    false_colours,
+    overlay_classes,
+    render,
+)
+from peritus.runtime.device import Perf, Result, resize_bilinear
 
 
 def test_resize_keeps_constants_and_is_linear_inside() -> None:
@@ -39,3 +47,15 @@ def test_false_colours_span_the_range() -> None:
     picture = false_colours(values)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 4
     assert (false_colours(np.full((2, 2), 7.0, np.float32)) == picture[0, 0]).all()
+
+
+def test_a_classification_is_its_best_classes() -> None:
+    task = TaskEntry("species", "classification", ("cat", "dog", "owl"), 1, 1, 3, 8, scale=0.01, macs=0)
+    logits = np.array([[[0, 200, 100]]], np.int16)
+    result = Result(task, {"species": logits}, None, 1.0, Perf())
+    best = result.top(2)
+    assert [name for name, _ in best] == ["dog", "owl"]
+    assert best[0][1] == pytest.approx(np.exp(2) / (1 + np.e + np.exp(2)))
+    image = np.full((32, 64, 3), 99, np.uint8)
+    picture = render(result, image)
+    assert picture.shape[0] > 32 and (picture[:32] == 99).all() and picture[32:].max() > 200
