@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="exports need the extra 'models'")
+
+from onnx import numpy_helper  # noqa: E402
 
 from peritus.frontends.equivalence import compare  # noqa: E402
 from peritus.frontends.errors import UnsupportedLayerError  # noqa: E402
@@ -48,4 +52,22 @@ def test_both_kinds_of_head_share_one_norm() -> None:
     with pytest.raises(
         UnsupportedLayerError, match="'species' is a segmentation, but reads tokens from 0 on"
     ):
+        lower(file)
+
+
+def test_a_first_patch_is_no_class_token() -> None:
+    """Cut before and behind the norm: token 0 of what is left is a patch."""
+    config = replace(M3VIT_MICRO, n_layers=1, tasks=TASKS[:1])
+    model, _ = fake_quantize(new_model(config), procedural_images(config, 2, seed=1))
+    file = to_qonnx(model)
+    cut = next(node for node in file.graph.node if node.op_type == "Slice")
+    norm = next(node for node in file.graph.node if node.name == "final_norm/LayerNormalization")
+    before = copy.deepcopy(cut)
+    before.input[0], before.output[0], before.name = norm.input[0], "behind_class", "early/Slice"
+    for place, value in ((1, 1), (2, 2**62)):
+        before.input[place] = f"bound{place}"
+        file.graph.initializer.append(numpy_helper.from_array(np.array([value]), f"bound{place}"))
+    norm.input[0] = "behind_class"
+    file.graph.node.insert(list(file.graph.node).index(norm), before)
+    with pytest.raises(UnsupportedLayerError, match=r"\(Slice\): cuts 8 tokens, expected all 9"):
         lower(file)

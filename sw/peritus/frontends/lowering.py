@@ -52,6 +52,7 @@ class Context:
     )  # real value of one LSB of each activation, by name
     residual_scale: float = 0.0
     pixel_scale: float = 0.0
+    tokens: int = 0  # with the class token
     block: int = -1  # the block being read, from 0
     norms: int = 0  # LayerNorms of that block
 

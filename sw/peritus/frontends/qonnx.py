@@ -161,6 +161,7 @@ def embedding(c: Context, tensor: str, total: NodeProto, pad: NodeProto, positio
     table = g.quant_constant(position).values
     if table.shape != (1, 1 + extent[0] * extent[1], d):
         raise unsupported(total, f"a position table of shape {table.shape}")
+    c.tokens = table.shape[1]
     first = table[0].astype(np.int16)
     return c.once(tensor, "patch_embed", lambda name: PatchEmbed(name, (IMAGE,), patch, first, size))
 
@@ -198,8 +199,9 @@ def layer_norm(c: Context, tensor: str, norm: NodeProto, scale: float) -> Activa
         stream = g.through(stream, "Slice")
         if c.block >= 0:
             raise unsupported(cut, "cuts tokens inside a block, expected the whole residual stream")
-        _patch_tokens(c, cut, stream)
     value = residual(c, stream)
+    if cut is not None and cut.op_type == "Slice" and _cut_tokens(c, cut) != 1:
+        raise unsupported(cut, "keeps the class token in front of a norm, expected the patches")
     gamma = g.floats(norm.input[1]) / scale
     beta = g.floats(norm.input[2]) / scale if len(norm.input) > 2 else np.zeros(len(gamma))
     epsilon = round(g.attributes(norm)["epsilon"] * len(gamma) ** 2 / c.residual_scale**2)
@@ -213,15 +215,19 @@ def layer_norm(c: Context, tensor: str, norm: NodeProto, scale: float) -> Activa
     )
 
 
-def _patch_tokens(c: Context, cut: NodeProto, stream: str) -> None:
-    """The Slice drops token 0 and nothing else."""
+def _cut_tokens(c: Context, cut: NodeProto) -> int:
+    """What a Slice keeps of tokens (1, N, d): 1, the patches behind the class token; 0, that one alone."""
     g = c.g
     bounds = [g.integers(name).ravel().tolist() for name in cut.input[1:]]
-    tokens = g.shape(stream)[1]
-    first, last, axes = bounds[0], bounds[1], bounds[2] if len(bounds) > 2 else [0]
+    start, stop = bounds[:2]
+    axes = bounds[2] if len(bounds) > 2 else [0]
     step = bounds[3] if len(bounds) > 3 else [1]
-    if (first, axes, step) not in (([1], [1], [1]), ([1], [-2], [1])) or len(last) != 1 or last[0] < tokens:
-        raise unsupported(cut, f"[{first}:{last}:{step}] of axes {axes}, expected tokens 1.. of axis 1")
+    if axes in ([1], [-2]) and step == [1] and len(start) == len(stop) == 1:
+        if start == [1] and stop[0] >= c.tokens:
+            return 1
+        if start == [0] and stop == [1]:
+            return 0
+    raise unsupported(cut, f"[{start}:{stop}:{step}] of axes {axes}, expected [1:] or [:1] of axis 1")
 
 
 def hidden(c: Context, tensor: str, factor: NodeProto, scale: float) -> Activation:
@@ -253,17 +259,10 @@ def _read_tokens(c: Context, tensor: str) -> tuple[Activation, int]:
     cut = g.producer(tensor, "Slice", "Quant")
     if cut.op_type == "Quant":
         return activation(c, tensor), 1
-    source = str(cut.input[0])
-    tokens = g.shape(source)[1]
-    bounds = [g.integers(name).ravel().tolist() for name in cut.input[1:]]
-    (start,), (stop,) = bounds[0], bounds[1]
-    axes, steps = (bounds[2:] + [[0], [1]])[:2] if len(bounds) < 4 else bounds[2:]
-    if axes in ([1], [-2]) and steps == [1]:
-        if start == 1 and stop >= tokens:
-            return activation(c, source), 1
-        if start == 0 and stop == 1:
-            return activation(c, source), 0
-    raise unsupported(cut, f"[{start}:{stop}:{steps}] of axes {axes}, expected [1:] or [:1] of axis 1")
+    x = activation(c, str(cut.input[0]))
+    if g.shape(cut.input[0])[1] != c.tokens:
+        raise unsupported(cut, f"cuts {g.shape(cut.input[0])[1]} tokens, expected all {c.tokens}")
+    return x, _cut_tokens(c, cut)
 
 
 def head(c: Context, output: MapOutput) -> Task:
