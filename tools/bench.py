@@ -20,8 +20,9 @@ from rich.console import Console
 
 import peritus
 from peritus.arch import load_config
-from peritus.cli.common import fit_image, read_image
+from peritus.cli.common import read_image
 from peritus.demo import SCENE
+from peritus.image import fit_image
 from peritus.report import run_record, same_result
 from peritus.runtime.rtl.device import build_rtl
 

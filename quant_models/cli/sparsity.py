@@ -19,14 +19,13 @@ from peritus.cli.common import (
     HwOption,
     JsonOption,
     counted,
-    fit_image,
     output_console,
     read_image,
     reports_errors,
     write_json,
 )
 from peritus.evaluation.sparsity import Cost, Sparsity, measure
-from peritus.image import ImageError
+from peritus.image import ImageError, fit_image
 from peritus.ir import Graph
 from peritus.report import expert_heat_map
 

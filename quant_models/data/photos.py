@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from peritus.image import fit_image
 from quant_models.data.dataset import DataError
-from quant_models.data.folder import existing_folder, read_image, resize_image
+from quant_models.data.folder import existing_folder, read_image
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -30,12 +31,4 @@ def read_photos(folder: Path, count: int, height: int, width: int) -> npt.NDArra
         files[i]
         for i in np.unique(np.linspace(0, len(files) - 1, min(count, len(files))).round().astype(int))
     ]
-    return np.stack([_fitted(read_image(path), height, width) for path in chosen])
-
-
-def _fitted(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    rows, columns = image.shape[:2]
-    scale = min(rows / height, columns / width)
-    tall, wide = max(1, round(height * scale)), max(1, round(width * scale))
-    top, left = (rows - tall) // 2, (columns - wide) // 2
-    return resize_image(image[top : top + tall, left : left + wide], height, width)
+    return np.stack([fit_image(read_image(path), height, width) for path in chosen])

@@ -17,10 +17,10 @@ from peritus.arch import ConfigError
 from peritus.arch.config import load_config
 from peritus.bundle import Bundle
 from peritus.cli import app
-from peritus.cli.common import fit_image
 from peritus.cli.jobs import NotBitExact, explain_mismatch
 from peritus.compiler import CapacityError
 from peritus.demo import SCENE
+from peritus.image import fit_image
 from peritus.ir import ModelFileError
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.runtime import Result

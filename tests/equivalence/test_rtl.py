@@ -17,9 +17,9 @@ import peritus
 from peritus import ir
 from peritus.arch.config import load_config
 from peritus.bundle import Bundle
-from peritus.cli.common import fit_image
 from peritus.compiler import compile_model
 from peritus.debug.locate import locate
+from peritus.image import fit_image
 from peritus.ir.random_model import Dims, RoutingPattern, random_image, random_model
 from peritus.report import same_result
 from peritus.runtime.iss.device import IssDevice

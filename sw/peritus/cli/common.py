@@ -104,16 +104,6 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
         raise ImageError(f"image {path} cannot be read: {error}") from error
 
 
-def fit_image(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """The largest centred part of the image with the aspect of height x width, scaled to exactly that."""
-    rows, columns = image.shape[:2]
-    scale = min(rows / height, columns / width)
-    crop_rows, crop_columns = round(height * scale), round(width * scale)
-    top, left = (rows - crop_rows) // 2, (columns - crop_columns) // 2
-    part = Image.fromarray(image[top : top + crop_rows, left : left + crop_columns])
-    return np.array(part.resize((width, height), Image.Resampling.LANCZOS))
-
-
 def write_picture(picture: npt.NDArray[np.uint8], path: Path) -> str:
     """Save as PNG; the path as text."""
     path.parent.mkdir(parents=True, exist_ok=True)

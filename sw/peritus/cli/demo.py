@@ -16,7 +16,6 @@ from peritus.cli.common import (
     JsonOption,
     TimeoutOption,
     busy,
-    fit_image,
     open_with_progress,
     output_console,
     read_image,
@@ -27,6 +26,7 @@ from peritus.cli.common import (
 from peritus.cli.jobs import REFERENCE, equals_reference, explain_mismatch, results_table, run_job
 from peritus.demo import SCENE
 from peritus.devices import find_device
+from peritus.image import fit_image
 from peritus.report import render, run_record
 
 DEFAULT_MODEL = "m3vit_tiny"

@@ -15,7 +15,6 @@ from peritus.cli.common import (
     DeviceOption,
     JsonOption,
     TimeoutOption,
-    fit_image,
     open_with_progress,
     output_console,
     read_image,
@@ -25,7 +24,7 @@ from peritus.cli.common import (
     write_picture,
 )
 from peritus.cli.jobs import equals_reference, explain_mismatch, results_table, run_job
-from peritus.image import check_image
+from peritus.image import check_image, fit_image
 from peritus.report import render, run_record
 from peritus.runtime import Result
 

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 import peritus
 from peritus.bundle import Bundle
-from peritus.cli.common import fit_image, read_image
+from peritus.cli.common import read_image
 from peritus.demo import SCENE
 from peritus.eda.board import load_board
 from peritus.eda.ecp5.board import ecp5_settings, place_board
 from peritus.eda.ecp5.image import contents, preload
 from peritus.eda.ecp5.pnr import NotPlaced, PlacedDesign
 from peritus.eda.verilator.build import FAST_FLAGS, verilate
+from peritus.image import fit_image
 from peritus.report import same_result
 from peritus.resources import resource
 from peritus.runtime.driver.platform import Limit

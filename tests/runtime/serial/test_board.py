@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 import peritus
 from peritus.arch.link import MAX_WORDS, Command
 from peritus.bundle import Bundle
-from peritus.cli.common import fit_image, read_image
+from peritus.cli.common import read_image
 from peritus.compiler import compile_model
 from peritus.demo import SCENE
+from peritus.image import fit_image
 from peritus.ir.random_model import random_model
 from peritus.report import same_result
 from peritus.runtime.device import Result
