@@ -8,9 +8,10 @@ import re
 
 from torch import Tensor
 
+from peritus.tasks import TaskKind
 from quant_models.checkpoints.errors import ArchitectureError
 from quant_models.checkpoints.variant import PIXELS, Hints, normalization
-from quant_models.network.config import ConfigError, GateKind, M3ViTConfig, TaskConfig, TaskKind
+from quant_models.network.config import ConfigError, GateKind, M3ViTConfig, TaskConfig
 
 PUBLISHED_LAYERS = 12
 # Patch grids of the public configurations that are no squares: Cityscapes 128 x 256, NYUDv2 480 x 640.

@@ -80,7 +80,7 @@ def _float_weights(model: str) -> Path | None:
     """The file, if it holds float weights."""
     from safetensors import SafetensorError, safe_open
 
-    from quant_models.network.config import FLOAT_FORMAT
+    from peritus.ir.model_file import FLOAT_FORMAT
 
     path = Path(model)
     if path.suffix != ".safetensors" or not path.is_file():

@@ -12,11 +12,12 @@ from rich.table import Table
 
 from peritus.cli.common import JsonOption, busy, output_console, reports_errors, write_json
 from peritus.errors import PeritusError
+from peritus.tasks import TaskKind
 from quant_models.cli.extras import needs_models
 
 if TYPE_CHECKING:
     from quant_models.checkpoints import Imported
-    from quant_models.network.config import TaskConfig, TaskKind
+    from quant_models.network.config import TaskConfig
 
 
 class OptionError(PeritusError):
@@ -118,7 +119,7 @@ def _parse_size(text: str) -> tuple[int, int]:
 
 
 def _parse_tasks(text: str) -> tuple[TaskConfig, ...]:
-    from quant_models.network.config import ConfigError, TaskConfig, TaskKind
+    from quant_models.network.config import ConfigError, TaskConfig
 
     kinds: dict[str, TaskKind] = {kind: kind for kind in get_args(TaskKind)}
     found = []

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from peritus.errors import PeritusError
+from peritus.tasks import TaskKind
 
-FLOAT_FORMAT = "peritus-float-weights"  # of weight files; here, because it is asked for without PyTorch too
-TaskKind = Literal["segmentation", "depth", "classification"]
 GateKind = Literal["multi_gate", "task_conditioned"]
 ActivationKind = Literal["gelu", "relu"]
 

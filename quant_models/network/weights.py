@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from peritus.errors import PeritusError
-from quant_models.network.config import FLOAT_FORMAT, ConfigError, M3ViTConfig, TaskConfig
+from peritus.ir.model_file import FLOAT_FORMAT
+from quant_models.network.config import ConfigError, M3ViTConfig, TaskConfig
 from quant_models.network.model import M3ViT
 from quant_models.network.state_diff import state_diff
 

@@ -26,7 +26,7 @@ LAYERS = (
     ("bundle", "ir"),
     ("arch",),
     ("reference",),
-    ("demo", "image", "provenance", "resources"),
+    ("demo", "image", "provenance", "resources", "tasks"),
     ("errors",),
 )
 HEIGHT = {package: -row for row, packages in enumerate(LAYERS) for package in packages}

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ from peritus.arch.config import ConfigError, HwConfig, parse_config
 from peritus.arch.isa import EXEC_BITS, FETCH_BITS, EncodingError, FetchEntry, Instruction
 from peritus.errors import PeritusError
 from peritus.provenance import Provenance
+from peritus.tasks import TaskKind
 
 MAGIC = b"PERITUSB"
 VERSION = 2
@@ -69,13 +70,12 @@ class TaskEntry:
     """One task of the bundle.
 
     rows, columns, channels: of the map. padded_channels: as stored; the output buffer is int16 [rows,
-    columns, padded_channels]. scale: real value of one LSB. kind: "segmentation" (argmax over channels),
-    "depth" or "classification" (a map of one pixel). classes: names, one per channel, or empty. macs: useful
-    multiply-accumulates of one job.
+    columns, padded_channels]. scale: real value of one LSB. kind: see peritus.tasks. classes: names, one
+    per channel, or empty. macs: useful multiply-accumulates of one job.
     """
 
     name: str
-    kind: Literal["segmentation", "depth", "classification"]
+    kind: TaskKind
     classes: tuple[str, ...]
     rows: int
     columns: int

@@ -10,7 +10,7 @@ import typer
 
 from peritus import api
 from peritus.cli.common import HwOption, JsonOption, busy, output_console, reports_errors, write_json
-from peritus.cli.imported import agreement_table, imported_record
+from peritus.cli.imported import imported_record, read_imported
 from peritus.cli.info import bundle_record, bundle_table
 
 
@@ -29,9 +29,7 @@ def compile_command(
     path = output or Path(f"{Path(model).stem}-{hw}.bundle")
     console, record = output_console(json_target), {}
     if Path(model).suffix == ".onnx":
-        with busy(f"Reading {model} and running it in QONNX"):
-            imported = api.import_qonnx(model)
-        console.print(agreement_table(imported))
+        imported = read_imported(model, console)
         quantized, record = imported.model, imported_record(imported)
     else:
         quantized = api.load_model(model)

@@ -6,10 +6,22 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.table import Table
+
+from peritus import api
+from peritus.cli.common import busy
 
 if TYPE_CHECKING:
     from peritus.frontends.qonnx_file import ImportedModel
+
+
+def read_imported(file: str, console: Console) -> ImportedModel:
+    """Read a QONNX file, and print how well it agrees with QONNX's own execution."""
+    with busy(f"Reading {file} and running it in QONNX"):
+        imported = api.import_qonnx(file)
+    console.print(agreement_table(imported))
+    return imported
 
 
 def agreement_table(imported: ImportedModel) -> Table:

@@ -13,8 +13,8 @@ from rich.table import Table
 from peritus import api
 from peritus.bundle import Bundle
 from peritus.bundle.disassemble import disassemble
-from peritus.cli.common import JsonOption, busy, output_console, reports_errors, write_json
-from peritus.cli.imported import agreement_table, imported_record, nodes_table
+from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
+from peritus.cli.imported import imported_record, nodes_table, read_imported
 from peritus.ir import QuantModel, affines
 
 
@@ -31,10 +31,8 @@ def info_command(
     console = output_console(json_target)
     path = Path(file)
     if path.suffix == ".onnx":
-        with busy(f"Reading {file} and running it in QONNX"):
-            imported = api.import_qonnx(path)
+        imported = read_imported(file, console)
         console.print(model_table(imported.model))
-        console.print(agreement_table(imported))
         if nodes:
             console.print(nodes_table(imported))
         write_json({**model_record(imported.model), **imported_record(imported)}, json_target)

@@ -159,9 +159,6 @@ class OnnxGraph:
         first, second = node.input
         return (second, self.floats(first)) if self.is_constant(first) else (first, self.floats(second))
 
-    def attributes(self, node: NodeProto) -> dict[str, Any]:
-        return attributes(node)
-
     def require(self, node: NodeProto, **expected: Any) -> None:
         """Check attributes of a node."""
         found = attributes(node)

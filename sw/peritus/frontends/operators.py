@@ -16,7 +16,7 @@ from typing import Any
 from onnx import AttributeProto, NodeProto, helper
 
 from peritus.frontends.errors import unsupported
-from peritus.frontends.moe_format import DOMAIN, MOE
+from peritus.frontends.moe_format import DEFAULT_ACTIVATION, DOMAIN, MOE
 from peritus.frontends.task_format import TASK
 
 
@@ -112,7 +112,7 @@ OPERATORS: Mapping[str, Operator] = {
         {
             "top_k": Attribute(int, REQUIRED),
             "residual_scale": Attribute(float, REQUIRED),
-            "activation": Attribute(str, "gelu"),
+            "activation": Attribute(str, DEFAULT_ACTIVATION),
         },
     ),
     TASK: Operator(

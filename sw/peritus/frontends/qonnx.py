@@ -28,6 +28,7 @@ from peritus.frontends.errors import UnsupportedLayerError, unsupported
 from peritus.frontends.lowering import Activation, Context
 from peritus.frontends.moe_format import MOE
 from peritus.frontends.onnx_graph import OnnxGraph
+from peritus.frontends.operators import attributes
 from peritus.frontends.qonnx_attention import attention
 from peritus.frontends.qonnx_moe import moe
 from peritus.frontends.qonnx_tasks import MapOutput, outputs
@@ -204,7 +205,7 @@ def layer_norm(c: Context, tensor: str, norm: NodeProto, scale: float) -> Activa
         raise unsupported(cut, "keeps the class token in front of a norm, expected the patches")
     gamma = g.floats(norm.input[1]) / scale
     beta = g.floats(norm.input[2]) / scale if len(norm.input) > 2 else np.zeros(len(gamma))
-    epsilon = round(g.attributes(norm)["epsilon"] * len(gamma) ** 2 / c.residual_scale**2)
+    epsilon = round(attributes(norm)["epsilon"] * len(gamma) ** 2 / c.residual_scale**2)
     if c.block < 0:
         name = "final_norm" if not c.norms else f"final_norm_{c.norms + 1}"
     else:

@@ -15,6 +15,7 @@ from peritus.frontends.activations import FUNCTIONS
 from peritus.frontends.errors import label, unsupported
 from peritus.frontends.lowering import Activation, Context
 from peritus.frontends.onnx_graph import F64, QuantConstant
+from peritus.frontends.operators import attributes
 from peritus.ir.formats import GELU_SCALE, LOGIT_SCALE
 from peritus.ir.ops import Expert, Experts, Router
 from peritus.ir.requant import requant
@@ -26,16 +27,16 @@ SCORE_ONE_BITS = 15  # scores are Q1.15
 def moe(c: Context, tensor: str, node: NodeProto, stream: str, x: Activation) -> str:
     """Router and experts; `tensor` is the residual stream after they are added."""
     g = c.g
-    attributes = g.attributes(node)
-    if attributes["residual_scale"] != c.residual_scale:
-        raise unsupported(node, f"residual_scale {attributes['residual_scale']}, expected {c.residual_scale}")
+    said = attributes(node)
+    if said["residual_scale"] != c.residual_scale:
+        raise unsupported(node, f"residual_scale {said['residual_scale']}, expected {c.residual_scale}")
     _, logits, w1, b1, factor, w2, b2 = node.input
-    top_k = attributes["top_k"]
+    top_k = said["top_k"]
     routing = c.once(logits, c.in_block("mlp.router"), lambda name: router(c, name, node, x, top_k))
     first, second = g.quant_constant(w1), g.quant_constant(w2)
     bias1, factors, bias2 = g.floats(b1), g.floats(factor), g.floats(b2)
     inputs, shift = (x.name, routing, stream), SCORE_ONE_BITS + EXTRA_BITS
-    function = attributes["activation"]
+    function = said["activation"]
     if function not in FUNCTIONS:
         raise unsupported(node, f"activation = {function!r}, must be one of {', '.join(FUNCTIONS)}")
 

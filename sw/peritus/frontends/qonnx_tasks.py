@@ -15,8 +15,9 @@ from typing import Any, get_args
 from peritus.frontends.errors import UnsupportedLayerError, unsupported
 from peritus.frontends.foreign import ROAD
 from peritus.frontends.onnx_graph import OnnxGraph
+from peritus.frontends.operators import attributes
 from peritus.frontends.task_format import TASK
-from peritus.ir.task import TaskKind
+from peritus.tasks import TaskKind
 
 TASKS_KEY = (
     "peritus.tasks"  # metadata of older exports: JSON list of {name, kind, classes} in the gates' order
@@ -72,7 +73,7 @@ def _from_node(g: OnnxGraph, output: str, tensor: str) -> MapOutput | None:
     node = g.find(tensor)
     if node is None or node.op_type != TASK:
         return None
-    values = g.attributes(node)
+    values = attributes(node)
     try:
         return _described(output, str(node.input[0]), values["index"], values)
     except UnsupportedLayerError as error:

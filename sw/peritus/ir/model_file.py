@@ -24,7 +24,7 @@ from peritus.ir.types import GraphError
 from peritus.provenance import Provenance
 
 FORMAT = "peritus-quantized-model"
-FLOAT = "peritus-float-weights"  # what `peritus train` and `peritus import` write
+FLOAT_FORMAT = "peritus-float-weights"  # of the files that `peritus train` and `peritus import` write
 VERSION = 4
 READABLE = (
     "1",
@@ -107,7 +107,11 @@ class QuantModel:
         if metadata.get("format") != FORMAT:
             raise ModelFileError(
                 f"{path} is no quantized model: format is {metadata.get('format')!r}, must be {FORMAT!r}"
-                + (f"; peritus quantize {path} makes one of it" if metadata.get("format") == FLOAT else "")
+                + (
+                    f"; peritus quantize {path} makes one of it"
+                    if metadata.get("format") == FLOAT_FORMAT
+                    else ""
+                )
             )
         if metadata.get("version") not in READABLE:
             raise ModelFileError(

@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from peritus.errors import PeritusError
-
-TaskKind = Literal["segmentation", "depth", "classification"]
+from peritus.tasks import TaskKind
 
 
 class UnknownTaskError(PeritusError):
@@ -19,9 +17,8 @@ class UnknownTaskError(PeritusError):
 class Task:
     """One task of the table.
 
-    kind "segmentation": `channels` class logits, argmax is the label; "depth": one regressed map;
-    "classification": class logits of the whole image, a map of one pixel.
-    classes: names, one per channel, or empty. scale: real value of one LSB of the head's int16 output.
+    kind: see peritus.tasks. classes: names, one per channel, or empty. scale: real value of one LSB of the
+    head's int16 output.
     """
 
     name: str
