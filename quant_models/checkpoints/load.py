@@ -29,7 +29,7 @@ from quant_models.checkpoints.variant import Hints, check_options, normalization
 from quant_models.network.config import M3ViTConfig, TaskConfig
 from quant_models.network.model import M3ViT
 from quant_models.network.state_diff import StateDiff, shorten, state_diff
-from quant_models.network.weights import weights_config
+from quant_models.network.weights import weights_provenance
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +119,13 @@ def load_checkpoint(
     needed = tuple(name for name in diff.missing if name.startswith("backbone."))
     if needed:
         raise MissingTensorsError(_missing_message(path, needed, config, fill_missing_experts), needed)
-    check_options(tensors, hints, needed=not _variant_is_known(path))
+    ours = _own_provenance(path)
+    edge_moe = path.is_dir() and any(path.glob(f"*{SUFFIX}"))  # its release is one network
+    check_options(tensors, hints, needed=ours is None and not edge_moe)
     net.load_state_dict({key: usable[key] for key in state if key in usable}, strict=False)
     if filled:
         notes += match_reference(net, path, filled)
-    net.provenance = str(_provenance(path, net, filled, diff.missing))
+    net.provenance = str(_provenance(path, net, ours, filled, diff.missing))
     return Imported(
         net,
         read=tuple(key for key in state if key in usable and key not in filled),
@@ -134,29 +136,31 @@ def load_checkpoint(
     )
 
 
-def _provenance(path: Path, net: M3ViT, filled: tuple[str, ...], missing: tuple[str, ...]) -> Provenance:
+def _provenance(
+    path: Path, net: M3ViT, ours: str | None, filled: tuple[str, ...], missing: tuple[str, ...]
+) -> Provenance:
+    """Of the file, plus what was made anew here; ours: what a file of our own says of itself."""
+    before = Provenance.parse(ours) if ours else Provenance(f"imported from {path.name}")
     heads = [
         task for task in net.config.task_names if any(n.startswith(f"decoders.{task}.") for n in missing)
     ]
     layers = sorted({int(name.split(".")[2]) for name in filled})
-    return Provenance(
-        f"imported from {path.name}",
-        untrained=tuple(f"head of {task}" for task in heads),
-        filled=(f"experts of layers {', '.join(map(str, layers))}",) if layers else (),
+    experts = (f"experts of layers {', '.join(map(str, layers))}",) if layers else ()
+    return replace(
+        before,
+        untrained=(*before.untrained, *(f"head of {task}" for task in heads)),
+        filled=(*before.filled, *experts),
     )
 
 
-def _variant_is_known(path: Path) -> bool:
-    """Edge-MoE's release is one network, and our own files are of our own networks."""
-    if path.is_dir():
-        return any(path.glob(f"*{SUFFIX}"))
+def _own_provenance(path: Path) -> str | None:
+    """What a weight file of ours says of itself; None: it is not ours."""
     if path.suffix != ".safetensors":
-        return False
+        return None
     try:
-        weights_config(path)
+        return weights_provenance(path)
     except PeritusError:
-        return False
-    return True
+        return None
 
 
 def _select_tasks(tensors: Tensors, config: M3ViTConfig, notes: list[str]) -> Tensors:

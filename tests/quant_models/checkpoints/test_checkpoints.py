@@ -617,3 +617,9 @@ def test_imported_weights_are_ordinary_weights(tmp_path: Path) -> None:
     net = network(MINI)
     save_weights(net, tmp_path / "net.safetensors")
     assert not load_checkpoint(tmp_path / "net.safetensors", MINI).missing
+
+
+def test_a_file_of_ours_keeps_its_provenance(tmp_path: Path) -> None:
+    """Reading it as a checkpoint does not make random weights trained."""
+    save_weights(network(MINI), tmp_path / "net.safetensors", provenance="untrained, seed 7")
+    assert load_checkpoint(tmp_path / "net.safetensors", MINI).net.provenance == "untrained, seed 7"
