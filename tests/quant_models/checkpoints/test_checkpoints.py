@@ -17,7 +17,6 @@ from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from quant_models.checkpoints import (  # noqa: E402
-    PLAIN,
     ArchitectureError,
     CheckpointError,
     Hints,
@@ -27,53 +26,22 @@ from quant_models.checkpoints import (  # noqa: E402
 )
 from quant_models.checkpoints.edge_moe import photo, read_file  # noqa: E402
 from quant_models.checkpoints.infer import patch_grid  # noqa: E402
-from quant_models.checkpoints.variant import read_yaml  # noqa: E402
 from quant_models.network.config import M3VIT_TINY, GateKind, M3ViTConfig, TaskConfig  # noqa: E402
 from quant_models.network.model import M3ViT  # noqa: E402
 from quant_models.network.weights import load_weights, save_weights  # noqa: E402
+from tests.quant_models.checkpoints.states import (  # noqa: E402
+    LAYERS,
+    MINI,
+    MINI_HINTS,
+    NAMED,
+    SMALL,
+    TINY,
+    network,
+    public_state,
+    training_file,
+)
 
 pytestmark = pytest.mark.models
-
-SAID = Hints(heads=3, top_k=2, pixels="k256", options=(PLAIN,))  # all that tensors leave open
-LAYERS = replace(SAID, layers=2)
-NAMED = Hints(options=(PLAIN,))  # with a named configuration
-TINY = replace(M3VIT_TINY, n_layers=2, n_experts=4)
-SMALL = replace(TINY, d_model=384, n_heads=6, mlp_hidden=1536, expert_hidden=768)
-# As small as goes: 2 x 4 patches, which shapes alone do not tell.
-MINI = replace(
-    TINY, image_height=32, image_width=64, d_model=64, n_heads=1, mlp_hidden=64, expert_hidden=32, n_layers=4
-)
-MINI_HINTS = replace(SAID, layers=4, image=(32, 64), heads=1)
-
-
-def network(config: M3ViTConfig, seed: int = 7) -> M3ViT:
-    """A network in which every tensor differs from its initial value."""
-    generator = torch.Generator().manual_seed(seed)
-    net = M3ViT(config).eval()
-    with torch.no_grad():
-        for value in net.parameters():
-            value.copy_(torch.randn(value.shape, generator=generator) * 0.1)
-    return net
-
-
-def public_state(net: M3ViT, tasks: tuple[str, ...] = ("semseg", "depth")) -> dict[str, Tensor]:
-    """The network's backbone with the decoders of the public code, named as parallel training names them."""
-    state = {name: value for name, value in net.state_dict().items() if name.startswith("backbone.")}
-    channels = {"semseg": 19, "depth": 1, "normals": 3, "sal": 2}
-    for task in tasks:
-        state[f"decoders.{task}.norm.weight"] = torch.ones(net.config.d_model)
-        state[f"decoders.{task}.norm.bias"] = torch.zeros(net.config.d_model)
-        state[f"decoders.{task}.conv_0.weight"] = torch.zeros(8, net.config.d_model, 3, 3)
-        state[f"decoders.{task}.syncbn_fc_0.num_batches_tracked"] = torch.tensor(3)
-        state[f"decoders.{task}.conv_4.weight"] = torch.zeros(channels[task], 8, 1, 1)
-    return {f"module.{name}": value for name, value in state.items()}
-
-
-def training_file(state: dict[str, Tensor], path: Path) -> Path:
-    """What the public training script saves: weights, optimizer, and metrics as NumPy scalars."""
-    metrics = {"multi_task_performance": np.float64(-3.5)}
-    torch.save({"epoch": 3, "state_dict": state, "best_result": metrics, "optimizer": {"state": {}}}, path)
-    return path
 
 
 def assert_same(imported: Imported, net: M3ViT) -> None:
@@ -188,95 +156,6 @@ def test_hints_tell_what_shapes_do_not(tmp_path: Path) -> None:
     hints = replace(LAYERS, heads=12, top_k=4, pixels="imagenet")
     config = load_checkpoint(tmp_path / "net.pth", None, hints).net.config
     assert (config.n_heads, config.head_dim, config.top_k) == (12, 32, 4)
-
-
-NOT_SAID = [
-    ({"heads": None}, r"how many attention heads there are \(d = 64.*give --heads, or .* --yaml"),
-    ({"top_k": None}, r"how many experts a token takes.*give --top-k, or .* --yaml"),
-    ({"pixels": None}, r"what pixels the network was trained on: give --pixels \(k256: k/256; k255"),
-    (
-        {"options": None},
-        r"trained with gate_input_ahead, regu_experts_fromtask, expert_prune.*--options plain",
-    ),
-]
-
-
-@pytest.mark.parametrize(("left_out", "message"), NOT_SAID, ids=[next(iter(row[0])) for row in NOT_SAID])
-def test_what_tensors_leave_open_is_asked_for(
-    tmp_path: Path, left_out: dict[str, None], message: str
-) -> None:
-    torch.save(public_state(network(MINI)), tmp_path / "net.pth")
-    with pytest.raises(ArchitectureError, match=message):
-        load_checkpoint(tmp_path / "net.pth", None, replace(MINI_HINTS, **left_out))
-
-
-@pytest.mark.parametrize("option", ["gate_input_ahead", "regu_experts_fromtask", "expert_prune"])
-@pytest.mark.parametrize("config", [None, MINI], ids=["auto", "named"])
-def test_training_options_that_change_routers_are_refused(
-    tmp_path: Path, option: str, config: M3ViTConfig | None
-) -> None:
-    torch.save(public_state(network(MINI)), tmp_path / "net.pth")
-    hints = replace(MINI_HINTS if config is None else Hints(), options=(option,))
-    with pytest.raises(ArchitectureError, match=rf"trained with {option}, which is not supported"):
-        load_checkpoint(tmp_path / "net.pth", config, hints)
-
-
-def test_noisy_gates_are_refused(tmp_path: Path) -> None:
-    """Their scores are renormalized over the chosen experts."""
-    state = public_state(network(MINI))
-    state["module.backbone.blocks.1.mlp.gate.0.w_noise"] = torch.zeros(64, 4)
-    torch.save(state, tmp_path / "net.pth")
-    for config, hints in ((None, MINI_HINTS), (MINI, NAMED)):
-        with pytest.raises(ArchitectureError, match=r"gate\.0\.w_noise: the gates are of type 'noisy'"):
-            load_checkpoint(tmp_path / "net.pth", config, hints)
-
-
-@pytest.mark.parametrize(("pixels", "theirs"), [("k256", 200 / 256), ("k255", 200 / 255), ("imagenet", None)])
-@pytest.mark.parametrize("named", [False, True])
-def test_pixels_are_what_they_are_called(
-    tmp_path: Path, pixels: Any, theirs: float | None, named: bool
-) -> None:
-    """A pixel of 200, as the network was trained on it; with a named configuration the option counts as
-    well."""
-    torch.save(public_state(network(MINI)), tmp_path / "net.pth")
-    hints = replace(NAMED, pixels=pixels) if named else replace(MINI_HINTS, pixels=pixels)
-    config = load_checkpoint(tmp_path / "net.pth", MINI if named else None, hints).net.config
-    expected = (200 / 255 - 0.485) / 0.229 if theirs is None else theirs
-    assert (200 / 256 - config.pixel_mean[0]) / config.pixel_std[0] == pytest.approx(expected)
-
-
-def test_one_channel_has_no_classes(tmp_path: Path) -> None:
-    """A saliency map of one channel is regressed: its argmax would be 0 everywhere."""
-    tasks = (TaskConfig("semseg", "segmentation", 19), TaskConfig("sal", "depth", 1))
-    net = network(replace(MINI, tasks=tasks))
-    state = public_state(net, ("semseg", "sal"))
-    state["module.decoders.sal.conv_4.weight"] = torch.zeros(1, 8, 1, 1)
-    torch.save(state, tmp_path / "net.pth")
-    imported = load_checkpoint(tmp_path / "net.pth", None, MINI_HINTS)
-    assert imported.net.config.tasks == tasks
-    assert any("sal imported as a regressed map" in note for note in imported.notes)
-
-
-def test_yaml_of_the_public_code(tmp_path: Path) -> None:
-    """It says heads, top-k and image, and by its data set the pixels; what is said besides wins."""
-    text = """
-train_db_name: NYUD
-backbone_kwargs:
-   img_size: [32,64]
-   num_heads: 4
-   qkv_bias: True,
-   moe_top_k: 4
-"""
-    (tmp_path / "net.yml").write_text(text)
-    hints = read_yaml(tmp_path / "net.yml", Hints())
-    assert (hints.image, hints.heads, hints.top_k, hints.pixels) == ((32, 64), 4, 4, "imagenet")
-    assert read_yaml(tmp_path / "net.yml", Hints(top_k=2, pixels="k255")).top_k == 2
-    (tmp_path / "net.yml").write_text(text.replace("num_heads: 4", "num_heads: many"))
-    with pytest.raises(CheckpointError, match=r"num_heads = 'many', must be an integer of at least 1"):
-        read_yaml(tmp_path / "net.yml", Hints())
-    (tmp_path / "net.yml").write_text("model: baseline")
-    with pytest.raises(CheckpointError, match=r"has no backbone_kwargs"):
-        read_yaml(tmp_path / "net.yml", Hints())
 
 
 def test_patch_grids() -> None:
