@@ -95,7 +95,8 @@ def _pictures(spec: str, count: int, config: M3ViTConfig, cache: Path | None) ->
     from quant_models.data.photos import read_photos
 
     if spec != "scenes" and ":" not in spec:
-        return read_photos(Path(spec).expanduser(), count, config.image_height, config.image_width)
+        size = config.image_height, config.image_width, config.in_channels
+        return read_photos(Path(spec).expanduser(), count, *size)
     classes = classes_of(config.tasks)
     data = open_dataset(
         spec, "train", config.image_height, config.image_width, classes, count=count, cache=cache

@@ -28,13 +28,15 @@ class TaskConfig:
     """One task: `channels` is the class count of a segmentation or of a classification of the whole image, or
     the map count of a regression.
 
-    `classes`: one name per channel, or empty.
+    `classes`: one name per channel, or empty. `host`: rows and columns of a map that the network's tail computes
+    on the host (`M3ViT.tail`), instead of a head of ours.
     """
 
     name: str
     kind: TaskKind
     channels: int
     classes: tuple[str, ...] = ()
+    host: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         _require(self.name.isidentifier(), f"task name {self.name!r} is not an identifier")
@@ -44,6 +46,10 @@ class TaskConfig:
             len(self.classes) in (0, self.channels),
             f"task {self.name}: {len(self.classes)} class names for {self.channels} channels",
         )
+        _require(
+            self.host is not None or self.kind != "embedding",
+            f"task {self.name}: no head of ours makes an {self.kind}, the host must (host = rows, columns)",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,8 @@ class M3ViTConfig:
 
     Lengths are in pixels (`image_*`, `patch_size`) or channels (`d_model`, `head_dim`, `*_hidden`).
     `pixel_mean`/`pixel_std` are applied to pixels already scaled to k/256, per input channel.
-    `activation`: of all MLPs, dense and experts.
+    `activation`: of all MLPs, dense and experts. `prefix_tokens`: learned tokens in front of the patches: the
+    class token, then distillation or register tokens; 0: none.
 
     Raises:
         ConfigError: a value is outside its range, or two values do not fit together.
@@ -80,6 +87,7 @@ class M3ViTConfig:
     pixel_mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     pixel_std: tuple[float, ...] = (1.0, 1.0, 1.0)
     activation: ActivationKind = "gelu"
+    prefix_tokens: int = 1
 
     def __post_init__(self) -> None:
         for field in (
@@ -112,6 +120,7 @@ class M3ViTConfig:
             self.n_heads * self.head_dim == self.d_model,
             f"n_heads * head_dim = {self.n_heads * self.head_dim}, must equal d_model = {self.d_model}",
         )
+        _require(self.prefix_tokens >= 0, f"prefix_tokens = {self.prefix_tokens}, must be 0 or more")
         _require(self.moe_every >= 0, f"moe_every = {self.moe_every}, must be 0 (no experts) or more")
         _require(self.top_k <= self.n_experts, f"top_k = {self.top_k} exceeds n_experts = {self.n_experts}")
         _require(self.gate in ("multi_gate", "task_conditioned"), f"unknown gate kind {self.gate!r}")
@@ -119,9 +128,14 @@ class M3ViTConfig:
             self.activation in get_args(ActivationKind),
             f"activation = {self.activation!r}, must be one of {', '.join(get_args(ActivationKind))}",
         )
+        drawn = any(not task.host and task.kind != "classification" for task in self.tasks)
         _require(
-            self.patch_size % self.head_upscale == 0,
+            not drawn or self.patch_size % self.head_upscale == 0,
             f"head_upscale = {self.head_upscale} does not divide patch_size = {self.patch_size}",
+        )
+        _require(
+            self.prefix_tokens > 0 or not any(t.kind == "classification" and not t.host for t in self.tasks),
+            "prefix_tokens = 0, but a classification reads the class token; a mean over tokens is the host's",
         )
         _require(len(self.tasks) >= 1, "tasks is empty, at least one task is needed")
         names = [task.name for task in self.tasks]
@@ -141,8 +155,13 @@ class M3ViTConfig:
 
     @property
     def n_tokens(self) -> int:
-        """Patches plus the class token, which is token 0."""
-        return self.grid[0] * self.grid[1] + 1
+        """Patches, and the prefix in front of them."""
+        return self.grid[0] * self.grid[1] + self.prefix_tokens
+
+    @property
+    def device_tasks(self) -> tuple[TaskConfig, ...]:
+        """The tasks with a head of ours."""
+        return tuple(task for task in self.tasks if not task.host)
 
     @property
     def task_names(self) -> tuple[str, ...]:

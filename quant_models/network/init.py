@@ -100,9 +100,10 @@ def _initialize_positions(backbone: Backbone, config: M3ViTConfig, generator: to
     y = torch.arange(rows).repeat_interleave(columns)[:, None] * omega
     x = torch.arange(columns).repeat(rows)[:, None] * omega
     waves = torch.cat((y.sin(), y.cos(), x.sin(), x.cos()), dim=1)[:, : config.d_model]
-    backbone.pos_embed[0, 1:] = waves / 2
-    _normal(backbone.pos_embed[0, :1], 0.02, generator)
-    _normal(backbone.cls_token, 0.5, generator)
+    backbone.pos_embed[0, config.prefix_tokens :] = waves / 2
+    _normal(backbone.pos_embed[0, : config.prefix_tokens], 0.02, generator)
+    if backbone.cls_token is not None:
+        _normal(backbone.cls_token, 0.5, generator)
 
 
 def _adapt_to_images(net: M3ViT, images: Tensor) -> None:

@@ -77,21 +77,27 @@ def depth_to_space(tokens: Tensor, grid: tuple[int, int], upscale: int) -> Tenso
 
 @dataclass(frozen=True)
 class HeadShape:
-    """What a task's head reads and makes: the patches, or the class token alone, as a map of one pixel."""
+    """What a task's head reads and makes: the patches, or the class token alone, as a map of one pixel.
+
+    prefix: tokens in front of the patches.
+    """
 
     grid: tuple[int, int]
     upscale: int
     classifies: bool
+    prefix: int
 
     @classmethod
     def of(cls, config: M3ViTConfig, task: TaskConfig) -> HeadShape:
         if task.kind == "classification":
-            return cls((1, 1), 1, True)
-        return cls(config.grid, config.head_upscale, False)
+            return cls((1, 1), 1, True, config.prefix_tokens)
+        return cls(config.grid, config.head_upscale, False, config.prefix_tokens)
 
     def tokens(self, x: Tensor) -> Tensor:
         """The tokens that the head reads, of (B, N, d)."""
-        return x[:, :1] if self.classifies else x[:, 1:]
+        if self.classifies:
+            return x[:, :1]
+        return x[:, self.prefix :] if self.prefix else x
 
 
 class Decoder(nn.Module):

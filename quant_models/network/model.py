@@ -3,12 +3,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from quant_models.network.config import M3ViTConfig
+from peritus.tail import HostTail, TailSession
+from quant_models.network.config import ConfigError, M3ViTConfig
 from quant_models.network.layers import Attention, Decoder, Mlp, PatchEmbed, normalize_pixels
 from quant_models.network.moe import MoeMlp, TaskRepresentation
+
+
+@lru_cache(maxsize=1)
+def _opened(tail: HostTail) -> TailSession:
+    return tail.open()
 
 
 class Block(nn.Module):
@@ -40,7 +49,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbed(config)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.d_model))
+        prefix = torch.zeros(1, config.prefix_tokens, config.d_model)
+        self.cls_token = nn.Parameter(prefix) if config.prefix_tokens else None  # and what else precedes patches
         self.pos_embed = nn.Parameter(torch.zeros(1, config.n_tokens, config.d_model))
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
         self.gate_task_represent = TaskRepresentation(config) if config.gate == "task_conditioned" else None
@@ -52,7 +62,9 @@ class Backbone(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Tokens before the first block: class token, then patches, plus position."""
-        patches = self.patch_embed(normalize_pixels(images, self.config))
+        patches: Tensor = self.patch_embed(normalize_pixels(images, self.config))
+        if self.cls_token is None:
+            return patches + self.pos_embed
         return torch.cat((self.cls_token.expand(len(patches), -1, -1), patches), dim=1) + self.pos_embed
 
     def task_embedding(self, task: int) -> Tensor | None:
@@ -91,7 +103,8 @@ class M3ViT(nn.Module):
         images: (B, C, H, W) float, pixels k/256 (before mean and std, which are the configuration's).
         task: a task name of the configuration.
     Returns:
-        (B, channels of the task, H / 4, W / 4) for head_upscale 4 and patch_size 16.
+        (B, channels of the task, H / 4, W / 4) for head_upscale 4 and patch_size 16; of a task of the host
+        what its tail computes, without gradients.
     Raises:
         ConfigError: wrong image shape or unknown task.
     """
@@ -102,8 +115,9 @@ class M3ViT(nn.Module):
         self.provenance = (
             ""  # where the weights come from, the text of a Provenance; kept by copies and files
         )
+        self.tail: HostTail | None = None  # computes the maps of the tasks that have no decoder
         self.backbone = Backbone(config)
-        self.decoders = nn.ModuleDict({task.name: Decoder(config, task) for task in config.tasks})
+        self.decoders = nn.ModuleDict({task.name: Decoder(config, task) for task in config.device_tasks})
 
     def decoder(self, task: str) -> Decoder:
         """The head of a task of the configuration."""
@@ -117,12 +131,21 @@ class M3ViT(nn.Module):
         return out
 
     def forward(self, images: Tensor, task: str) -> Tensor:
-        features = self.features(images, task)  # first, because it checks the task's name
-        out: Tensor = self.decoders[task](features)
-        return out
+        return self._map(self.features(images, task), task)  # features first: they check the task's name
 
     def all_tasks(self, images: Tensor) -> dict[str, Tensor]:
         """The maps of every task, by name."""
         features = self.backbone.all_tasks(images)
         names = self.config.task_names
-        return {name: self.decoders[name](x) for name, x in zip(names, features, strict=True)}
+        return {name: self._map(x, name) for name, x in zip(names, features, strict=True)}
+
+    def _map(self, features: Tensor, task: str) -> Tensor:
+        entry = self.config.tasks[self.config.task_index(task)]
+        if entry.host is None:
+            out: Tensor = self.decoders[task](features)
+            return out
+        if self.tail is None:
+            raise ConfigError(f"the network lacks its tail, which computes {task!r} on the host")
+        session, shape = _opened(self.tail), (*entry.host, entry.channels)
+        maps = [session.run(x.numpy(), task, shape) for x in features.detach().cpu()]
+        return torch.from_numpy(np.stack(maps)).movedim(-1, 1)

@@ -15,11 +15,13 @@ from torch import Tensor
 
 from peritus.errors import PeritusError
 from peritus.ir.model_file import FLOAT_FORMAT
+from peritus.tail import HostTail
 from quant_models.network.config import ConfigError, M3ViTConfig, TaskConfig
 from quant_models.network.model import M3ViT
 from quant_models.network.state_diff import state_diff
 
 VERSION = 1
+TAIL = "tail.onnx"  # the tensor with the bytes of the host's part
 
 
 class WeightsError(PeritusError):
@@ -44,6 +46,8 @@ def save_weights(net: M3ViT, path: str | Path, half: bool = False, provenance: s
             raise WeightsError(
                 f"weights {key} hold values that are not finite {dtype}: not written to {path}"
             )
+    if net.tail is not None:
+        tensors[TAIL] = torch.frombuffer(bytearray(net.tail.model), dtype=torch.uint8)
     metadata = {
         "format": FLOAT_FORMAT,
         "version": str(VERSION),
@@ -70,6 +74,8 @@ def load_weights(path: str | Path, expected: M3ViTConfig | None = None) -> M3ViT
         if differences:
             raise WeightsError(f"weight file {path} is of another architecture: {differences}")
     net = M3ViT(config).eval()
+    if TAIL in tensors:
+        net.tail = HostTail(tensors.pop(TAIL).numpy().tobytes())
     difference = state_diff(net.state_dict(), tensors)
     if difference:
         raise WeightsError(f"weight file {path} does not fit its own configuration: {difference}")
@@ -113,11 +119,18 @@ def _read(path: Path, with_tensors: bool) -> tuple[dict[str, str], dict[str, Ten
 def _config(path: Path, metadata: dict[str, str]) -> M3ViTConfig:
     try:
         record: dict[str, Any] = json.loads(metadata.get("config", ""))
-        tasks = tuple(TaskConfig(**{**task, "classes": tuple(task["classes"])}) for task in record["tasks"])
+        tasks = tuple(_task(task) for task in record["tasks"])
         tuples = {key: tuple(record[key]) for key in ("pixel_mean", "pixel_std")}
         return M3ViTConfig(**{**record, **tuples, "tasks": tasks})
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"weight file {path} has an unreadable configuration: {error}") from error
+
+
+def _task(record: dict[str, Any]) -> TaskConfig:
+    host = record.get("host")
+    return TaskConfig(
+        **{**record, "classes": tuple(record["classes"]), "host": None if host is None else tuple(host)}
+    )
 
 
 def _differences(found: M3ViTConfig, expected: M3ViTConfig) -> str:

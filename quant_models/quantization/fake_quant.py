@@ -123,10 +123,11 @@ class QuantBlock(nn.Module):
 
 
 class QuantBackbone(nn.Module):
-    """Images to the residual stream; `position` (1, tokens, d) contains the class token."""
+    """Images to the residual stream; `position` (1, tokens, d) contains the prefix."""
 
     def __init__(self, config: M3ViTConfig, residual_scale: float, expert_bits: int) -> None:
         super().__init__()
+        self.prefix = config.prefix_tokens
         self.pixel_quant = grid(8, PIXEL_SCALE, signed=False)
         self.patch_embed = quant_conv(config.in_channels, config.d_model, config.patch_size)
         self.patch_quant = grid(16, residual_scale)
@@ -145,7 +146,9 @@ class QuantBackbone(nn.Module):
     def embed(self, images: Tensor) -> Tensor:
         """The residual stream (B, tokens, d_model) before the first block."""
         patches = self.patch_embed(self.pixel_quant(images)).flatten(2).transpose(1, 2)
-        tokens = F.pad(self.patch_quant(patches), (0, 0, 1, 0))  # the class token is its position alone
+        tokens = self.patch_quant(patches)
+        if self.prefix:  # the class token is its position alone
+            tokens = F.pad(tokens, (0, 0, self.prefix, 0))
         x: Tensor = self.embed_quant(tokens + self.position_quant(self.position))
         return x
 
@@ -181,7 +184,8 @@ class QuantM3ViT(nn.Module):
         images: (B, C, H, W) float, pixels k/256.
         task: int64 scalar, index into the configuration's tasks.
     Returns:
-        features (B, tokens, d_model) on the residual grid, then one map (B, channels, H/4, W/4) per task.
+        features (B, tokens, d_model) on the residual grid, then one map (B, channels, H/4, W/4) per task; the
+        features again in place of the map of a task of the host.
     """
 
     def __init__(
@@ -198,10 +202,11 @@ class QuantM3ViT(nn.Module):
         self.expert_bits = expert_bits
         self.residual_scale = residual_scale
         self.backbone = QuantBackbone(config, residual_scale, expert_bits)
-        self.final_norm = nn.LayerNorm(config.d_model, eps=config.layer_norm_eps)
-        self.final_quant = int8()
+        if config.device_tasks:
+            self.final_norm = nn.LayerNorm(config.d_model, eps=config.layer_norm_eps)
+            self.final_quant = int8()
         self.decoders = nn.ModuleDict(
-            {task.name: QuantDecoder(config, task, head_scales[task.name]) for task in config.tasks}
+            {task.name: QuantDecoder(config, task, head_scales[task.name]) for task in config.device_tasks}
         )
 
     def decoder(self, task: str) -> QuantDecoder:
@@ -212,8 +217,8 @@ class QuantM3ViT(nn.Module):
 
     def forward(self, images: Tensor, task: Tensor) -> tuple[Tensor, ...]:
         features = self.backbone(images, task)
-        tokens = self.final_quant(self.final_norm(features))
-        maps = (self.decoder(task.name)(tokens) for task in self.config.tasks)
+        tokens = self.final_quant(self.final_norm(features)) if self.config.device_tasks else features
+        maps = (features if task.host else self.decoder(task.name)(tokens) for task in self.config.tasks)
         return (features, *(self._named(index, out) for index, out in enumerate(maps)))
 
     def _named(self, index: int, out: Tensor) -> Tensor:
@@ -228,6 +233,8 @@ class QuantM3ViT(nn.Module):
         }
         if task.classes:
             attributes["classes"] = task.classes
+        if task.host:
+            attributes["host"] = (*task.host, task.channels)
         named: Tensor = torch.onnx.ops.symbolic(
             f"{DOMAIN}::{TASK}",
             (out,),

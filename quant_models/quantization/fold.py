@@ -95,7 +95,7 @@ def fake_quantize(net: M3ViT, images: Tensor, recipe: Recipe = DEFAULT) -> tuple
     seen = Observer(net, images)
     heads = {
         task: float(seen[f"decoders.{task}.head"].peak.max()) * LOGIT_HEADROOM / INT16_MAX
-        for task in net.config.task_names
+        for task in (task.name for task in net.config.device_tasks)
     }
     residual_scale = power_of_two_scale(seen.residual_max * RESIDUAL_HEADROOM)
     model = QuantM3ViT(net.config, residual_scale, heads, recipe.expert_bits).eval()
@@ -134,7 +134,8 @@ def _fold_embedding(c: _Fold) -> None:
     target.weight.copy_(weight)
     target.bias.copy_(proj.bias - (weight * mean).sum(dim=(1, 2, 3)))
     position = net.backbone.pos_embed.clone()
-    position[:, 0] += net.backbone.cls_token[0]
+    if net.backbone.cls_token is not None:
+        position[:, : net.config.prefix_tokens] += net.backbone.cls_token
     model.backbone.position.copy_(position)
 
 
@@ -244,7 +245,9 @@ def _routers(net: M3ViT, mlp: MoeMlp) -> tuple[Tensor, Tensor]:
 
 def _fold_heads(c: _Fold) -> None:
     """The decoders' norms differ in gamma and beta only: these move into the heads; one norm serves all."""
-    names = c.net.config.task_names
+    names = [task.name for task in c.net.config.device_tasks]
+    if not names:
+        return
     xhat = torch.cat([c.seen[f"decoders.{task}.norm"].rows for task in names])
     peak = torch.stack([c.seen[f"decoders.{task}.norm"].peak for task in names]).amax(dim=0)
     decoders = [c.net.decoder(task) for task in names]

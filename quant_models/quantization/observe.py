@@ -104,7 +104,8 @@ class Observer:
         try:
             for task in self.net.config.task_names:
                 for start in range(0, len(images), BATCH):
-                    self.net(images[start : start + BATCH], task)
+                    batch = images[start : start + BATCH]
+                    self.net(batch, task) if task in self.net.decoders else self.net.features(batch, task)
         finally:
             for handle in hooks:
                 handle.remove()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from peritus.frontends.qonnx import lower
 from peritus.ir import QuantModel
+from peritus.tail import HostTail
 from quant_models.network.config import ConfigError, M3ViTConfig
 from quant_models.network.model import M3ViT
 from quant_models.quantization.export import to_qonnx
@@ -60,14 +61,14 @@ def quantize(
         )
     images = to_float(calibration_images, net.config)
     model, _ = fake_quantize(net, images, recipe)
-    return integer_model(model, net.provenance if provenance is None else provenance)
+    return integer_model(model, net.provenance if provenance is None else provenance, net.tail)
 
 
-def integer_model(model: QuantM3ViT, provenance: str = "") -> QuantModel:
+def integer_model(model: QuantM3ViT, provenance: str = "", tail: HostTail | None = None) -> QuantModel:
     """Export a fake-quantized model to QONNX and lower it; GraphError as `quantize`."""
     values = asdict(model.config)
     return QuantModel(
-        model.config.name, lower(to_qonnx(model)), provenance, {key: values[key] for key in DISPLAYED}
+        model.config.name, lower(to_qonnx(model)), provenance, {key: values[key] for key in DISPLAYED}, tail
     )
 
 

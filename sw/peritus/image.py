@@ -12,16 +12,29 @@ class ImageError(PeritusError):
     """An image of the wrong type, size or channel count."""
 
 
-def check_image(image: object, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """`image` itself if it is a uint8 array [height, width, 3], else ImageError says what it is."""
-    wanted = f"must be a uint8 array of shape ({height}, {width}, 3)"
+def check_image(image: object, height: int, width: int, channels: int = 3) -> npt.NDArray[np.uint8]:
+    """`image` itself if it is a uint8 array [height, width, channels], else ImageError says what it is."""
+    wanted = f"must be a uint8 array of shape ({height}, {width}, {channels})"
     if not isinstance(image, np.ndarray):
         raise ImageError(f"image is a {type(image).__name__}, {wanted}")
     if image.dtype != np.uint8:
         raise ImageError(f"image is {image.dtype}, {wanted}")
-    if image.shape != (height, width, 3):
+    if image.shape != (height, width, channels):
         raise ImageError(f"image has shape {image.shape}, {wanted}")
     return image
+
+
+def with_channels(image: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
+    """An RGB picture [height, width, 3] as a network of `channels` reads it: itself, or its luma (ITU-R 601).
+
+    Raises:
+        ImageError: the network has another number of channels than pictures have.
+    """
+    if channels == 3:
+        return image
+    if channels != 1:
+        raise ImageError(f"the network reads {channels} channels, a picture has 3, or 1 in grey")
+    return np.array(Image.fromarray(image).convert("L"))[:, :, None]
 
 
 def fit_image(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:

@@ -41,7 +41,7 @@ def test_bytes_are_those_of_the_device(dims: Dims, hw: HwConfig) -> None:
             perf = device.run(random_image(dims), task=task.name).perf
             cost = job_cost(bundle, hw, index, routing(model, dims, task.name))
             assert cost.ddr_bytes == perf.bytes_read + perf.bytes_written
-            assert cost.weight_bytes == perf.bytes_read - bundle.image_bytes
+            assert cost.weight_bytes == perf.bytes_read - bundle.frame.bytes
 
 
 def test_macs_are_those_of_the_job_and_of_the_padding() -> None:

@@ -9,7 +9,7 @@
     24      32    SHA-256 of everything after this field
     56      ...   header, JSON; then, each from a multiple of 64: exec instructions (32 bytes each) followed
     by
-                  fetch entries (8 bytes each); weight image
+                  fetch entries (8 bytes each); weight image; right behind it, if there is one, the host's tail
 Integers are little endian.
 """
 
@@ -29,12 +29,14 @@ import numpy.typing as npt
 
 from peritus.arch.config import ConfigError, HwConfig, parse_config
 from peritus.arch.isa import EXEC_BITS, FETCH_BITS, EncodingError, FetchEntry, Instruction
+from peritus.bundle.frame import FrameLayout
 from peritus.errors import PeritusError
 from peritus.provenance import Provenance
+from peritus.tail import HostTail
 from peritus.tasks import TaskKind
 
 MAGIC = b"PERITUSB"
-VERSION = 2
+VERSION = 3
 ALIGNMENT = 64
 COMPILE_AGAIN = "compile it again: peritus compile MODEL --hw HW -o FILE"
 EXEC_BYTES, FETCH_BYTES = EXEC_BITS // 8, FETCH_BITS // 8
@@ -71,7 +73,8 @@ class TaskEntry:
 
     rows, columns, channels: of the map. padded_channels: as stored; the output buffer is int16 [rows,
     columns, padded_channels]. scale: real value of one LSB. kind: see peritus.tasks. classes: names, one
-    per channel, or empty. macs: useful multiply-accumulates of one job.
+    per channel, or empty. macs: useful multiply-accumulates of one job. host: the device computes the
+    features only, and the host float32 [rows, columns, channels] of them (peritus.tail).
     """
 
     name: str
@@ -83,11 +86,12 @@ class TaskEntry:
     padded_channels: int
     scale: float
     macs: int
+    host: bool = False
 
     @property
     def output_bytes(self) -> int:
-        """Size of the output buffer."""
-        return self.rows * self.columns * self.padded_channels * 2
+        """Size of what the device writes."""
+        return 0 if self.host else self.rows * self.columns * self.padded_channels * 2
 
 
 @dataclass(frozen=True)
@@ -109,16 +113,16 @@ class FeatureEntry:
 class Bundle:
     """A compiled model.
 
-    hw: the hardware configuration it was compiled for.
+    hw: the hardware configuration it was compiled for. frame: the image, and how memory holds it.
     labels: for each exec instruction the graph node and part that it computes.
-    memory: words used of each on-chip memory. weights: uint8, whole stripes.
+    memory: words used of each on-chip memory. weights: uint8, whole stripes. tail: what the host computes of
+    the features.
     """
 
     model: str
     provenance: str
     hw: HwConfig
-    image_height: int
-    image_width: int
+    frame: FrameLayout
     tasks: tuple[TaskEntry, ...]
     features: FeatureEntry
     memory: Mapping[str, int]
@@ -126,6 +130,7 @@ class Bundle:
     labels: tuple[str, ...]
     fetches: tuple[FetchEntry, ...]
     weights: npt.NDArray[np.uint8]
+    tail: HostTail | None = None
 
     @property
     def origin(self) -> Provenance:
@@ -138,9 +143,19 @@ class Bundle:
         return bool(self.origin.untrained)
 
     @property
-    def image_bytes(self) -> int:
-        """Size of the camera frame, uint8 HWC."""
-        return self.image_height * self.image_width * 3
+    def image_height(self) -> int:
+        """Rows of the camera's image."""
+        return self.frame.height
+
+    @property
+    def image_width(self) -> int:
+        """Columns of the camera's image."""
+        return self.frame.width
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of a buffer for the output of any task, at least one that can be allocated."""
+        return max(ALIGNMENT, *(task.output_bytes for task in self.tasks))
 
     @cached_property
     def program(self) -> bytes:
@@ -177,7 +192,7 @@ class Bundle:
             "provenance": self.provenance,
             "hw": {"name": self.hw.name, **self.hw.table()},
             "config_hash": f"{self.hw.hash64:#018x}",
-            "image": [self.image_height, self.image_width],
+            "frame": asdict(self.frame),
             "tasks": [asdict(task) for task in self.tasks],
             "features": asdict(self.features),
             "memory": dict(self.memory),
@@ -185,11 +200,12 @@ class Bundle:
             "exec": len(self.instructions),
             "fetch": len(self.fetches),
             "weight_bytes": len(self.weights),
+            "tail_bytes": len(self.tail.model) if self.tail else 0,
         }
         text = json.dumps(header, sort_keys=True).encode()
         program = self.program
         head, tail = bytes(-(_PREFIX.size + len(text)) % ALIGNMENT), bytes(-len(program) % ALIGNMENT)
-        parts = [text, head, program, tail, self.weights.tobytes()]
+        parts = [text, head, program, tail, self.weights.tobytes(), self.tail.model if self.tail else b""]
         digest = hashlib.sha256()
         for part in parts:
             digest.update(part)
@@ -244,13 +260,15 @@ class Bundle:
                 f"bundle has another instruction layout: hash {header['config_hash']}, here "
                 f"{hw.hash64:#018x}; {COMPILE_AGAIN}"
             )
-        if (fewest := min(header["exec"], header["fetch"], header["weight_bytes"])) < 0:
+        counts = [header[key] for key in ("exec", "fetch", "weight_bytes", "tail_bytes")]
+        if (fewest := min(counts)) < 0:
             raise ValueError(f"a count of {fewest}")
         start = end + -end % ALIGNMENT
         fetch_start = start + header["exec"] * EXEC_BYTES
         end = fetch_start + header["fetch"] * FETCH_BYTES
         weight_start = end + -end % ALIGNMENT
-        if (size := weight_start + header["weight_bytes"]) != len(data):
+        tail_start = weight_start + header["weight_bytes"]
+        if (size := tail_start + header["tail_bytes"]) != len(data):
             raise ValueError(f"contents of {size} bytes in a file of {len(data)}")
 
         def words(first: int, last: int, size: int) -> Iterator[int]:
@@ -260,8 +278,7 @@ class Bundle:
             model=header["model"],
             provenance=header["provenance"],
             hw=hw,
-            image_height=header["image"][0],
-            image_width=header["image"][1],
+            frame=FrameLayout(**header["frame"]),
             tasks=tuple(TaskEntry(**{**t, "classes": tuple(t["classes"])}) for t in header["tasks"]),
             features=FeatureEntry(**header["features"]),
             memory=header["memory"],
@@ -269,4 +286,5 @@ class Bundle:
             labels=tuple(header["labels"]),
             fetches=tuple(FetchEntry.decode(w) for w in words(fetch_start, end, FETCH_BYTES)),
             weights=np.frombuffer(data, np.uint8, header["weight_bytes"], weight_start),
+            tail=HostTail(data[tail_start:]) if header["tail_bytes"] else None,
         )

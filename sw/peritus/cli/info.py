@@ -61,7 +61,7 @@ def bundle_record(bundle: Bundle) -> dict[str, Any]:
         "provenance": bundle.provenance,
         "hw": bundle.hw.name,
         "config_hash": f"{bundle.hw.hash64:#018x}",
-        "image": [bundle.image_height, bundle.image_width, 3],
+        "image": list(bundle.frame.shape),
         "tasks": [
             {
                 "name": t.name,
@@ -88,7 +88,7 @@ def bundle_table(bundle: Bundle, path: Path) -> Table:
     )
     table.add_row("weights from", bundle.provenance)
     table.add_row("configuration", f"{bundle.hw.name} {bundle.hw.hash64:#018x}")
-    table.add_row("image", f"{bundle.image_height} x {bundle.image_width} x 3 uint8")
+    table.add_row("image", f"{' x '.join(map(str, bundle.frame.shape))} uint8")
     for task in bundle.tasks:
         shape = f"{task.rows} x {task.columns} x {task.channels}"
         table.add_row(f"task {task.name}", f"{task.kind}, {shape} int16, {task.macs / 1e6:.1f} M MAC")
@@ -133,7 +133,7 @@ def model_table(model: QuantModel) -> Table:
     """What a model contains, for people."""
     table = Table(title=f"model {model.name}", show_header=False, title_justify="left")
     table.add_row("weights from", model.provenance)
-    table.add_row("image", f"{model.graph.image_height} x {model.graph.image_width} x 3 uint8")
+    table.add_row("image", f"{' x '.join(map(str, model.graph.types[IMAGE].shape))} uint8")
     for key, value in model.config.items():
         table.add_row(key, str(value))
     for task in model.graph.tasks:

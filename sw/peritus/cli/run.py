@@ -24,7 +24,7 @@ from peritus.cli.common import (
     write_picture,
 )
 from peritus.cli.jobs import equals_reference, explain_mismatch, results_table, run_job
-from peritus.image import check_image, fit_image
+from peritus.image import check_image, fit_image, with_channels
 from peritus.report import render, run_record
 from peritus.runtime import Result
 
@@ -58,7 +58,7 @@ def run_command(
     image = read_image(image_file)
     if resize:
         image = fit_image(image, bundle.image_height, bundle.image_width)
-    check_image(image, bundle.image_height, bundle.image_width)
+    image = check_image(with_channels(image, bundle.frame.channels), *bundle.frame.shape)
     beside = bundle_file.with_name(bitstream_name(hw))
     offered = {"bitstream": beside, "preloaded": bundle}
     with open_with_progress(device, hw, timeout, device_options, **offered) as opened:

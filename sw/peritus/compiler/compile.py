@@ -7,7 +7,7 @@ from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle, FeatureEntry, TaskEntry
 from peritus.compiler.emit import emit
 from peritus.compiler.hazards import hazard_flags
-from peritus.compiler.lower import lower, padded_channels
+from peritus.compiler.lower import frame_layout, lower, padded_channels
 from peritus.compiler.macs import job_macs
 from peritus.compiler.memory_plan import plan_memory
 from peritus.ir.graph import Graph
@@ -32,8 +32,7 @@ def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
         model=model.name,
         provenance=model.provenance,
         hw=hw,
-        image_height=graph.image_height,
-        image_width=graph.image_width,
+        frame=frame_layout(graph, hw),
         tasks=tuple(_task_entry(graph, task, hw) for task in graph.tasks),
         features=FeatureEntry(tokens, channels, padded, graph.residual_scale),
         memory={str(memory.size): words for memory, words in plan.used.items()},
@@ -41,10 +40,17 @@ def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
         labels=tuple(step.label for step in steps),
         fetches=emitted.fetches,
         weights=emitted.weights,
+        tail=model.tail,
     )
 
 
 def _task_entry(graph: Graph, task: Task, hw: HwConfig) -> TaskEntry:
+    if task.host is not None:
+        rows, columns = task.host
+        macs = job_macs(graph, task.name)
+        return TaskEntry(
+            task.name, task.kind, task.classes, rows, columns, task.channels, task.channels, 1.0, macs, host=True
+        )
     head = graph.head(task.name)
     return TaskEntry(
         name=task.name,

@@ -9,6 +9,7 @@ from typing import Any
 from peritus.arch.config import HwConfig
 from peritus.arch.isa import Dest, Function, Instruction, Opcode, Scale2
 from peritus.arch.memories import Memory
+from peritus.bundle.frame import FrameLayout
 from peritus.compiler import segments
 from peritus.compiler.context import ALL_TASKS, Context, Place
 from peritus.compiler.errors import CompileError
@@ -53,25 +54,31 @@ def padded_channels(channels: int, upscale: int, hw: HwConfig) -> int:
     return padded
 
 
+def frame_layout(graph: Graph, hw: HwConfig) -> FrameLayout:
+    """Where the pixels of a camera frame lie in memory: rows of patches, each of whole AXI beats."""
+    patch = graph.patch_embed.patch
+    row, beat = patch * graph.image_channels, hw.axi_data_bytes
+    return FrameLayout(
+        graph.image_height, graph.image_width, graph.image_channels, patch, -(-row // beat) * beat
+    )
+
+
 def _patch_embed(context: Context, node: PatchEmbed) -> None:
     hw, patch = context.hw, node.patch
     tokens, d = context.types[node.name].shape
-    row_bytes = 3 * patch
-    if row_bytes % hw.axi_data_bytes:
-        raise CompileError(
-            f"node {node.name!r}: a patch row is {row_bytes} bytes, must be a multiple of {hw.axi_data_bytes}"
-        )
-    columns = context.graph.image_width // patch
-    vector = Layout.dense(row_bytes * patch, hw.pn)
-    patches = Place.new(f"{node.name} patches", Memory.ACT, tokens - 1, vector)
+    frame = frame_layout(context.graph, hw)
+    row, columns = patch * frame.channels, frame.width // patch
+    count = frame.height // patch * columns
+    vector = Layout.groups(patch, row, frame.pitch, hw.pn)
+    patches = Place.new(f"{node.name} patches", Memory.ACT, count, vector)
     residual = Place.new("residual", Memory.RESIDUAL, tokens, Layout.dense(d, hw.pn))
     context.places[node.name] = residual
     load = Instruction(
         Opcode.LOAD_IMAGE,
-        keys=(tokens - 1) // columns,
+        keys=count // columns,
         k_tiles=patch,
         tokens=columns,
-        n_tiles=row_bytes // hw.axi_data_bytes,
+        n_tiles=frame.pitch // hw.axi_data_bytes,
     )
     context.step(f"{node.name} image", load, destination=patches.region)
     context.step(
@@ -81,8 +88,8 @@ def _patch_embed(context: Context, node: PatchEmbed) -> None:
         segment=segments.position_segment(node.position, residual.layout, hw.pn),
     )
     template = Instruction(Opcode.GEMM, dst=Dest.RES_ADD)
-    patch_tokens = residual.region.rows_from(1)
-    context.affine(node.name, template, node.affine, patches, tokens - 1, residual.layout, patch_tokens)
+    patch_tokens = residual.region.rows_from(tokens - count)
+    context.affine(node.name, template, node.affine, patches, count, residual.layout, patch_tokens)
 
 
 def _layernorm(context: Context, node: LayerNorm) -> None:

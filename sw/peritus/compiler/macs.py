@@ -18,7 +18,8 @@ def job_macs(graph: Graph, task: str) -> int:
         tokens = types[node.inputs[0]].shape[0]
         match node:
             case PatchEmbed():
-                total += (len(node.position) - 1) * node.affine.weight.size
+                height, width, _ = types[node.inputs[0]].shape
+                total += height * width // node.patch**2 * node.affine.weight.size
             case Linear():
                 total += tokens * node.affine.weight.size
             case Attention():
@@ -30,7 +31,7 @@ def job_macs(graph: Graph, task: str) -> int:
                 expert = node.experts[0]
                 total += tokens * chosen * (expert.hidden.weight.size + expert.output.weight.size)
             case Head():
-                total += (tokens - 1) * node.affine.weight.size
+                total += node.rows * node.columns * node.affine.weight.size
             case LayerNorm() | Add():
                 pass  # nothing that the array multiplies
     return total

@@ -131,7 +131,7 @@ def job_cost(bundle: Bundle, hw: HwConfig, task: int | None, chosen: Mapping[str
     stored = bundle.tasks if task is None else bundle.tasks[task : task + 1]
     weight_bytes = stripes * hw.stripe_bytes
     maps = sum(entry.output_bytes for entry in stored)
-    return Cost(macs, weight_bytes, weight_bytes + bundle.image_bytes + maps)
+    return Cost(macs, weight_bytes, weight_bytes + bundle.frame.bytes + maps)
 
 
 def _fetches(instruction: Instruction) -> bool:

@@ -58,7 +58,7 @@ def compare(model: ModelProto, g: OnnxGraph, lowered: Lowering) -> list[Agreemen
         UnsupportedLayerError: QONNX's executor cannot run the file, or something falls short of its bound.
     """
     graph = lowered.graph
-    picture = full_range_picture(graph.image_height, graph.image_width)
+    picture = full_range_picture(*graph.types[IMAGE].shape)
     pixels = picture.transpose(2, 0, 1)[None].astype(np.float32) * np.float32(lowered.pixel_scale)
     executable = _with_shapes(model, g)
     routed = any(isinstance(node, Router) for node in graph.nodes)
@@ -72,12 +72,13 @@ def compare(model: ModelProto, g: OnnxGraph, lowered: Lowering) -> list[Agreemen
         nodes = _nodes(lowered, found, picture, index)
         name, snr = min(nodes.items(), key=lambda item: item[1])
         result = execute(graph, picture, task.name)
-        logits, features = found[output.output][0].transpose(1, 2, 0), found[lowered.features][0]
-        rows += [
-            Agreement(task.name, f"node {name}", snr, NODE_BOUND_DB),
-            Agreement(task.name, "map", _snr(logits, result.output * task.scale), bound),
-            Agreement(task.name, "features", _snr(features, result.features * graph.residual_scale), bound),
-        ]
+        features = found[lowered.features][0]
+        rows.append(Agreement(task.name, f"node {name}", snr, NODE_BOUND_DB))
+        if result.output is not None:
+            logits = found[output.output][0].transpose(1, 2, 0)
+            rows.append(Agreement(task.name, "map", _snr(logits, result.output * task.scale), bound))
+        agreed = _snr(features, result.features * graph.residual_scale)
+        rows.append(Agreement(task.name, "features", agreed, bound))
     for row in rows:
         if not row.snr_db >= row.bound_db:
             raise UnsupportedLayerError(
@@ -88,11 +89,11 @@ def compare(model: ModelProto, g: OnnxGraph, lowered: Lowering) -> list[Agreemen
     return rows
 
 
-def full_range_picture(height: int, width: int) -> npt.NDArray[np.uint8]:
-    """A picture with smooth and rough parts, from 0 to 255; uint8 (height, width, 3), always the same."""
+def full_range_picture(height: int, width: int, channels: int = 3) -> npt.NDArray[np.uint8]:
+    """A picture with smooth and rough parts, from 0 to 255; uint8 (height, width, channels), always the same."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j][..., None]
-    phase, slope = rng.uniform(0, 2 * np.pi, 3), rng.uniform(1, 9, (2, 3))
+    phase, slope = rng.uniform(0, 2 * np.pi, channels), rng.uniform(1, 9, (2, channels))
     waves = np.sin(2 * np.pi * (slope[0] * y + slope[1] * x) + phase) + np.where(y > x, 1.0, -1.0) * (y - x)
     rough = waves + 0.2 * rng.standard_normal(waves.shape)
     low, high = rough.min(axis=(0, 1)), rough.max(axis=(0, 1))

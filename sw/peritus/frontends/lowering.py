@@ -52,7 +52,8 @@ class Context:
     )  # real value of one LSB of each activation, by name
     residual_scale: float = 0.0
     pixel_scale: float = 0.0
-    tokens: int = 0  # with the class token
+    tokens: int = 0  # prefix and patches
+    prefix: int = 0  # tokens in front of the patches, the class token first
     block: int = -1  # the block being read, from 0
     norms: int = 0  # LayerNorms of that block
 

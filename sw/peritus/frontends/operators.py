@@ -123,6 +123,7 @@ OPERATORS: Mapping[str, Operator] = {
             "name": Attribute(str, REQUIRED),
             "kind": Attribute(str, REQUIRED),
             "classes": Attribute(tuple, ()),
+            "host": Attribute(list, []),
         },
     ),
 }

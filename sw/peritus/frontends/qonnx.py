@@ -6,11 +6,11 @@ building one node of the integer graph. Quants are fixed grids, scales between t
 The inputs of an Add may come in either order, and a bias may be left out.
 
     residual     := Quant16(residual + contribution) | Quant16(residual + moe) | embedding
-    embedding    := Quant16(Pad(Quant16(Conv(Quant8u(image)))) + Quant16(position))
+    embedding    := Quant16(Pad(Quant16(Conv(Quant8u(image)))) + Quant16(position))    Pad only behind a prefix
     contribution := Quant16(linear(activation))                         linear := MatMul(x, Quant8(w)) + bias
     activation   := Quant8(LayerNorm(residual)) | hidden | attention
     hidden       := Quant8(Quant16(function(Quant16(linear(activation)))) * factor)
-    map          := pixel shuffle(Quant16(linear(Quant8(LayerNorm(residual[1:])))))
+    map          := pixel shuffle(Quant16(linear(Quant8(LayerNorm(residual)[prefix:]))))
 
 `qonnx_attention` has the rule of attention, `qonnx_moe` the rule of moe, `qonnx_tasks` which map is which
 task's. What a node may say besides is the contract of `operators`.
@@ -58,7 +58,7 @@ class Lowering:
 
 
 def lower(model: ModelProto) -> Graph:
-    """Lower a QONNX model of one image (1, 3, H, W) to a verified integer graph.
+    """Lower a QONNX model of one image (1, C, H, W) to a verified integer graph.
 
     The output of rank 3 is the residual stream ("features"), those of rank 4 are the tasks' maps.
 
@@ -73,13 +73,13 @@ def lower_graph(g: OnnxGraph) -> Lowering:
     """`lower`, with what the comparison and the report need besides."""
     c = Context(g)
     shape = g.shape(g.inputs[0]) if g.inputs else ()
-    if len(shape) != 4 or shape[:2] != (1, 3) or min(shape) < 1:
-        raise UnsupportedLayerError(f"the first input has shape {shape}, expected one image (1, 3, H, W)")
+    if len(shape) != 4 or shape[0] != 1 or min(shape) < 1:
+        raise UnsupportedLayerError(f"the first input has shape {shape}, expected one image (1, C, H, W)")
     stream, maps = outputs(g)
     try:
         features = residual(c, dict(g.outputs)[stream])
         c.block, c.norms = -1, 0
-        tasks = tuple(head(c, found) for found in maps)
+        tasks = tuple(_on_host(c, found) if found.host else head(c, found) for found in maps)
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         # No rule expects this: a form of graph that none of them was written for.
         raise UnsupportedLayerError(
@@ -96,9 +96,8 @@ def residual(c: Context, tensor: str) -> str:
     g = c.g
     total = g.producer(c.on_residual_grid(tensor), "Add")
     for patches, position in (total.input, total.input[::-1]):
-        found = g.find(patches)
-        if found is not None and found.op_type == "Pad":
-            return embedding(c, tensor, total, found, position)
+        if _is_patches(c, patches):
+            return embedding(c, tensor, total, patches, position)
     first, second = total.input
     before, branch = (second, first) if _is_branch(c, first) else (first, second)
     if not _is_branch(c, branch):
@@ -126,21 +125,39 @@ def _is_branch(c: Context, tensor: str) -> bool:
     return source is not None and source.op_type == "MatMul"
 
 
+def _is_patches(c: Context, tensor: str) -> bool:
+    """Patches on the residual grid, behind a prefix of zeros or without."""
+    node = c.g.find(tensor)
+    if node is None or node.op_type != "Quant":
+        return node is not None and node.op_type == "Pad"
+    source = c.g.find(node.input[0])
+    return source is not None and source.op_type == "Transpose"
+
+
+def _prefix(c: Context, pad: NodeProto) -> int:
+    """Rows of zeros that a Pad puts in front of the patches."""
+    g = c.g
+    pads = g.integers(pad.input[1]).ravel().tolist()
+    if len(pads) != 6 or pads[1] < 1 or any(pads[:1] + pads[2:]):
+        raise unsupported(pad, f"pads = {pads}, expected tokens in front of the patches")
+    if len(pad.input) > 2 and any(pad.input[2:]) and (g.scalar(pad.input[2]) != 0 or any(pad.input[3:])):
+        raise unsupported(pad, "pads with a value or along chosen axes, expected zeros along all")
+    return int(pads[1])
+
+
 def _reads_attention(c: Context, tensor: str) -> bool:
     """The contribution's layer reads merged heads, in contrast to hidden values."""
     node = c.g.find(c.linear(c.on_residual_grid(tensor)).x)
     return node is not None and node.op_type == "Reshape"
 
 
-def embedding(c: Context, tensor: str, total: NodeProto, pad: NodeProto, position: str) -> str:
-    """Patches through one convolution, plus the position table, which holds the class token."""
+def embedding(c: Context, tensor: str, total: NodeProto, patches: str, position: str) -> str:
+    """Patches through one convolution, plus the position table, which holds the prefix: the class token."""
     g = c.g
-    pads = g.integers(pad.input[1]).ravel().tolist()
-    if pads != [0, 1, 0, 0, 0, 0]:
-        raise unsupported(pad, f"pads = {pads}, expected one class token in front")
-    if len(pad.input) > 2 and any(pad.input[2:]) and (g.scalar(pad.input[2]) != 0 or any(pad.input[3:])):
-        raise unsupported(pad, "pads with a value or along chosen axes, expected zeros along all")
-    rows = g.through(c.on_residual_grid(pad.input[0]), "Transpose", perm=[0, 2, 1])
+    pad = g.producer(patches, "Pad", "Quant")
+    if pad.op_type == "Pad":
+        c.prefix, patches = _prefix(c, pad), pad.input[0]
+    rows = g.through(c.on_residual_grid(patches), "Transpose", perm=[0, 2, 1])
     conv = g.producer(g.through(rows, "Reshape"), "Conv")
     _, d, *extent = g.shape(conv.output[0])
     g.reshaped(rows, "patches", (1, d, extent[0] * extent[1]))
@@ -160,7 +177,7 @@ def embedding(c: Context, tensor: str, total: NodeProto, pad: NodeProto, positio
     patch = replace(patch, bias=shifted.astype(np.int32))
     c.on_residual_grid(position)
     table = g.quant_constant(position).values
-    if table.shape != (1, 1 + extent[0] * extent[1], d):
+    if table.shape != (1, c.prefix + extent[0] * extent[1], d):
         raise unsupported(total, f"a position table of shape {table.shape}")
     c.tokens = table.shape[1]
     first = table[0].astype(np.int16)
@@ -201,7 +218,7 @@ def layer_norm(c: Context, tensor: str, norm: NodeProto, scale: float) -> Activa
         if c.block >= 0:
             raise unsupported(cut, "cuts tokens inside a block, expected the whole residual stream")
     value = residual(c, stream)
-    if cut is not None and cut.op_type == "Slice" and _cut_tokens(c, cut) != 1:
+    if cut is not None and cut.op_type == "Slice" and _cut_tokens(c, cut) != c.prefix:
         raise unsupported(cut, "keeps the class token in front of a norm, expected the patches")
     gamma = g.floats(norm.input[1]) / scale
     beta = g.floats(norm.input[2]) / scale if len(norm.input) > 2 else np.zeros(len(gamma))
@@ -217,18 +234,18 @@ def layer_norm(c: Context, tensor: str, norm: NodeProto, scale: float) -> Activa
 
 
 def _cut_tokens(c: Context, cut: NodeProto) -> int:
-    """What a Slice keeps of tokens (1, N, d): 1, the patches behind the class token; 0, that one alone."""
+    """First of the tokens that a Slice keeps of (1, N, d): of the patches behind the prefix; 0, the class token alone."""
     g = c.g
     bounds = [g.integers(name).ravel().tolist() for name in cut.input[1:]]
     start, stop = bounds[:2]
     axes = bounds[2] if len(bounds) > 2 else [0]
     step = bounds[3] if len(bounds) > 3 else [1]
     if axes in ([1], [-2]) and step == [1] and len(start) == len(stop) == 1:
-        if start == [1] and stop[0] >= c.tokens:
-            return 1
-        if start == [0] and stop == [1]:
+        if start == [c.prefix] and stop[0] >= c.tokens:
+            return c.prefix
+        if c.prefix and start == [0] and stop == [1]:
             return 0
-    raise unsupported(cut, f"[{start}:{stop}:{step}] of axes {axes}, expected [1:] or [:1] of axis 1")
+    raise unsupported(cut, f"[{start}:{stop}:{step}] of axes {axes}, expected [{c.prefix}:] or [:1] of axis 1")
 
 
 def hidden(c: Context, tensor: str, factor: NodeProto, scale: float) -> Activation:
@@ -252,18 +269,29 @@ def hidden(c: Context, tensor: str, factor: NodeProto, scale: float) -> Activati
 
 
 def _read_tokens(c: Context, tensor: str) -> tuple[Activation, int]:
-    """The activation that a head reads, and its first token: all patches (1), or the class token alone (0).
+    """The activation that a head reads, and its first token: of all patches, or 0, the class token alone.
 
-    Tokens are cut behind the norm, or, in older exports, in front of it.
+    Tokens are cut behind the norm, or, in older exports, in front of it; without a prefix not at all.
     """
     g = c.g
     cut = g.producer(tensor, "Slice", "Quant")
     if cut.op_type == "Quant":
-        return activation(c, tensor), 1
+        return activation(c, tensor), c.prefix
     x = activation(c, str(cut.input[0]))
     if g.shape(cut.input[0])[1] != c.tokens:
         raise unsupported(cut, f"cuts {g.shape(cut.input[0])[1]} tokens, expected all {c.tokens}")
     return x, _cut_tokens(c, cut)
+
+
+def _on_host(c: Context, output: MapOutput) -> Task:
+    """A task whose map the host computes of the residual stream."""
+    residual(c, output.tensor)
+    rows, columns, channels = output.host
+    if len(output.classes) not in (0, channels) or output.kind is None:
+        raise UnsupportedLayerError(
+            f"task {output.name!r}: {len(output.classes)} class names for {channels} channels"
+        )
+    return Task(output.name, output.kind, channels, 1.0, output.classes, (rows, columns))
 
 
 def head(c: Context, output: MapOutput) -> Task:
@@ -286,8 +314,9 @@ def head(c: Context, output: MapOutput) -> Task:
         f"decoders.{output.name}.head",
         lambda name: Head(name, (x.name,), output.name, logits, upscale, rows, columns, first),
     )
-    kind = output.kind or ("classification" if first == 0 else "depth" if channels == 1 else "segmentation")
-    if (kind == "classification") != (first == 0):
+    classifies = first < c.prefix
+    kind = output.kind or ("classification" if classifies else "depth" if channels == 1 else "segmentation")
+    if (kind == "classification") != classifies:
         raise unsupported(split, f"task {output.name!r} is a {kind}, but reads tokens from {first} on")
     if len(output.classes) not in (0, channels):
         raise unsupported(

@@ -10,6 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from peritus.frontends.equivalence import Agreement, compare
+from peritus.frontends.errors import UnsupportedLayerError
 from peritus.frontends.onnx_graph import OnnxGraph
 from peritus.frontends.qonnx import lower_graph
 from peritus.frontends.report import Lowered, report
@@ -42,6 +43,11 @@ def read_qonnx(path: Path) -> ImportedModel:
         raise ModelFileError(f"model file {path} is truncated or corrupted: {error}") from error
     g = OnnxGraph(model)
     lowered = lower_graph(g)
+    if hosted := [task.name for task in lowered.graph.tasks if task.host]:
+        raise UnsupportedLayerError(
+            f"tasks {', '.join(hosted)} are computed on the host by a part that this export does not hold: "
+            "compile the .safetensors that it was quantized to"
+        )
     agreement = compare(model, g, lowered)
     quantized = QuantModel(model.graph.name or path.stem, lowered.graph, f"imported from {path.name}")
     return ImportedModel(quantized, agreement, report(model, g, lowered.values))

@@ -106,6 +106,7 @@ class Task(CustomOp):  # type: ignore[misc]
             "name": ("s", True, ""),
             "kind": ("s", True, ""),
             "classes": ("strings", False, []),
+            "host": ("ints", False, []),
         }
 
     def make_shape_compatible_op(self, model: Any) -> NodeProto:

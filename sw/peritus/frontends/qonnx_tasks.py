@@ -12,6 +12,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from onnx import NodeProto
+
 from peritus.frontends.errors import UnsupportedLayerError, unsupported
 from peritus.frontends.foreign import ROAD
 from peritus.frontends.onnx_graph import OnnxGraph
@@ -28,7 +30,8 @@ TASKS_KEY = (
 class MapOutput:
     """One task's map: an output of the file, computed by `tensor`.
 
-    index: value of the task input. kind: None where the file does not say it.
+    index: value of the task input. kind: None where the file does not say it. host: rows, columns, channels
+    of a map that the host computes of the residual stream, which `tensor` then is; else empty.
     """
 
     output: str
@@ -37,6 +40,7 @@ class MapOutput:
     name: str
     kind: TaskKind | None
     classes: tuple[str, ...]
+    host: tuple[int, ...] = ()
 
 
 def outputs(g: OnnxGraph) -> tuple[str, list[MapOutput]]:
@@ -45,8 +49,10 @@ def outputs(g: OnnxGraph) -> tuple[str, list[MapOutput]]:
     Raises:
         UnsupportedLayerError: not exactly one output of rank 3 and at least one map, or maps without tasks.
     """
-    streams = [name for name, tensor in g.outputs if len(g.shape(tensor)) == 3]
-    maps = [(name, tensor) for name, tensor in g.outputs if len(g.shape(tensor)) == 4]
+    flat = [(name, tensor) for name, tensor in g.outputs if len(g.shape(tensor)) == 3]
+    named_flat = [(name, tensor) for name, tensor in flat if _task_node(g, tensor) is not None]
+    streams = [name for name, tensor in flat if (name, tensor) not in named_flat]
+    maps = [(name, tensor) for name, tensor in g.outputs if len(g.shape(tensor)) == 4] + named_flat
     if len(streams) != 1 or not maps or len(g.outputs) != 1 + len(maps):
         described = ", ".join(f"{name} {g.shape(tensor)}" for name, tensor in g.outputs)
         raise UnsupportedLayerError(
@@ -70,14 +76,24 @@ def outputs(g: OnnxGraph) -> tuple[str, list[MapOutput]]:
 
 
 def _from_node(g: OnnxGraph, output: str, tensor: str) -> MapOutput | None:
-    node = g.find(tensor)
-    if node is None or node.op_type != TASK:
+    node = _task_node(g, tensor)
+    if node is None:
         return None
     values = attributes(node)
+    host = values["host"]
+    if (len(g.shape(tensor)) == 3) != bool(host) or (host and (len(host) != 3 or min(host) < 1)):
+        raise unsupported(
+            node, f"host = {host} on {g.shape(tensor)}, expected rows, columns, channels on the residual stream only"
+        )
     try:
         return _described(output, str(node.input[0]), values["index"], values)
     except UnsupportedLayerError as error:
         raise unsupported(node, str(error)) from None
+
+
+def _task_node(g: OnnxGraph, tensor: str) -> NodeProto | None:
+    node = g.find(tensor)
+    return node if node is not None and node.op_type == TASK else None
 
 
 def _from_metadata(g: OnnxGraph, maps: list[tuple[str, str]]) -> list[MapOutput]:
@@ -117,4 +133,4 @@ def _described(output: str, tensor: str, index: int, values: dict[str, Any]) -> 
         )
     if not isinstance(classes, list | tuple) or not all(isinstance(item, str) for item in classes):
         raise UnsupportedLayerError(f"task {name!r}: classes {classes!r} are no list of names")
-    return MapOutput(output, tensor, index, name, kind, tuple(classes))
+    return MapOutput(output, tensor, index, name, kind, tuple(classes), tuple(values.get("host", ())))

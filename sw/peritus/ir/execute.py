@@ -17,27 +17,33 @@ from peritus.ir.types import IMAGE, Value
 class Execution:
     """What one job computes, all integers.
 
-    output: int16 [rows, columns, channels], the task's map. features: int16 [tokens, d], the residual stream.
+    output: int16 [rows, columns, channels], the task's map; None if the host computes it from the features.
+    features: int16 [tokens, d], the residual stream.
     values: every value of the graph by name, if it was asked for.
     """
 
-    output: npt.NDArray[np.int16]
+    output: npt.NDArray[np.int16] | None
     features: npt.NDArray[np.int16]
     values: dict[str, Value] = field(default_factory=dict)
 
 
 def execute(graph: Graph, image: npt.NDArray[np.uint8], task: str, keep_values: bool = False) -> Execution:
-    """Run `task` on a uint8 [height, width, 3] image.
+    """Run `task` on a uint8 [height, width, channels] image.
 
     Raises:
         ImageError: wrong type, size or channel count. UnknownTaskError: no such task.
     """
     index = graph.task_index(task)
-    values: dict[str, Value] = {IMAGE: check_image(image, graph.image_height, graph.image_width)}
+    values: dict[str, Value] = {IMAGE: check_image(image, *graph.types[IMAGE].shape)}
     needed = graph.needed(task, features=True)
     for node in graph.nodes:
         if node.name in needed:
             values[node.name] = node.execute(values, index)
-    output, features = values[graph.head(task).name], values[graph.features]
-    assert isinstance(output, np.ndarray) and isinstance(features, np.ndarray)
-    return Execution(output.astype(np.int16), features.astype(np.int16), values if keep_values else {})
+    features = values[graph.features]
+    assert isinstance(features, np.ndarray)
+    output = None
+    if graph.tasks[index].host is None:
+        found = values[graph.head(task).name]
+        assert isinstance(found, np.ndarray)
+        output = found.astype(np.int16)
+    return Execution(output, features.astype(np.int16), values if keep_values else {})

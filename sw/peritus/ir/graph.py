@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from peritus.ir.ops import Head, Node
+from peritus.ir.ops import Head, Node, PatchEmbed
 from peritus.ir.task import Task, UnknownTaskError
 from peritus.ir.types import IMAGE, TensorType
-from peritus.ir.verify import verify
+from peritus.ir.verify import image_channels, verify
 
 
 @dataclass(frozen=True)
 class Graph:
     """A verified graph: making one that breaks a rule raises GraphError, which names the first such node.
 
-    image_height, image_width: of the uint8 HWC camera frame. nodes: in execution order.
+    image_height, image_width: of the uint8 HWC camera frame; `image_channels` follow from its reader. nodes: in execution order.
     features: name of the residual value that `features` returns. residual_scale: real value of one residual
     LSB. types: of every value by name; found by verification, not given.
     """
@@ -67,10 +67,21 @@ class Graph:
         """The head of a task."""
         return next(node for node in self.nodes if isinstance(node, Head) and node.task == task)
 
+    @cached_property
+    def patch_embed(self) -> PatchEmbed:
+        """The node that reads the image."""
+        return next(node for node in self.nodes if isinstance(node, PatchEmbed))
+
+    @property
+    def image_channels(self) -> int:
+        """Channels of the camera frame."""
+        return image_channels(self.nodes)
+
     def needed(self, task: str | None, features: bool) -> set[str]:
         """Names of the nodes that a job of `task` executes (None: no head), with or without features."""
-        wanted = {self.features} if features else set()
-        if task is not None:
+        on_host = task is not None and self.tasks[self.task_index(task)].host is not None
+        wanted = {self.features} if features or on_host else set()
+        if task is not None and not on_host:
             wanted.add(self.head(task).name)
         for node in reversed(self.nodes):
             if node.name in wanted:

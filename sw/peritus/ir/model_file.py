@@ -22,22 +22,27 @@ from peritus.ir.ops import OPS, RECORDS, Affine, Experts, Head
 from peritus.ir.task import Task
 from peritus.ir.types import GraphError
 from peritus.provenance import Provenance
+from peritus.tail import HostTail
 
 FORMAT = "peritus-quantized-model"
 FLOAT_FORMAT = "peritus-float-weights"  # of the files that `peritus train` and `peritus import` write
-VERSION = 4
+VERSION = 5
 READABLE = (
     "1",
     "2",
     "3",
     "4",
-)  # 1: int8 weights only; 1, 2: GELU in all experts; 1 to 3: heads of patches only
+    "5",
+)  # 1: int8 weights only; 1, 2: GELU in all experts; 1 to 3: heads of patches only; to 4: nothing on the host
 # What files of older versions left out.
 _NOT_SAID: Mapping[type[Any], Mapping[str, Any]] = {
     Affine: {"weight_bits": 8},
     Experts: {"function": "gelu"},
     Head: {"first": 1},
+    Task: {"host": None},
 }
+
+_TAIL = "tail.onnx"  # the tensor with the bytes of the host's part
 
 Tensors = dict[str, npt.NDArray[Any]]
 _CLASSES: dict[str, type[Any]] = {**OPS, **RECORDS, "Graph": Graph, "Task": Task}
@@ -52,13 +57,15 @@ class QuantModel:
     """An integer model.
 
     provenance: where the weights come from, the text of a peritus.provenance.Provenance. config: the model's
-    dimensions, for display.
+    dimensions, for display. tail: what the host computes of the features, for tasks without a head; see
+    peritus.tail.
     """
 
     name: str
     graph: Graph
     provenance: str
     config: Mapping[str, str | int | float] = field(default_factory=dict)
+    tail: HostTail | None = None
 
     @property
     def origin(self) -> Provenance:
@@ -79,6 +86,8 @@ class QuantModel:
             "config": dict(self.config),
             "graph": _encode(self.graph, "", tensors),
         }
+        if self.tail is not None:
+            tensors[_TAIL] = np.frombuffer(self.tail.model, np.uint8)
         text = json.dumps(header, sort_keys=True)
         metadata = {
             "format": FORMAT,
@@ -128,7 +137,8 @@ class QuantModel:
         header = json.loads(text)
         graph = _decode(header["graph"], "graph", tensors)
         assert isinstance(graph, Graph)
-        return cls(header["name"], graph, header["provenance"], header["config"])
+        tail = HostTail(tensors[_TAIL].tobytes()) if _TAIL in tensors else None
+        return cls(header["name"], graph, header["provenance"], header["config"], tail)
 
 
 def checksum(text: str, tensors: Tensors) -> str:

@@ -81,9 +81,10 @@ class Node:
 class PatchEmbed(Node):
     """image -> residual: position table, plus one affine contribution to every patch token.
 
-    affine: weight [d, 3 patch^2], input channels in (ky, kx, c) order, on pixels p - 128 (fold 128 sum(w),
-    mean and std into bias). Stage 1 gives the residual scale. position: int16 [1 + patches, d], at the
-    residual scale, with the class token in row 0 and the position embedding included everywhere.
+    affine: weight [d, c patch^2], input channels in (ky, kx, c) order, on pixels p - 128 (fold 128 sum(w),
+    mean and std into bias), c channels of the image. Stage 1 gives the residual scale. position: int16
+    [prefix + patches, d], at the residual scale, position embedding included everywhere. The prefix rows are
+    tokens that no pixel makes: class token first, if there is one, then distillation or register tokens.
     """
 
     affine: Affine
@@ -93,7 +94,9 @@ class PatchEmbed(Node):
     def execute(self, values: Values, task: int) -> I64:
         (image,) = self.arrays(values)
         residual = self.position.astype(np.int64)
-        residual[1:] = ref.residual_add(residual[1:], self.affine(ref.image_patches(image, self.patch)))
+        patches = self.affine(ref.image_patches(image, self.patch))
+        first = len(residual) - len(patches)
+        residual[first:] = ref.residual_add(residual[first:], patches)
         return residual
 
 
@@ -235,7 +238,7 @@ class Head(Node):
     """activation -> map of one task: logits of rows * columns tokens from `first` on, pixel shuffled.
 
     affine: [upscale^2 * channels, d], output channels in (sy, sx, c) order, stage 1 to the task's scale.
-    first: 1, the patches behind the class token; 0 with one row and one column, the class token alone.
+    first: of the patches, behind the prefix; or 0 with one row and one column, the class token alone.
     Returns int16 [rows * upscale, columns * upscale, channels].
     """
 

@@ -19,6 +19,7 @@ class Task:
 
     kind: see peritus.tasks. classes: names, one per channel, or empty. scale: real value of one LSB of the
     head's int16 output.
+    host: rows and columns of a map that no head computes: the host does, from the features (peritus.tail).
     """
 
     name: str
@@ -26,3 +27,4 @@ class Task:
     channels: int
     scale: float
     classes: tuple[str, ...] = ()
+    host: tuple[int, int] | None = None

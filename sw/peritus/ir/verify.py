@@ -62,7 +62,7 @@ def verify(
     """
     known = _Known(tasks, residual_scale)
     types = known.types
-    types[IMAGE] = TensorType(Kind.IMAGE, (*image, 3), 8, signed=False)
+    types[IMAGE] = TensorType(Kind.IMAGE, (*image, image_channels(nodes)), 8, signed=False)
     for node in nodes:
         rule = _RULES.get(type(node))
         if rule is None:
@@ -78,6 +78,25 @@ def verify(
     _verify_residual_chain(nodes, types)
     _verify_outputs(nodes, tasks, features, types)
     return types
+
+
+def image_channels(nodes: Sequence[Node]) -> int:
+    """Channels of the image that the first patch embedding reads.
+
+    Raises:
+        GraphError: there is none, or its matrix is no whole number of channels.
+    """
+    for node in nodes:
+        if isinstance(node, PatchEmbed):
+            inputs = node.affine.weight.shape[-1]
+            _need(node, node.patch >= 1, f"patch = {node.patch}, must be at least 1")
+            _need(
+                node,
+                inputs > 0 and inputs % node.patch**2 == 0,
+                f"patch weight has {inputs} inputs, must be whole channels of {node.patch}x{node.patch} pixels",
+            )
+            return int(inputs // node.patch**2)
+    raise GraphError("image", "nothing reads it: there is no PatchEmbed")
 
 
 def _need(node: Node, ok: bool | np.bool_, message: str) -> None:
@@ -160,7 +179,9 @@ def _patch_embed(node: PatchEmbed, known: _Known) -> TensorType:
             extent % node.patch == 0,
             f"image of {height}x{width} is not a multiple of patch {node.patch}",
         )
-    tokens = 1 + height * width // node.patch**2
+    patches = height * width // node.patch**2
+    tokens = len(node.position)
+    _need(node, tokens >= patches, f"{tokens} positions for {patches} patches")
     _need(node, tokens <= MAX_TOKENS, f"{tokens} tokens, limit {MAX_TOKENS}")
     d = _affine(node, "patch", node.affine, channels * node.patch**2)
     _array(node, "position", node.position, np.int16, (tokens, d))
@@ -256,16 +277,25 @@ def _experts(node: Experts, known: _Known) -> TensorType:
     return residual
 
 
+def _patches(known: _Known) -> int:
+    """Tokens that pixels make."""
+    height, width, _ = known.types[IMAGE].shape
+    embedding = next(node for node in known.nodes.values() if isinstance(node, PatchEmbed))
+    return height * width // embedding.patch**2
+
+
 def _head(node: Head, known: _Known) -> TensorType:
     tokens, d = _input(node, known, 0, Kind.ACTIVATION).shape
     tasks = {task.name: task for task in known.tasks}
     _need(node, node.task in tasks, f"task {node.task!r} is not in the task table ({', '.join(tasks)})")
     channels = tasks[node.task].channels
+    prefix = tokens - _patches(known)
+    patches = prefix, tokens - prefix
     _need(
         node,
-        (node.first, node.rows * node.columns) in ((0, 1), (1, tokens - 1)),
+        (node.first, node.rows * node.columns) in (patches, (0, 1) if prefix else patches),
         f"reads {node.rows}x{node.columns} tokens from {node.first} on, must be the class token, 1x1 from 0, "
-        f"or the {tokens - 1} patches behind it",
+        f"or the {tokens - prefix} patches from {prefix} on",
     )
     _need(node, node.upscale >= 1, f"upscale = {node.upscale}, must be at least 1")
     _affine(node, "head", node.affine, d, node.upscale**2 * channels)
@@ -307,9 +337,12 @@ def _verify_outputs(
     if not names or len(set(names)) != len(names):
         raise GraphError("tasks", f"task names {names} must be distinct, at least one")
     heads = [node.task for node in nodes if isinstance(node, Head)]
-    for task in names:
-        if heads.count(task) != 1:
-            raise GraphError(task, f"the task has {heads.count(task)} heads, must be one")
+    for task in tasks:
+        wanted = 0 if task.host else 1
+        if heads.count(task.name) != wanted:
+            raise GraphError(task.name, f"the task has {heads.count(task.name)} heads, must be {wanted}")
+        if task.host is not None and (len(task.host) != 2 or min(task.host) < 1):
+            raise GraphError(task.name, f"a map of {task.host} rows and columns on the host")
 
 
 _RULES: dict[type[Node], Callable[[Any, _Known], TensorType]] = {

@@ -11,8 +11,8 @@ from peritus.reference.arithmetic import I64, Ints
 def image_patches(image: Ints, patch: int) -> I64:
     """Patch vectors of an image, one row per patch in raster order, channels in (ky, kx, c) order.
 
-    image: uint8 [H, W, 3], H and W multiples of `patch`. Each pixel p becomes p XOR 0x80 read as int8, which
-    is p - 128. Returns int8 values [(H / patch) (W / patch), 3 patch^2].
+    image: uint8 [H, W, C], H and W multiples of `patch`. Each pixel p becomes p XOR 0x80 read as int8, which
+    is p - 128. Returns int8 values [(H / patch) (W / patch), C patch^2].
     """
     height, width, channels = image.shape
     grid = image.reshape(height // patch, patch, width // patch, patch, channels)

@@ -53,9 +53,15 @@ def run_record(
 
 
 def output_record(result: Result, files: Mapping[str, str]) -> dict[str, Any]:
-    """Shape, scale and SHA-256 (of the little-endian int16 values) of each output, and of features if any."""
+    """Shape, scale and SHA-256 (of the little-endian int16 values) of each output, and of features if any.
+
+    A map that the host computed in float has neither scale nor checksum: what is exact are its features.
+    """
     outputs: dict[str, Any] = {}
     arrays = {name: (values, result.task.scale) for name, values in result.outputs.items()}
+    if result.host_map is not None:
+        shape = list(result.host_map.shape)
+        outputs[result.task.name] = {"shape": shape, "dtype": "float32", "computed_by": "host"}
     if result.raw_features is not None:
         arrays["features"] = (result.raw_features, result.feature_scale)
     for name, (values, scale) in arrays.items():

@@ -7,7 +7,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -21,11 +21,12 @@ from peritus.image import check_image
 from peritus.runtime.buffers import FrameBuffers
 from peritus.runtime.device import Result
 from peritus.runtime.errors import DeviceBusy, DeviceClosed, NotLoaded
+from peritus.tail import TailError, TailSession
 
 
 @dataclass(frozen=True)
 class Request:
-    """One frame to run: uint8 [height, width, 3] as the bundle wants it, task by index, features or not."""
+    """One frame to run: uint8 [height, width, channels] as the bundle wants it, task by index, features or not."""
 
     image: NDArray[np.uint8]
     task: int
@@ -78,6 +79,7 @@ class BaseDevice(ABC):
         self._longest_s = longest_s
         self._bundle: Bundle | None = None
         self._buffers: FrameBuffers | None = None
+        self._tail: TailSession | None = None
         self._failed = False
         self._in_use = threading.Lock()  # one caller's, from the first frame to the last
         self._at_work = _Turn()  # held while the device is touched, not while a camera is waited for
@@ -120,7 +122,9 @@ class BaseDevice(ABC):
         with self._used(), self._at_work:
             self._check_open()
             bundle.check_hardware(self.hw)
+            tail = bundle.tail.open() if bundle.tail else None
             self._load(bundle)
+            self._tail = tail
 
     def _load(self, bundle: Bundle) -> None:
         self._unload()
@@ -150,7 +154,7 @@ class BaseDevice(ABC):
             yield from self._results(_requests(self._loaded(), images, tasks, features, strict=False))
 
     def buffer(self) -> NDArray[np.uint8]:
-        """A free frame buffer, uint8 [height, width, 3]; see peritus.runtime.Device."""
+        """A free frame buffer, uint8 [height, width, channels]; see peritus.runtime.Device."""
         return self._frame_buffers().lend()
 
     def release(self, buffer: NDArray[np.uint8]) -> None:
@@ -234,7 +238,17 @@ class BaseDevice(ABC):
                     self._check()
                     self._failed = False
                     return
-            yield result
+            yield self._completed(result)
+
+    def _completed(self, result: Result) -> Result:
+        """With the map that the host computes, of a task without a head."""
+        task, features = result.task, result.features
+        if not task.host or features is None:
+            return result
+        if self._tail is None:
+            raise TailError(f"the bundle lacks the host's part, which computes {task.name!r}")
+        shape = task.rows, task.columns, task.channels
+        return replace(result, host_map=self._tail.run(features, task.name, shape))
 
     def _unload(self) -> None:
         self._bundle = self._buffers = None
@@ -276,6 +290,6 @@ def _requests(
 
     An image is asked for once there is a task for it: a camera gives a frame buffer away with it.
     """
-    height, width = bundle.image_height, bundle.image_width
     for task, image in zip(map(bundle.task_index, tasks), images, strict=strict):
-        yield Request(check_image(image, height, width), task, features)
+        wanted = features or bundle.tasks[task].host
+        yield Request(check_image(image, *bundle.frame.shape), task, wanted)

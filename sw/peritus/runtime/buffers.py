@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from peritus.bundle.frame import FrameLayout
 from peritus.runtime.errors import BufferUnavailable
 
 
@@ -20,9 +21,15 @@ def _start(array: NDArray[np.uint8]) -> int:
 
 
 class FrameBuffers:
-    """Image buffers of a device, uint8 [height, width, 3]; a camera may take them from any thread."""
+    """Image buffers of a device, uint8 [height, width, channels]; a camera may take them from any thread.
 
-    def __init__(self, views: Sequence[NDArray[np.uint8]]) -> None:
+    memory: what the device reads, uint8 [layout.bytes] per buffer. Where it holds plain images, a camera gets
+    the memory itself, else an array of its own, which is copied when it is run.
+    """
+
+    def __init__(self, layout: FrameLayout, memory: Sequence[NDArray[np.uint8]]) -> None:
+        self._layout, self._memory = layout, memory
+        views = [part.reshape(layout.shape) if layout.plain else np.zeros(layout.shape, np.uint8) for part in memory]
         self._views = views
         self._slots = {_start(view): slot for slot, view in enumerate(views)}
         self._free = deque(range(len(views)))
@@ -49,15 +56,17 @@ class FrameBuffers:
         """The slot that holds the image for the device: its own, or a free one, filled by one copy."""
         slot = self._slot_of(image)
         with self._lock:
+            fills = slot is None or not self._layout.plain
             if slot is None:
                 slot = self._take()
-                np.copyto(self._views[slot], image)
             elif slot in self._held:
                 self._held.remove(slot)
             elif slot in self._free:
                 self._free.remove(slot)
             else:
                 raise BufferUnavailable("this frame buffer belongs to a frame that is still running")
+            if fills:
+                self._layout.store(image, self._memory[slot])
         return slot
 
     def finished(self, slot: int) -> None:

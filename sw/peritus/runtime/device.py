@@ -36,8 +36,10 @@ class Perf:
 class Result:
     """What a job returns.
 
-    outputs: task name -> int16 [rows, columns, channels], the map as the accelerator computed it.
-    raw_features: int16 [tokens, d], None unless asked for. feature_scale: real value of one LSB of them.
+    outputs: task name -> int16 [rows, columns, channels], the map as the accelerator computed it; empty for
+    a task whose map the host computes. raw_features: int16 [tokens, d], None unless asked for or needed by the
+    host. feature_scale: real value of one LSB of them. host_map: float32 [rows, columns, channels], the map
+    that the host computed of the features.
     """
 
     task: TaskEntry
@@ -45,6 +47,7 @@ class Result:
     raw_features: npt.NDArray[np.int16] | None
     feature_scale: float
     perf: Perf
+    host_map: npt.NDArray[np.float32] | None = None
 
     @property
     def features(self) -> npt.NDArray[np.float32] | None:
@@ -55,6 +58,8 @@ class Result:
 
     def dequantized(self) -> npt.NDArray[np.float32]:
         """The task's map in real units: float32 [rows, columns, channels]."""
+        if self.host_map is not None:
+            return self.host_map
         return self.outputs[self.task.name].astype(np.float32) * np.float32(self.task.scale)
 
     def upsampled(self, height: int, width: int) -> npt.NDArray[np.float32]:
@@ -103,6 +108,7 @@ class Device(Protocol):
 
         Raises:
             BundleConfigError: it is for other hardware; what was loaded before stays.
+            TailError: the host's part of the network cannot be opened; what was loaded before stays.
             ForeignDevice: the device is not of the configuration expected.
         """
         ...
@@ -110,11 +116,12 @@ class Device(Protocol):
     def run(self, image: npt.NDArray[np.uint8], *, task: str, features: bool = False) -> Result:
         """Run one job.
 
-        image: uint8 [height, width, 3], as the bundle wants it. task: a name of the bundle's task table.
+        image: uint8 [height, width, channels], as the bundle wants it. task: a name of the bundle's task table.
         features: also return the residual stream after the last block.
 
         Raises:
             NotLoaded, ImageError, BundleTaskError: bad call, the device has not been touched.
+            TailError: the host's part of the task failed.
             DeviceBusy, DeviceClosed: see the class. Besides, those of `peritus.runtime.driver.errors`.
         """
         ...
@@ -141,9 +148,10 @@ class Device(Protocol):
         ...
 
     def buffer(self) -> npt.NDArray[np.uint8]:
-        """A free frame buffer for a camera to fill: uint8 [height, width, 3], read in place.
+        """A free frame buffer for a camera to fill: uint8 [height, width, channels].
 
-        Run it, or any view of all of it, as an image: it is not copied, and the device's from then on.
+        Run it, or any view of all of it, as an image: the device's from then on, and read in place where
+        memory holds plain images (FrameLayout.plain), else copied once.
 
         Raises:
             NotLoaded: there is no bundle yet. BufferUnavailable: all of them are in use.
@@ -181,14 +189,16 @@ def unpack_result(
     The arrays are copied, so that the buffers can be used for the next job.
     """
     entry, layout = bundle.tasks[task], bundle.features
-    # One plain copy, then views: leaving the padding out while copying takes several times as long.
-    full = output[: entry.output_bytes].copy().view("<i2")
-    shaped = full.reshape(entry.rows, entry.columns, entry.padded_channels)
+    outputs = {}
+    if not entry.host:
+        # One plain copy, then views: leaving the padding out while copying takes several times as long.
+        full = output[: entry.output_bytes].copy().view("<i2")
+        shaped = full.reshape(entry.rows, entry.columns, entry.padded_channels)
+        outputs[entry.name] = shaped[:, :, : entry.channels]
     raw = None
     if features is not None:
         rows = features[: layout.output_bytes].copy().view("<i2")
         raw = rows.reshape(layout.tokens, layout.padded_channels)[:, : layout.channels]
-    outputs = {entry.name: shaped[:, :, : entry.channels]}
     return Result(entry, outputs, raw, layout.scale, perf)
 
 

@@ -119,7 +119,7 @@ def test_a_frame_of_the_bitstream(switch_on: SwitchOn, module: Module, design: P
     with switch_on(module, preloaded(design, bundle)) as gates:
         gates.load(bundle)
         found = gates.run(image, task=task)
-    assert gates.sent == {bundle.image_bytes}
+    assert gates.sent == {bundle.frame.bytes}
     with UartSimDevice(NANO, preloaded=bundle) as rtl:
         rtl.load(bundle)
         expected = rtl.run(image, task=task)

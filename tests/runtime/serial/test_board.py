@@ -59,7 +59,7 @@ def test_m3vit_micro_over_the_line() -> None:
         board.load(bundle)
         assert not sent
         assert same_result(board.run(image, task="semseg"), expected)
-        assert set(sent) == {bundle.image_bytes}
+        assert set(sent) == {bundle.frame.bytes}
         assert board.client.repeated == 0
 
 

@@ -83,8 +83,7 @@ class FrameRunner:
         except BaseException:
             self._give_back()
             raise
-        shape = (bundle.image_height, bundle.image_width, 3)
-        self.buffers = FrameBuffers([part.array.reshape(shape) for part in self._images])
+        self.buffers = FrameBuffers(bundle.frame, [part.array for part in self._images])
         self._places = [
             [
                 accelerator.place(image.address, output.address, features.address)
@@ -99,9 +98,8 @@ class FrameRunner:
         program = np.frombuffer(bundle.program, np.uint8)
         self._fill(platform, Window.PROGRAM, -(-program.size // ALIGNMENT) * ALIGNMENT, program)
         self._fill(platform, Window.WEIGHTS, bundle.weights.size, bundle.weights)
-        outputs = max(task.output_bytes for task in bundle.tasks)
-        self._images = self._parts(platform, Window.IMAGE, FRAME_BUFFERS, bundle.image_bytes)
-        self._outputs = self._parts(platform, Window.OUTPUT, IN_FLIGHT, outputs)
+        self._images = self._parts(platform, Window.IMAGE, FRAME_BUFFERS, bundle.frame.bytes)
+        self._outputs = self._parts(platform, Window.OUTPUT, IN_FLIGHT, bundle.output_bytes)
         self._features = self._parts(platform, Window.FEATURES, IN_FLIGHT, bundle.features.output_bytes)
 
     def _fill(self, platform: Platform, window: Window, size: int, content: NDArray[np.uint8]) -> None:

@@ -49,10 +49,8 @@ class IssDevice(BaseDevice):
 
     def _install(self, bundle: Bundle) -> FrameBuffers:
         self._machine = Machine(bundle, self.hw)
-        shape = (bundle.image_height, bundle.image_width, 3)
-        views = [np.zeros(shape, np.uint8) for _ in range(FRAME_BUFFERS)]
-        self._frames = [view.reshape(-1) for view in views]
-        return FrameBuffers(views)
+        self._frames = [np.zeros(bundle.frame.bytes, np.uint8) for _ in range(FRAME_BUFFERS)]
+        return FrameBuffers(bundle.frame, self._frames)
 
     def _start(self) -> None:
         if self._buffers is not None:
@@ -80,7 +78,7 @@ class IssDevice(BaseDevice):
         start = time.perf_counter()
         job = machine.run(image, request.task, request.features, self._trace)
         perf = Perf(
-            bytes_read=job.weight_bytes + bundle.image_bytes,
+            bytes_read=job.weight_bytes + bundle.frame.bytes,
             bytes_written=len(job.output) + (len(job.features) if job.features is not None else 0),
             seconds=time.perf_counter() - start,
         )

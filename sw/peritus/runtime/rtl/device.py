@@ -133,7 +133,6 @@ class RtlDevice(DrivenDevice):
 
 def memory_size(bundle: Bundle) -> int:
     """Bytes of simulated memory that a bundle's buffers fit into."""
-    outputs = max(task.output_bytes for task in bundle.tasks)
-    frame = bundle.image_bytes + outputs + bundle.features.output_bytes
+    frame = bundle.frame.bytes + bundle.output_bytes + bundle.features.output_bytes
     # Besides what is used: up to two pages around each of five buffers.
     return len(bundle.program) + bundle.weights.size + FRAME_BUFFERS * (frame + 192) + 10 * BUFFER_ALIGNMENT

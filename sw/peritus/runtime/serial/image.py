@@ -24,12 +24,11 @@ class ImageError(PeritusError):
 
 def memory_needed(bundle: Bundle) -> int:
     """Bytes of memory that the driver allocates to run a bundle."""
-    outputs = max(task.output_bytes for task in bundle.tasks)
     sizes = [
         len(bundle.program),
         bundle.weights.size,
-        FRAME_BUFFERS * _slot(bundle.image_bytes),
-        IN_FLIGHT * _slot(outputs),
+        FRAME_BUFFERS * _slot(bundle.frame.bytes),
+        IN_FLIGHT * _slot(bundle.output_bytes),
         IN_FLIGHT * _slot(bundle.features.output_bytes),
     ]
     return sum(-(-size // BUFFER_ALIGNMENT) * BUFFER_ALIGNMENT for size in sizes)
