@@ -14,7 +14,7 @@ import numpy.typing as npt
 import typer
 
 from peritus.api import load_model
-from peritus.ir import QuantModel, execute
+from peritus.ir import QuantModel, execute, real_map
 from peritus.report.pictures import overlay_classes
 from peritus.runtime.device import resize_bilinear
 from quant_models.data.open import classes_of
@@ -26,10 +26,9 @@ Picture = npt.NDArray[np.uint8]
 
 def predict(model: QuantModel, image: Picture, task: str) -> npt.NDArray[np.float32]:
     """The task's map at the image's size, in real units: float32 [height, width, channels]."""
-    graph = model.graph
-    scale = np.float32(graph.tasks[graph.task_index(task)].scale)
-    output = execute(graph, image, task).output.astype(np.float32) * scale
-    return resize_bilinear(output, *image.shape[:2])
+    tail = model.tail.open() if model.tail else None
+    found = real_map(model.graph, task, execute(model.graph, image, task), tail)
+    return resize_bilinear(found, *image.shape[:2])
 
 
 def main(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from peritus.errors import PeritusError
 from peritus.provenance import Provenance
 from quant_models.checkpoints.edge_moe import SUFFIX
 from quant_models.checkpoints.errors import ArchitectureError, MissingTensorsError, grouped
+from quant_models.checkpoints.imported import Imported
 from quant_models.checkpoints.infer import (
     decoder_channels,
     gate_kind,
@@ -30,23 +31,6 @@ from quant_models.network.config import M3ViTConfig, TaskConfig
 from quant_models.network.model import M3ViT
 from quant_models.network.state_diff import StateDiff, shorten, state_diff
 from quant_models.network.weights import weights_provenance
-
-
-@dataclass(frozen=True, eq=False)
-class Imported:
-    """A network, and where its tensors come from, by name.
-
-    read: from the checkpoint. filled: experts made from a dense layer. missing: not in the checkpoint and
-    newly initialized: the heads, unless the checkpoint has ours. unexpected: in the checkpoint and not used:
-    its own decoders, and whatever only its training needs. notes: what was changed or assumed.
-    """
-
-    net: M3ViT
-    read: tuple[str, ...]
-    filled: tuple[str, ...]
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def load_checkpoint(

@@ -30,7 +30,7 @@ def import_command(
     checkpoint: Annotated[
         Path,
         typer.Argument(
-            help="State dict of the public M3ViT code (.pth, .safetensors, folder) or Edge-MoE's folder."
+            help="State dict (.pth, .safetensors, folder), Edge-MoE's folder, or a float network (.onnx)."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Float weights to write (.safetensors).")],
@@ -75,9 +75,10 @@ def import_command(
     seed: Annotated[int, typer.Option(min=0, help="Of new heads and filled experts.")] = 0,
     json_target: JsonOption = None,
 ) -> None:
-    """Import a published M3ViT checkpoint. Its heads differ from ours, which are newly initialized."""
+    """Import a published network: M3ViT, timm, DeiT, DINOv2, Hugging Face names, or any ViT as float ONNX."""
     from quant_models.checkpoints import Hints, load_checkpoint
     from quant_models.checkpoints.variant import parse_pixels, read_yaml
+    from quant_models.float_onnx import read_float_onnx
     from quant_models.network.config import ConfigError, named_config
     from quant_models.network.weights import save_weights
 
@@ -95,14 +96,23 @@ def import_command(
     try:
         expected = None if config == "auto" else named_config(config)
         with busy(f"Importing {checkpoint}"):
-            imported = load_checkpoint(
-                checkpoint,
-                expected,
-                hints,
-                fill_missing_experts=fill_missing_experts,
-                resize_positions=resize_positions,
-                seed=seed,
-            )
+            if checkpoint.suffix == ".onnx":
+                if expected is not None or fill_missing_experts or resize_positions:
+                    raise OptionError(
+                        f"{checkpoint.name} is a whole network: leave out --config, --fill-missing-experts "
+                        "and "
+                        "--resize-positions"
+                    )
+                imported = read_float_onnx(checkpoint, hints)
+            else:
+                imported = load_checkpoint(
+                    checkpoint,
+                    expected,
+                    hints,
+                    fill_missing_experts=fill_missing_experts,
+                    resize_positions=resize_positions,
+                    seed=seed,
+                )
     except ConfigError as error:
         raise OptionError(str(error)) from error
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +151,9 @@ def _table(imported: Imported, path: Path) -> Table:
     table = Table(title=f"{path.name}: {config.name}", show_header=False, title_justify="left")
     table.add_row("image", f"{config.image_height} x {config.image_width}")
     table.add_row("layers", f"{config.n_layers}, d = {config.d_model}, {config.n_heads} heads")
-    table.add_row("experts", f"{config.n_experts}, {config.top_k} per token, {config.gate.replace('_', ' ')}")
+    if any(map(config.is_moe, range(config.n_layers))):
+        gate = config.gate.replace("_", " ")
+        table.add_row("experts", f"{config.n_experts}, {config.top_k} per token, {gate}")
     table.add_row("tasks", ", ".join(f"{task.name} ({task.channels})" for task in config.tasks))
     parts = {
         "read": imported.read,

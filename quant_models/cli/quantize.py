@@ -16,7 +16,10 @@ from peritus.provenance import Provenance
 from quant_models.cli.extras import needs_models
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from quant_models.network.config import M3ViTConfig
+    from quant_models.network.model import M3ViT
     from quant_models.quantization.fidelity import Layer
 
 
@@ -27,7 +30,10 @@ class FitError(PeritusError):
 @reports_errors
 @needs_models
 def quantize_command(
-    weights: Annotated[Path, typer.Argument(help="Float weights, of peritus train or peritus import.")],
+    weights: Annotated[
+        Path,
+        typer.Argument(help="Float weights, of peritus train or peritus import, or a float network (.onnx)."),
+    ],
     images: Annotated[
         str,
         typer.Option(
@@ -45,6 +51,12 @@ def quantize_command(
     fits: Annotated[
         str | None, typer.Option(metavar="HW", help="Hardware that it must fit: asked before quantizing.")
     ] = None,
+    pixels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCALE", help="What a .onnx network reads: k256, k255, half or imagenet; needed there."
+        ),
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Where generated scenes are kept.")] = None,
     json_target: JsonOption = None,
 ) -> None:
@@ -54,24 +66,24 @@ def quantize_command(
     from quant_models.quantization.quantize import quantize, to_float
     from quant_models.quantization.recipe import Recipe
 
-    net = load_weights(weights)
-    recipe = Recipe(gptq=gptq, expert_bits=expert_bits)
     console = output_console(json_target)
+    net = _read_onnx(weights, pixels, console) if weights.suffix == ".onnx" else load_weights(weights)
+    recipe = Recipe(gptq=gptq, expert_bits=expert_bits)
     if fits is not None:
         _check_fit(net.config, fits)
         console.print(f"{net.config.name} fits {fits}.")
-    pixels = to_float(_pictures(images, count, net.config, cache), net.config)
-    warnings = calibration_warnings(pixels)
+    seen = to_float(_pictures(images, count, net.config, cache), net.config)
+    warnings = calibration_warnings(seen)
     for warning in warnings:
         console.print(f"warning: {warning}")
-    with busy(f"Quantizing {net.config.name} on {len(pixels)} images"):
+    with busy(f"Quantizing {net.config.name} on {len(seen)} images"):
         origin = Provenance.parse(net.provenance or weights.name)
         name = Path(images).name if ":" not in images else images.partition(":")[0]
-        step = f"quantized on {len(pixels)} images of {name}{', GPTQ' if gptq else ''}"
-        model = quantize(net, pixels, str(origin.then(step)), recipe)
+        step = f"quantized on {len(seen)} images of {name}{', GPTQ' if gptq else ''}"
+        model = quantize(net, seen, str(origin.then(step)), recipe)
     output.parent.mkdir(parents=True, exist_ok=True)
     model.save(output)
-    shown = pixels[: min(compared, len(pixels))]
+    shown = seen[: min(compared, len(seen))]
     with counted("Comparing with the float network", len(shown) * len(net.config.tasks)) as progress:
         layers, maps = compare(net, model, shown, progress)
     console.print(_table(layers, maps, f"{output.name}: {len(shown)} images, integers against float"))
@@ -85,6 +97,18 @@ def quantize_command(
         "maps_db": maps,
     }
     write_json(record, json_target)
+
+
+def _read_onnx(path: Path, pixels: str | None, console: Console) -> M3ViT:
+    """A float ONNX file as a network, with what was found in it printed."""
+    from quant_models.checkpoints.variant import Hints, parse_pixels
+    from quant_models.float_onnx import read_float_onnx
+
+    with busy(f"Reading {path}"):
+        imported = read_float_onnx(path, Hints(pixels=None if pixels is None else parse_pixels(pixels)))
+    for note in imported.notes:
+        console.print(note)
+    return imported.net
 
 
 def _pictures(spec: str, count: int, config: M3ViTConfig, cache: Path | None) -> Any:

@@ -15,7 +15,9 @@ from quant_models.data.folder import existing_folder, read_image
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
-def read_photos(folder: Path, count: int, height: int, width: int, channels: int = 3) -> npt.NDArray[np.uint8]:
+def read_photos(
+    folder: Path, count: int, height: int, width: int, channels: int = 3
+) -> npt.NDArray[np.uint8]:
     """Up to `count` pictures of a folder and the folders in it, evenly spread over its names.
 
     Returns:

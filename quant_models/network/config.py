@@ -28,8 +28,8 @@ class TaskConfig:
     """One task: `channels` is the class count of a segmentation or of a classification of the whole image, or
     the map count of a regression.
 
-    `classes`: one name per channel, or empty. `host`: rows and columns of a map that the network's tail computes
-    on the host (`M3ViT.tail`), instead of a head of ours.
+    `classes`: one name per channel, or empty. `host`: rows and columns of a map that the network's tail
+    computes on the host (`M3ViT.tail`), instead of a head of ours.
     """
 
     name: str

@@ -3,21 +3,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from peritus.tail import HostTail, TailSession
+from peritus.tail import HostTail
 from quant_models.network.config import ConfigError, M3ViTConfig
 from quant_models.network.layers import Attention, Decoder, Mlp, PatchEmbed, normalize_pixels
 from quant_models.network.moe import MoeMlp, TaskRepresentation
-
-
-@lru_cache(maxsize=1)
-def _opened(tail: HostTail) -> TailSession:
-    return tail.open()
 
 
 class Block(nn.Module):
@@ -50,7 +43,9 @@ class Backbone(nn.Module):
         self.config = config
         self.patch_embed = PatchEmbed(config)
         prefix = torch.zeros(1, config.prefix_tokens, config.d_model)
-        self.cls_token = nn.Parameter(prefix) if config.prefix_tokens else None  # and what else precedes patches
+        self.cls_token = (
+            nn.Parameter(prefix) if config.prefix_tokens else None
+        )  # and what else precedes patches
         self.pos_embed = nn.Parameter(torch.zeros(1, config.n_tokens, config.d_model))
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
         self.gate_task_represent = TaskRepresentation(config) if config.gate == "task_conditioned" else None
@@ -146,6 +141,6 @@ class M3ViT(nn.Module):
             return out
         if self.tail is None:
             raise ConfigError(f"the network lacks its tail, which computes {task!r} on the host")
-        session, shape = _opened(self.tail), (*entry.host, entry.channels)
+        session, shape = self.tail.open(), (*entry.host, entry.channels)
         maps = [session.run(x.numpy(), task, shape) for x in features.detach().cpu()]
         return torch.from_numpy(np.stack(maps)).movedim(-1, 1)

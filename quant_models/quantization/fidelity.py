@@ -8,14 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from peritus.ir import IMAGE, Execution, Graph, QuantModel, Task, execute
+from peritus.ir import IMAGE, QuantModel, execute, real_map
 from peritus.ir.types import Kind
 from peritus.reference import Routing
-from peritus.tail import TailSession
 from quant_models.network.model import M3ViT
 from quant_models.network.moe import MoeMlp
 from quant_models.quantization.quantize import to_uint8
@@ -95,7 +93,7 @@ def compare(
             for image in images:
                 logits = net(image[None], task.name)[0]
                 result = execute(graph, to_uint8(image[None])[0], task.name, keep_values=True)
-                found = torch.from_numpy(_map(task, result, graph, tail)).permute(2, 0, 1)
+                found = torch.from_numpy(real_map(graph, task.name, result, tail)).permute(2, 0, 1)
                 maps.setdefault(task.name, []).append((logits, found.to(logits.dtype)))
                 for i, block in enumerate(blocks):
                     value = result.values[last[i]]
@@ -132,17 +130,6 @@ def compare(
         for i in range(len(blocks))
     ]
     return layers, {name: _snr(pairs) for name, pairs in maps.items()}
-
-
-def _map(
-    task: Task, result: Execution, graph: Graph, tail: TailSession | None
-) -> npt.NDArray[np.float64] | npt.NDArray[np.float32]:
-    """A task's map in real units, (rows, columns, channels)."""
-    if task.host is None or tail is None:
-        assert result.output is not None
-        return result.output * task.scale
-    features = (result.features * graph.residual_scale).astype(np.float32)
-    return tail.run(features, task.name, (*task.host, task.channels))
 
 
 def _snr(pairs: list[tuple[Tensor, Tensor]]) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,23 +32,24 @@ class HostTail:
     model: bytes
 
     def open(self) -> TailSession:
-        """Ready to execute.
+        """Ready to execute; opened once, however often it is asked for.
 
         Raises:
             TailError: ONNX Runtime is not installed, or refuses the graph.
         """
-        return TailSession(self.model)
+        return _opened(self.model)
 
 
 class TailSession:
-    """One ONNX Runtime session; `run` may be called from one thread at a time."""
+    """One ONNX Runtime session; `run` may be called from any thread."""
 
     def __init__(self, model: bytes) -> None:
         try:
             import onnxruntime
         except ImportError as error:
             raise TailError(
-                "this network ends in a part that the host computes, which needs ONNX Runtime: pip install onnxruntime"
+                "this network ends in a part that the host computes, which needs ONNX Runtime: pip install "
+                "onnxruntime"
             ) from error
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # errors come as exceptions
@@ -62,7 +64,9 @@ class TailSession:
             raise TailError(f"the host's part reads {inputs}, must read {FEATURES!r} alone")
         self.tasks: tuple[str, ...] = tuple(item.name for item in self._session.get_outputs())
 
-    def run(self, features: npt.NDArray[np.float32], task: str, shape: Sequence[int]) -> npt.NDArray[np.float32]:
+    def run(
+        self, features: npt.NDArray[np.float32], task: str, shape: Sequence[int]
+    ) -> npt.NDArray[np.float32]:
         """The map of a task, float32 `shape` [rows, columns, channels], of features [tokens, d].
 
         Raises:
@@ -78,3 +82,8 @@ class TailSession:
         if values.shape != tuple(shape):
             raise TailError(f"the host computes {task!r} of shape {values.shape}, must be {tuple(shape)}")
         return values
+
+
+@lru_cache(maxsize=2)
+def _opened(model: bytes) -> TailSession:
+    return TailSession(model)

@@ -4,5 +4,6 @@
 from typing import Literal
 
 # "segmentation": class logits of each pixel, argmax is the label. "depth": one regressed map.
-# "classification": class logits of the whole image, a map of one pixel. "embedding": vectors that are no picture.
+# "classification": class logits of the whole image, a map of one pixel. "embedding": vectors that are no
+# picture.
 TaskKind = Literal["segmentation", "depth", "classification", "embedding"]

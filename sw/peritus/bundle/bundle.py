@@ -9,7 +9,8 @@
     24      32    SHA-256 of everything after this field
     56      ...   header, JSON; then, each from a multiple of 64: exec instructions (32 bytes each) followed
     by
-                  fetch entries (8 bytes each); weight image; right behind it, if there is one, the host's tail
+                  fetch entries (8 bytes each); weight image; right behind it, if there is one, the host's
+                  tail
 Integers are little endian.
 """
 

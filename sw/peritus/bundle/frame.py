@@ -15,9 +15,10 @@ Bytes = npt.NDArray[np.uint8]
 class FrameLayout:
     """A frame of uint8 [height, width, channels], cut into patches of `patch` x `patch` pixels.
 
-    pitch: bytes from the row of one patch to that of the next, whole bus beats, which is what LOAD_IMAGE reads.
-    A row of a patch has patch * channels bytes; where that is the pitch, memory holds the plain image. Patches
-    of 14 RGB pixels have rows of 42 bytes: memory holds 48 of each, and the last six are never looked at.
+    pitch: bytes from the row of one patch to that of the next, whole bus beats, which is what LOAD_IMAGE
+    reads. A row of a patch has patch * channels bytes; where that is the pitch, memory holds the plain image.
+    Patches of 14 RGB pixels have rows of 42 bytes: memory holds 48 of each, and the last six are never looked
+    at.
     """
 
     height: int
@@ -48,7 +49,8 @@ class FrameLayout:
         return self.pitch == self.patch * self.channels
 
     def store(self, image: Bytes, memory: Bytes) -> None:
-        """Write an image of `shape` to device memory, uint8 [bytes]; bytes between patch rows are left alone."""
+        """Write an image of `shape` to device memory, uint8 [bytes]; bytes between patch rows are left
+        alone."""
         columns, row = self.width // self.patch, self.patch * self.channels
         np.copyto(
             memory.reshape(self.height, columns, self.pitch)[:, :, :row],

@@ -15,7 +15,7 @@ from peritus.bundle import Bundle
 from peritus.bundle.disassemble import disassemble
 from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
 from peritus.cli.imported import imported_record, nodes_table, read_imported
-from peritus.ir import QuantModel, affines
+from peritus.ir import IMAGE, QuantModel, affines
 
 
 @reports_errors

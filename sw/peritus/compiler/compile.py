@@ -49,7 +49,16 @@ def _task_entry(graph: Graph, task: Task, hw: HwConfig) -> TaskEntry:
         rows, columns = task.host
         macs = job_macs(graph, task.name)
         return TaskEntry(
-            task.name, task.kind, task.classes, rows, columns, task.channels, task.channels, 1.0, macs, host=True
+            task.name,
+            task.kind,
+            task.classes,
+            rows,
+            columns,
+            task.channels,
+            task.channels,
+            1.0,
+            macs,
+            host=True,
         )
     head = graph.head(task.name)
     return TaskEntry(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from peritus.errors import PeritusError
 from peritus.evaluation.metrics import Metric, new_metric, scores_of
 from peritus.evaluation.workers import default_workers, in_order
-from peritus.ir import QuantModel, Router, Task, execute
+from peritus.ir import QuantModel, Router, Task, execute, real_map
 from peritus.reference import Routing
 from peritus.runtime.device import resize_bilinear
 
@@ -125,7 +125,7 @@ def _score(
     """Metrics of one image, by task."""
     (model,) = _held
     index, (image, targets) = job
-    graph = model.graph
+    graph, tail = model.graph, model.tail.open() if model.tail else None
     found: dict[str, Metric] = {}
     frames = []
     for name in tasks:
@@ -134,7 +134,8 @@ def _score(
         result = execute(graph, image, name, keep_values=observed)
         task = graph.tasks[graph.task_index(name)]
         found[name] = _metric(model, name)
-        found[name].update(_prediction(task, result.output, *targets[name].shape), targets[name])
+        values = real_map(graph, name, result, tail)
+        found[name].update(_prediction(task, values, *targets[name].shape), targets[name])
         if observed:
             features = result.features.astype(np.float32) * np.float32(graph.residual_scale)
             routers = (node.name for node in graph.nodes if isinstance(node, Router))
@@ -147,7 +148,7 @@ def _score(
     return found, frames
 
 
-def _prediction(task: Task, output: npt.NDArray[np.int16], height: int, width: int) -> Array:
+def _prediction(task: Task, values: npt.NDArray[np.float32], height: int, width: int) -> Array:
     """Classes or metres, [height, width]."""
-    full = resize_bilinear(output.astype(np.float32) * np.float32(task.scale), height, width)
+    full = resize_bilinear(values, height, width)
     return full[:, :, 0] if task.kind == "depth" else full.argmax(axis=2)

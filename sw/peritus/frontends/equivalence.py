@@ -90,7 +90,8 @@ def compare(model: ModelProto, g: OnnxGraph, lowered: Lowering) -> list[Agreemen
 
 
 def full_range_picture(height: int, width: int, channels: int = 3) -> npt.NDArray[np.uint8]:
-    """A picture with smooth and rough parts, from 0 to 255; uint8 (height, width, channels), always the same."""
+    """A picture with smooth and rough parts, from 0 to 255; uint8 (height, width, channels), always the
+    same."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j][..., None]
     phase, slope = rng.uniform(0, 2 * np.pi, channels), rng.uniform(1, 9, (2, channels))

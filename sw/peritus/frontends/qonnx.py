@@ -6,9 +6,9 @@ building one node of the integer graph. Quants are fixed grids, scales between t
 The inputs of an Add may come in either order, and a bias may be left out.
 
     residual     := Quant16(residual + contribution) | Quant16(residual + moe) | embedding
-    embedding    := Quant16(Pad(Quant16(Conv(Quant8u(image)))) + Quant16(position))    Pad only behind a prefix
-    contribution := Quant16(linear(activation))                         linear := MatMul(x, Quant8(w)) + bias
-    activation   := Quant8(LayerNorm(residual)) | hidden | attention
+    embedding    := Quant16(Pad(Quant16(Conv(Quant8u(image)))) + Quant16(position))    Pad only behind a
+    prefix contribution := Quant16(linear(activation))                         linear := MatMul(x, Quant8(w))
+    + bias activation   := Quant8(LayerNorm(residual)) | hidden | attention
     hidden       := Quant8(Quant16(function(Quant16(linear(activation)))) * factor)
     map          := pixel shuffle(Quant16(linear(Quant8(LayerNorm(residual)[prefix:]))))
 
@@ -234,7 +234,8 @@ def layer_norm(c: Context, tensor: str, norm: NodeProto, scale: float) -> Activa
 
 
 def _cut_tokens(c: Context, cut: NodeProto) -> int:
-    """First of the tokens that a Slice keeps of (1, N, d): of the patches behind the prefix; 0, the class token alone."""
+    """First of the tokens that a Slice keeps of (1, N, d): of the patches behind the prefix; 0, the class
+    token alone."""
     g = c.g
     bounds = [g.integers(name).ravel().tolist() for name in cut.input[1:]]
     start, stop = bounds[:2]
@@ -245,7 +246,8 @@ def _cut_tokens(c: Context, cut: NodeProto) -> int:
             return c.prefix
         if c.prefix and start == [0] and stop == [1]:
             return 0
-    raise unsupported(cut, f"[{start}:{stop}:{step}] of axes {axes}, expected [{c.prefix}:] or [:1] of axis 1")
+    expected = f"[{c.prefix}:] or [:1] of axis 1"
+    raise unsupported(cut, f"[{start}:{stop}:{step}] of axes {axes}, expected {expected}")
 
 
 def hidden(c: Context, tensor: str, factor: NodeProto, scale: float) -> Activation:

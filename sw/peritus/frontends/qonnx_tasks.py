@@ -83,7 +83,9 @@ def _from_node(g: OnnxGraph, output: str, tensor: str) -> MapOutput | None:
     host = values["host"]
     if (len(g.shape(tensor)) == 3) != bool(host) or (host and (len(host) != 3 or min(host) < 1)):
         raise unsupported(
-            node, f"host = {host} on {g.shape(tensor)}, expected rows, columns, channels on the residual stream only"
+            node,
+            f"host = {host} on {g.shape(tensor)}, expected rows, columns, channels, "
+            "and on the residual stream only",
         )
     try:
         return _described(output, str(node.input[0]), values["index"], values)

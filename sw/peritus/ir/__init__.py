@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The integer graph: what a quantized model is, after all scales have become multipliers and shifts."""
 
-from peritus.ir.execute import Execution, execute
+from peritus.ir.execute import Execution, execute, real_map
 from peritus.ir.graph import Graph
 from peritus.ir.model_file import ModelFileError, QuantModel
 from peritus.ir.ops import (
@@ -50,5 +50,6 @@ __all__ = [
     "affine_norm",
     "affines",
     "execute",
+    "real_map",
     "requant",
 ]

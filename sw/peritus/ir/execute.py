@@ -11,6 +11,7 @@ import numpy.typing as npt
 from peritus.image import check_image
 from peritus.ir.graph import Graph
 from peritus.ir.types import IMAGE, Value
+from peritus.tail import TailError, TailSession
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,21 @@ class Execution:
     output: npt.NDArray[np.int16] | None
     features: npt.NDArray[np.int16]
     values: dict[str, Value] = field(default_factory=dict)
+
+
+def real_map(graph: Graph, task: str, found: Execution, tail: TailSession | None) -> npt.NDArray[np.float32]:
+    """A task's map in real units, float32 [rows, columns, channels], with the host's part if it has one.
+
+    Raises:
+        TailError: the task is the host's, and there is no tail.
+    """
+    entry = graph.tasks[graph.task_index(task)]
+    if found.output is not None:
+        return found.output.astype(np.float32) * np.float32(entry.scale)
+    if tail is None or entry.host is None:
+        raise TailError(f"task {task!r} is computed on the host, by a part that the model lacks")
+    features = found.features.astype(np.float32) * np.float32(graph.residual_scale)
+    return tail.run(features, task, (*entry.host, entry.channels))
 
 
 def execute(graph: Graph, image: npt.NDArray[np.uint8], task: str, keep_values: bool = False) -> Execution:

@@ -17,7 +17,8 @@ from peritus.ir.verify import image_channels, verify
 class Graph:
     """A verified graph: making one that breaks a rule raises GraphError, which names the first such node.
 
-    image_height, image_width: of the uint8 HWC camera frame; `image_channels` follow from its reader. nodes: in execution order.
+    image_height, image_width: of the uint8 HWC camera frame; `image_channels` follow from its reader. nodes:
+    in execution order.
     features: name of the residual value that `features` returns. residual_scale: real value of one residual
     LSB. types: of every value by name; found by verification, not given.
     """

@@ -93,7 +93,8 @@ def image_channels(nodes: Sequence[Node]) -> int:
             _need(
                 node,
                 inputs > 0 and inputs % node.patch**2 == 0,
-                f"patch weight has {inputs} inputs, must be whole channels of {node.patch}x{node.patch} pixels",
+                f"patch weight has {inputs} inputs, must be whole channels of {node.patch}x{node.patch} "
+                "pixels",
             )
             return int(inputs // node.patch**2)
     raise GraphError("image", "nothing reads it: there is no PatchEmbed")

@@ -26,7 +26,8 @@ from peritus.tail import TailError, TailSession
 
 @dataclass(frozen=True)
 class Request:
-    """One frame to run: uint8 [height, width, channels] as the bundle wants it, task by index, features or not."""
+    """One frame to run: uint8 [height, width, channels] as the bundle wants it, task by index, features or
+    not."""
 
     image: NDArray[np.uint8]
     task: int

@@ -29,7 +29,10 @@ class FrameBuffers:
 
     def __init__(self, layout: FrameLayout, memory: Sequence[NDArray[np.uint8]]) -> None:
         self._layout, self._memory = layout, memory
-        views = [part.reshape(layout.shape) if layout.plain else np.zeros(layout.shape, np.uint8) for part in memory]
+        views = [
+            part.reshape(layout.shape) if layout.plain else np.zeros(layout.shape, np.uint8)
+            for part in memory
+        ]
         self._views = views
         self._slots = {_start(view): slot for slot, view in enumerate(views)}
         self._free = deque(range(len(views)))

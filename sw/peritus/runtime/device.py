@@ -37,9 +37,9 @@ class Result:
     """What a job returns.
 
     outputs: task name -> int16 [rows, columns, channels], the map as the accelerator computed it; empty for
-    a task whose map the host computes. raw_features: int16 [tokens, d], None unless asked for or needed by the
-    host. feature_scale: real value of one LSB of them. host_map: float32 [rows, columns, channels], the map
-    that the host computed of the features.
+    a task whose map the host computes. raw_features: int16 [tokens, d], None unless asked for or needed by
+    the host. feature_scale: real value of one LSB of them. host_map: float32 [rows, columns, channels], the
+    map that the host computed of the features.
     """
 
     task: TaskEntry
@@ -116,7 +116,8 @@ class Device(Protocol):
     def run(self, image: npt.NDArray[np.uint8], *, task: str, features: bool = False) -> Result:
         """Run one job.
 
-        image: uint8 [height, width, channels], as the bundle wants it. task: a name of the bundle's task table.
+        image: uint8 [height, width, channels], as the bundle wants it. task: a name of the bundle's task
+        table.
         features: also return the residual stream after the last block.
 
         Raises:

@@ -37,7 +37,8 @@ class Machine:
     def run(self, image: Bytes, task: int, features: bool, trace: Trace | None = None) -> JobOutput:
         """Run one job.
 
-        image: uint8 [frame.bytes], as FrameLayout has it. task: index. trace: takes the record of every memory write.
+        image: uint8 [frame.bytes], as FrameLayout has it. task: index. trace: takes the record of every
+        memory write.
 
         Raises:
             ProgramError: an instruction cannot be executed; names it, the value and the limit.
