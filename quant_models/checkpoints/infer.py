@@ -34,7 +34,8 @@ def infer_config(tensors: dict[str, Tensor], name: str, hints: Hints, *, dense: 
     patch = _need(tensors, "backbone.patch_embed.proj.weight", dims=4)
     d, channels, patch_size = patch.shape[0], patch.shape[1], patch.shape[2]
     positions = _need(tensors, "backbone.pos_embed", dims=3)
-    rows, columns = hints.image or (s * patch_size for s in patch_grid(positions.shape[1] - 1))
+    prefix = prefix_of(tensors)
+    rows, columns = hints.image or (s * patch_size for s in patch_grid(positions.shape[1] - prefix))
     fc1 = _some(tensors, r"backbone\.blocks\.\d+\.mlp\.fc1\.bias")
     n_experts, expert_hidden = 1, 1
     if not dense:
@@ -80,9 +81,21 @@ def infer_config(tensors: dict[str, Tensor], name: str, hints: Hints, *, dense: 
             task_embedding_dim=64 if embedding is None else embedding.shape[0],
             pixel_mean=mean,
             pixel_std=deviation,
+            prefix_tokens=prefix,
         )
     except ConfigError as error:
         raise ArchitectureError(f"the checkpoint's shapes make no M³ViT: {error}") from error
+
+
+def prefix_of(tensors: dict[str, Tensor]) -> int:
+    """Tokens in front of the patches."""
+    token = tensors.get("backbone.cls_token")
+    return 0 if token is None or token.ndim != 3 else token.shape[1]
+
+
+def is_grid(patches: int) -> bool:
+    """Whether `patch_grid` knows a grid of so many."""
+    return patches in GRIDS or (patches > 0 and math.isqrt(patches) ** 2 == patches)
 
 
 def patch_grid(patches: int) -> tuple[int, int]:

@@ -59,12 +59,15 @@ def load_checkpoint(
     path, hints = Path(path), hints or Hints()
     tensors = read_tensors(path)
     notes: list[str] = []
+    pooled = None
     plain = is_plain_vit(tensors)
     if plain:
-        tensors, classes = as_m3vit(tensors)
-        notes.append("a plain ViT: LayerScale and separate Q, K, V are folded, missing biases are zero")
-        if classes and not hints.tasks and config is None:
-            hints = replace(hints, tasks=(TaskConfig(TASK, "classification", classes),))
+        vit = as_m3vit(tensors, hints.image)
+        tensors, pooled = vit.tensors, vit.pooled
+        notes += vit.notes
+        if vit.classes and not hints.tasks and config is None:
+            host = None if pooled is None else (1, 1)
+            hints = replace(hints, tasks=(TaskConfig(TASK, "classification", vit.classes, host=host),))
         if config is None:
             hints = replace(hints, layers=hints.layers or layer_count(tensors))
     if config is not None and hints.said():
@@ -94,6 +97,8 @@ def load_checkpoint(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = M3ViT(config).eval()
+    if pooled is not None and config.task_names == (TASK,) and config.tasks[0].host:
+        net.tail = pooled.tail(TASK, config.layer_norm_eps)
     state = net.state_dict()
     usable = {key: value for key, value in tensors.items() if not key.startswith("decoders.")}
     usable |= _our_heads(tensors, state)
@@ -201,22 +206,23 @@ def _routers(tensors: Tensors) -> int:
 
 
 def _fit_positions(tensors: Tensors, config: M3ViTConfig, resize: bool, notes: list[str]) -> Tensors:
-    """Position embeddings for the configuration's grid, (1, 1 + rows * columns, d)."""
+    """Position embeddings for the configuration's grid, (1, prefix + rows * columns, d)."""
     key = "backbone.pos_embed"
     positions = tensors.get(key)
     if positions is None or positions.ndim != 3 or positions.shape[1] == config.n_tokens:
         return tensors
+    prefix = config.prefix_tokens
     if not resize:
         raise ArchitectureError(
-            f"pos_embed has {positions.shape[1] - 1} patches, the network {config.n_tokens - 1} "
+            f"pos_embed has {positions.shape[1] - prefix} patches, the network {config.n_tokens - prefix} "
             f"({config.grid[0]} x {config.grid[1]}): --resize-positions interpolates them"
         )
-    rows, columns = patch_grid(positions.shape[1] - 1)
-    grid = positions[:, 1:].reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
+    rows, columns = patch_grid(positions.shape[1] - prefix)
+    grid = positions[:, prefix:].reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
     grid = F.interpolate(grid, size=config.grid, mode="bicubic", antialias=True)
     patches = grid.flatten(2).transpose(1, 2)
     notes.append(f"pos_embed was interpolated from {rows} x {columns} to {config.grid[0]} x {config.grid[1]}")
-    return tensors | {key: torch.cat((positions[:, :1], patches), dim=1)}
+    return tensors | {key: torch.cat((positions[:, :prefix], patches), dim=1)}
 
 
 def _our_heads(tensors: Tensors, state: dict[str, Tensor]) -> Tensors:

@@ -12,7 +12,18 @@ import torch
 from torch import Tensor
 
 from quant_models.float_onnx.graph import OnnxError
-from quant_models.float_onnx.values import Activated, Floats, Heads, Linear, Mixed, Norm, Rows, Stream, Value
+from quant_models.float_onnx.values import (
+    Activated,
+    Floats,
+    Heads,
+    Linear,
+    Mixed,
+    Norm,
+    Rows,
+    Stream,
+    Unknown,
+    Value,
+)
 from quant_models.network.config import ActivationKind, M3ViTConfig, TaskConfig
 
 Tensors = dict[str, Tensor]
@@ -48,8 +59,12 @@ def deepest_stream(values: Mapping[str, Value]) -> Stream:
     streams = [v.base for v in values.values() if isinstance(v, Rows) and isinstance(v.base, Stream)]
     last = max(streams, key=lambda stream: len(stream.layers), default=None)
     if last is None or len(last.layers) < 2:
+        reason = next(
+            (value.reason for value in values.values() if isinstance(value, Unknown)), "too few nodes"
+        )
         raise OnnxError(
-            "no block of a vision transformer was found: norm, attention, norm, MLP, each added to a stream"
+            "no block of a vision transformer was found, which is norm, attention, norm, MLP, each added to "
+            f"the residual stream. {reason}"
         )
     return last
 

@@ -12,8 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="importing checkpoints needs the extra 'models'")
 
-from torch import Tensor, nn  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
+from torch import Tensor  # noqa: E402
 
 import peritus  # noqa: E402
 from peritus.ir import execute  # noqa: E402
@@ -22,112 +21,16 @@ from quant_models.network.init import procedural_images  # noqa: E402
 from quant_models.network.weights import load_weights  # noqa: E402
 from quant_models.quantization.quantize import quantize, to_uint8  # noqa: E402
 from quant_models.quantization.scales import snr_db  # noqa: E402
+from tests.quant_models.plain_vits import CLASSES, HEADS, SIDE, D, hugging_face, normalized, vit  # noqa: E402
 
 pytestmark = pytest.mark.models
 
-D, LAYERS, HIDDEN, CLASSES, SIDE, PATCH, HEADS = 64, 2, 128, 10, 48, 16, 2
 HINTS = Hints(heads=HEADS, pixels="imagenet")
-
-
-class Block(nn.Module):
-    """As timm writes it; `scale`: with LayerScale."""
-
-    def __init__(self, qkv_bias: bool, scale: bool) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(D, eps=1e-6), nn.LayerNorm(D, eps=1e-6)
-        self.attn = nn.ModuleDict({"qkv": nn.Linear(D, 3 * D, bias=qkv_bias), "proj": nn.Linear(D, D)})
-        self.mlp = nn.ModuleDict({"fc1": nn.Linear(D, HIDDEN), "fc2": nn.Linear(HIDDEN, D)})
-        if scale:
-            self.ls1, self.ls2 = (nn.ParameterDict({"gamma": torch.rand(D) + 0.5}) for _ in range(2))
-        self.scale = scale
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch, tokens, _ = x.shape
-        qkv = (
-            self.attn["qkv"](self.norm1(x))
-            .reshape(batch, tokens, 3, HEADS, D // HEADS)
-            .permute(2, 0, 3, 1, 4)
-        )
-        mixed = F.scaled_dot_product_attention(*qkv).transpose(1, 2).reshape(batch, tokens, D)
-        y = self.attn["proj"](mixed)
-        x = x + (y * self.ls1["gamma"] if self.scale else y)
-        y = self.mlp["fc2"](F.gelu(self.mlp["fc1"](self.norm2(x))))
-        out: Tensor = x + (y * self.ls2["gamma"] if self.scale else y)
-        return out
-
-
-class Vit(nn.Module):
-    """The structure of timm's VisionTransformer with a class token; its names are its state dict's."""
-
-    def __init__(self, qkv_bias: bool = True, scale: bool = False) -> None:
-        super().__init__()
-        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, D, PATCH, PATCH)})
-        self.cls_token = nn.Parameter(torch.randn(1, 1, D))
-        self.pos_embed = nn.Parameter(torch.randn(1, 1 + (SIDE // PATCH) ** 2, D))
-        self.blocks = nn.ModuleList(Block(qkv_bias, scale) for _ in range(LAYERS))
-        self.norm = nn.LayerNorm(D, eps=1e-6)
-        self.head = nn.Linear(D, CLASSES)
-
-    def features(self, x: Tensor) -> Tensor:
-        tokens = self.patch_embed["proj"](x).flatten(2).transpose(1, 2)
-        x = torch.cat((self.cls_token.expand(len(x), -1, -1), tokens), dim=1) + self.pos_embed
-        for block in self.blocks:
-            x = block(x)
-        return x
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.norm(self.features(x))[:, 0])
-        return out
-
-
-def vit(**options: bool) -> Vit:
-    torch.manual_seed(1)
-    return Vit(**options).eval()
-
-
-def hugging_face(state: dict[str, Tensor], prefix: str = "vit.") -> dict[str, Tensor]:
-    """timm's names -> transformers'."""
-    found: dict[str, Tensor] = {}
-    tops = {
-        "cls_token": f"{prefix}embeddings.cls_token",
-        "pos_embed": f"{prefix}embeddings.position_embeddings",
-        "norm": f"{prefix}layernorm",
-        "head": "classifier",
-        "patch_embed.proj": f"{prefix}embeddings.patch_embeddings.projection",
-    }
-    inner = {
-        "norm1": "layernorm_before",
-        "norm2": "layernorm_after",
-        "attn.proj": "attention.output.dense",
-        "mlp.fc1": "intermediate.dense",
-        "mlp.fc2": "output.dense",
-    }
-    for name, value in state.items():
-        stem, _, kind = name.rpartition(".")
-        if name in tops:
-            found[tops[name]] = value
-        elif stem in tops:
-            found[f"{tops[stem]}.{kind}"] = value
-        else:
-            _, layer, rest = stem.split(".", 2)
-            at = f"{prefix}encoder.layer.{layer}."
-            if rest == "attn.qkv":
-                for part, rows in zip(("query", "key", "value"), value.chunk(3), strict=True):
-                    found[f"{at}attention.attention.{part}.{kind}"] = rows
-            else:
-                found[f"{at}{inner[rest]}.{kind}"] = value
-    return found
 
 
 def imported(state: dict[str, Tensor], folder: Path, hints: Hints = HINTS) -> Imported:
     torch.save(state, folder / "net.pth")
     return load_checkpoint(folder / "net.pth", None, hints)
-
-
-def normalized(images: Tensor) -> Tensor:
-    """Pixels k/256 as ImageNet's networks see them."""
-    mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-    return (images * (256 / 255) - mean) / deviation
 
 
 @pytest.mark.parametrize(
@@ -139,16 +42,29 @@ def normalized(images: Tensor) -> Tensor:
         ({}, "vit."),
         ({}, "deit."),
         ({"qkv_bias": False}, ""),
+        ({"prefix": (), "head": "mean"}, "timm"),
+        ({"prefix": (), "head": "mean_norm"}, "timm"),
+        ({"head": "mean"}, "timm"),
+        ({"head": "dinov2", "scale": True}, "dinov2."),
+        ({"prefix": ("cls_token", "dist_token"), "head": "distilled"}, "timm"),
+        ({"prefix": ("cls_token", "dist_token"), "head": "distilled"}, "deit."),
+        ({"prefix": ("cls_token", "reg_token"), "placed": 1}, "dinov2."),
+        ({"prefix": ("cls_token", "reg_token"), "placed": 0}, "timm"),
+        ({"prefix": ("cls_token", "reg_token"), "placed": 0, "head": "dinov2"}, "timm"),
+        ({"patch": 14}, "timm"),
     ],
 )
-def test_the_same_network(tmp_path: Path, options: dict[str, bool], names: str) -> None:
+def test_the_same_network(tmp_path: Path, options: dict[str, Any], names: str) -> None:
     net = vit(**options)
     state: dict[str, Any] = net.state_dict()
-    found = imported(state if names == "timm" else hugging_face(state, names), tmp_path)
+    # 9 rows can be 9 patches, or 4 behind 5 other tokens.
+    hints = replace(HINTS, image=(SIDE, SIDE)) if options.get("placed") == 0 else HINTS
+    found = imported(state if names == "timm" else hugging_face(state, names), tmp_path, hints)
     assert not found.missing
     assert not found.unexpected
     (task,) = found.net.config.tasks
     assert (task.kind, task.channels) == ("classification", CLASSES)
+    assert (task.host is None) == (options.get("head", "class") == "class")
     images = procedural_images(found.net.config, 2, seed=5)
     with torch.no_grad():
         torch.testing.assert_close(
@@ -202,11 +118,9 @@ def test_a_trained_network_by_timms_names(repository: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("dist_token", "dist_token: a distillation token is not supported"),
-        ("reg_token", "reg_token: register tokens is not supported"),
         ("blocks.0.attn.q_norm.weight", r"q_norm\.weight: norms of queries and keys is not supported"),
         ("blocks.0.mlp.w12.weight", r"mlp\.w12\.weight: a gated MLP \(SwiGLU\) is not supported"),
-        ("fc_norm.weight", r"fc_norm\.weight: a mean over tokens in front of the classifier"),
+        ("attn_pool.latent", r"attn_pool\.latent: attention in front of the classifier is not supported"),
     ],
 )
 def test_parts_that_the_accelerator_does_not_have(tmp_path: Path, name: str, message: str) -> None:
@@ -214,16 +128,59 @@ def test_parts_that_the_accelerator_does_not_have(tmp_path: Path, name: str, mes
         imported({**vit().state_dict(), name: torch.zeros(1, 1, D)}, tmp_path)
 
 
-def test_a_classifier_of_more_than_the_class_token(tmp_path: Path) -> None:
-    state = {**vit().state_dict(), "head.weight": torch.zeros(CLASSES, 2 * D)}
+def test_a_classifier_of_another_width(tmp_path: Path) -> None:
+    state = {**vit().state_dict(), "head.weight": torch.zeros(CLASSES, 3 * D)}
     with pytest.raises(
-        ArchitectureError, match=r"head\.weight has shape \(10, 128\), expected \(classes, 64\)"
+        ArchitectureError,
+        match=r"head\.weight has shape \(10, 192\), expected \(classes, 64\), or \(classes, 128\)",
     ):
         imported(state, tmp_path)
 
 
-def test_no_class_token(tmp_path: Path) -> None:
+def test_two_norms_in_front_of_the_classifier(tmp_path: Path) -> None:
+    state = {**vit().state_dict(), "fc_norm.weight": torch.ones(D), "fc_norm.bias": torch.zeros(D)}
+    with pytest.raises(ArchitectureError, match=r"has norm\.weight and fc_norm\.weight, or neither"):
+        imported(state, tmp_path)
+
+
+def test_positions_of_no_grid(tmp_path: Path) -> None:
     state = vit().state_dict()
     del state["cls_token"]
-    with pytest.raises(ArchitectureError, match="no class token"):
+    with pytest.raises(ArchitectureError, match="pos_embed has 10 patches in an unknown grid"):
         imported(state, tmp_path)
+
+
+def test_which_tokens_have_positions_is_asked_where_it_is_open(tmp_path: Path) -> None:
+    """5 prefix tokens: 14 rows may be 9 patches, or 13 or 14 that are no grid; without the registers' it is
+    open."""
+    net = vit(prefix=("cls_token", "reg_token"))
+    state = {**net.state_dict(), "pos_embed": torch.zeros(1, 12, D)}
+    with pytest.raises(
+        ArchitectureError, match=r"12 rows for 5 tokens and the patches, which can be 12, 11, 7"
+    ):
+        imported(state, tmp_path)
+    found = imported({**state, "pos_embed": torch.zeros(1, 13, D)}, tmp_path, replace(HINTS, image=(32, 96)))
+    assert found.net.config.grid == (2, 6)
+    assert any("4 of 5 tokens in front of the patches have no position" in note for note in found.notes)
+
+
+def test_a_pooled_classifier_on_the_accelerator(tmp_path: Path) -> None:
+    """Features bit for bit, the classifier on the host; what does it is said."""
+    found = imported(vit(prefix=(), head="mean").state_dict(), tmp_path)
+    images = procedural_images(found.net.config, 16, seed=5)
+    model = quantize(found.net, images)
+    photo = to_uint8(images)[0]
+    expected = execute(model.graph, photo, "classes")
+    assert expected.output is None
+    with torch.no_grad():
+        logits = found.net(images[:1], "classes").flatten()
+    path = tmp_path / "net.safetensors"
+    model.save(path)
+    with peritus.open_device("rtl", hw="nano") as device:
+        device.load(peritus.compile(peritus.load_model(path), hw="nano"))
+        result = device.run(photo, task="classes")
+    assert np.array_equal(result.raw_features, expected.features)
+    assert result.outputs == {}
+    assert result.dequantized().shape == (1, 1, CLASSES)
+    assert snr_db(logits, torch.from_numpy(result.dequantized().flatten())) > 25
+    assert result.top(1)[0][0] == str(int(logits.argmax()))
