@@ -93,11 +93,12 @@ test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls
 test-rtl: $(STAMPS)/sim ## Run the RTL's benches, with the extra sim only; BLOCK=activation: those of one block
 	$(PY) -m pytest tests/rtl $(if $(BLOCK),--block $(BLOCK),-n $(JOBS) --dist worksteal) $(PYTEST_ARGS)
 
-FUZZ ?= 2000
+FUZZ ?= 1000
 
 .PHONY: fuzz
-fuzz: $(STAMPS)/models ## Damage FUZZ=2000 QONNX files: each must be refused by a typed error, or understood
-	$(PY) -m tests.frontends.mutations --count $(FUZZ)
+fuzz: $(STAMPS)/models ## Damage FUZZ=1000 QONNX and as many float ONNX files: each must be refused by a typed error, or understood
+	$(PY) -m tests.frontends.mutations --format qonnx --count $(FUZZ)
+	$(PY) -m tests.frontends.mutations --format float --count $(FUZZ)
 
 # The python3.12 on PATH, if it runs (a version manager's stub may not); another: BOARD_PYTHON=/path/to/python3.12.
 BOARD_PYTHON ?= $(shell python3.12 -c 'import sys; print(sys.executable)' 2>/dev/null)

@@ -30,6 +30,7 @@ RANDOM = (
     "Multinomial",
 )
 STANDARD = ("", "ai.onnx")
+LARGEST = 4096  # pixels of an image, each way: more patches than any configuration holds tokens
 
 
 class OnnxError(ArchitectureError):
@@ -77,26 +78,47 @@ class FloatGraph:
 
 
 def load_graph(path: Path, image: tuple[int, int] | None) -> FloatGraph:
-    """Load a file and fix its shapes to one image.
+    """`as_graph` of a file.
 
-    Args:
-        image: height and width, where the file leaves them open.
     Raises:
-        CheckpointError: no such file, no ONNX, or ONNX Runtime cannot run it.
-        OnnxError: more than one input, no image, quantized already, or control flow.
+        CheckpointError: no such file, or no ONNX; and as `as_graph`.
     """
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist")
     try:
         model = onnx.load(path)
-        onnx.checker.check_model(model)
     except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
         raise CheckpointError(f"{path} is truncated or no ONNX: {str(error)[:300]}") from error
+    return as_graph(model, image)
+
+
+def as_graph(model: ModelProto, image: tuple[int, int] | None) -> FloatGraph:
+    """A model with its shapes fixed to one image; `model` is changed.
+
+    Args:
+        image: height and width, where the file leaves them open.
+    Raises:
+        CheckpointError: ONNX' checker refuses it, or ONNX Runtime cannot run it.
+        OnnxError: more than one input, no image, quantized already, control flow, or a constant that is not
+        finite.
+    """
+    try:
+        onnx.checker.check_model(model)
+    except (ValueError, onnx.checker.ValidationError) as error:
+        raise CheckpointError(f"the file is no valid ONNX: {str(error)[:300]}") from error
     _refuse(model)
     name, shape = _fix_input(model, image)
     noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    live = _live(model, name)
-    return FloatGraph(model, name, shape, _run_all(model, path, {name: noise}), live)
+    graph = FloatGraph(model, name, shape, _run_all(model, {name: noise}), _live(model, name))
+    for node in graph.nodes:
+        for constant in node.input:
+            if constant and constant not in graph.live and not _finite(graph.values[constant]):
+                raise OnnxError(f"{label(node)}: its constant {constant!r} holds values that are not finite")
+    return graph
+
+
+def _finite(values: Array) -> bool:
+    return not np.issubdtype(values.dtype, np.floating) or bool(np.isfinite(values).all())
 
 
 def _refuse(model: ModelProto) -> None:
@@ -139,6 +161,10 @@ def _fix_input(model: ModelProto, image: tuple[int, int] | None) -> tuple[str, t
         dims[axis] = dims[axis] or given
     if not dims[2] or not dims[3]:
         raise OnnxError(f"input {item.name!r} leaves the image's size open: give --image HxW")
+    if max(dims[2:]) > LARGEST:
+        raise OnnxError(
+            f"input {item.name!r} is {dims[2]}x{dims[3]} pixels, at most {LARGEST} each way are read"
+        )
     if dims[1] not in (1, 3):
         raise OnnxError(f"input {item.name!r} has {dims[1]} channels on axis 1, expected 1 or 3")
     shape = (1, dims[1], dims[2], dims[3])
@@ -164,7 +190,7 @@ def _session(model: ModelProto) -> Any:
     )
 
 
-def _run_all(model: ModelProto, path: Path, feed: dict[str, Array]) -> dict[str, Array]:
+def _run_all(model: ModelProto, feed: dict[str, Array]) -> dict[str, Array]:
     """Every tensor of one run."""
     traced = ModelProto()
     traced.CopyFrom(model)
@@ -175,7 +201,7 @@ def _run_all(model: ModelProto, path: Path, feed: dict[str, Array]) -> dict[str,
         session = _session(traced)
         found = dict(zip([*known_in_order(model), *names], session.run(None, feed), strict=True))
     except Exception as error:  # onnxruntime's own classes, one per cause
-        raise CheckpointError(f"ONNX Runtime cannot run {path}: {str(error)[:300]}") from error
+        raise CheckpointError(f"ONNX Runtime cannot run the file: {str(error)[:300]}") from error
     found |= {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     return found | feed
 

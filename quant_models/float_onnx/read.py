@@ -28,21 +28,30 @@ COMPARED = 2  # images
 
 
 def read_float_onnx(path: str | Path, hints: Hints | None = None) -> Imported:
-    """Read a float ONNX file of a plain vision transformer.
+    """`read_graph` of a file.
+
+    Raises:
+        CheckpointError: no such file, no ONNX, or ONNX Runtime cannot run it. OnnxError: as `read_graph`.
+    """
+    path, hints = Path(path), hints or Hints()
+    return read_graph(load_graph(path, hints.image), path.name, hints)
+
+
+def read_graph(graph: FloatGraph, name: str, hints: Hints) -> Imported:
+    """A float ONNX graph of a plain vision transformer as a network of ours.
 
     Its blocks become ours, whatever way they are written. A linear layer on the normalized class token
     becomes a head of kind "classification". All else behind the last block becomes the network's tail, on the
     host.
 
     Args:
+        name: of the file, for messages and as the network's name.
         hints: `pixels` must be said, the file does not tell; `image` where the file leaves the size open;
         `tasks` to rename the kinds of outputs, by their names.
     Raises:
-        CheckpointError: no such file, no ONNX, or ONNX Runtime cannot run it.
         OnnxError: something in it is not understood, or the network made of it computes something else than
         the file; names the node or the output.
     """
-    path, hints = Path(path), hints or Hints()
     said = {
         "--layers": hints.layers,
         "--heads": hints.heads,
@@ -50,15 +59,14 @@ def read_float_onnx(path: str | Path, hints: Hints | None = None) -> Imported:
         "--options": hints.options,
     }
     if given := [name for name, value in said.items() if value]:
-        raise OnnxError(f"{path.name} says it already: leave out {', '.join(given)}")
+        raise OnnxError(f"{name} says it already: leave out {', '.join(given)}")
     if hints.pixels is None:
         known = "; ".join(f"{name}: {meaning}" for name, meaning in PIXELS.items())
         raise OnnxError(
-            f"{path.name} does not say how pixels k of 0 to 255 are scaled before it reads them: give "
+            f"{name} does not say how pixels k of 0 to 255 are scaled before it reads them: give "
             "--pixels, one "
             f"of {known}"
         )
-    graph = load_graph(path, hints.image)
     values = interpret(graph)
     stream = deepest_stream(values)
     blocks = backbone(stream)
@@ -69,15 +77,15 @@ def read_float_onnx(path: str | Path, hints: Hints | None = None) -> Imported:
     unknown = {task.name for task in hints.tasks} - {output.task.name for output in outputs}
     if not outputs or unknown:
         raise OnnxError(
-            f"{path.name} has the outputs {graph.outputs}, not {', '.join(sorted(unknown)) or 'a map'}"
+            f"{name} has the outputs {graph.outputs}, not {', '.join(sorted(unknown)) or 'a map'}"
         )
     try:
         pixels = normalization(hints.pixels, graph.shape[1])
-        name = re.sub(r"\W", "_", path.name.partition(".")[0]) or "imported"
+        title = re.sub(r"\W", "_", name.partition(".")[0]) or "imported"
         tasks = [output.task for output in outputs]
-        config = configuration(blocks, name, graph.shape[2:], tasks, pixels)
+        config = configuration(blocks, title, graph.shape[2:], tasks, pixels)
     except ConfigError as error:
-        raise OnnxError(f"{path.name}: {error}") from error
+        raise OnnxError(f"{name}: {error}") from error
     net = M3ViT(config).eval()
     notes = ["a float ONNX file: its blocks were read whatever way they are written, and compared with it"]
     hosted = [output for output in outputs if output.task.host]
@@ -103,7 +111,7 @@ def read_float_onnx(path: str | Path, hints: Hints | None = None) -> Imported:
     dead = [name for name in graph.outputs if name not in graph.live]
     notes += [f"output {name} is the same for every image: left out" for name in dead]
     notes += _compare(graph, net, config, [output.name for output in outputs], blocks)
-    net.provenance = str(Provenance(f"imported from {path.name}"))
+    net.provenance = str(Provenance(f"imported from {name}"))
     return Imported(net, tuple(tensors), (), (), (), tuple(notes))
 
 

@@ -90,7 +90,7 @@ def _apply(node: NodeProto, operands: Sequence[Operand | None], graph: FloatGrap
         if node.op_type not in _RULES:
             raise _NotOursError("the operator is no part of a vision transformer's block")
         return [_RULES[node.op_type](_Call(node, operands, values, graph.values[node.output[0]].shape))]
-    except _NotOursError as reason:
+    except (_NotOursError, ValueError) as reason:  # ValueError: shapes that no rule expects
         return [Unknown(f"{label(node)}: {reason}")] * len(node.output)
 
 
@@ -396,7 +396,11 @@ def _layer_norm(c: _Call) -> Value:
     beta = rest[0] if rest and rest[0] is not None else np.zeros(d)
     if c.attributes.get("axis", -1) not in (-1, x.index.ndim - 1):
         raise _NotOursError(f"axis = {c.attributes['axis']}, expected the last one")
-    if not isinstance(gamma, np.ndarray) or not isinstance(beta, np.ndarray) or gamma.shape != (d,):
+    if (
+        not isinstance(gamma, np.ndarray)
+        or not isinstance(beta, np.ndarray)
+        or (gamma.shape, beta.shape) != ((d,), (d,))
+    ):
         raise _NotOursError("expected one constant factor and offset per channel")
     norm = Norm(
         x.base, c.attributes.get("epsilon", 1e-5), gamma.astype(np.float64), beta.astype(np.float64).ravel()

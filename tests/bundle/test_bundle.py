@@ -90,7 +90,7 @@ def test_not_a_bundle(data: bytes) -> None:
 
 
 def test_other_version(data: bytes) -> None:
-    with pytest.raises(BundleVersionError, match="version 1, this program reads 2; compile it again"):
+    with pytest.raises(BundleVersionError, match="version 1, this program reads 3; compile it again"):
         Bundle.from_bytes(data[:8] + (1).to_bytes(4, "little") + data[12:])
 
 
@@ -123,8 +123,11 @@ def forged(data: bytes, **changes: object) -> bytes:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"image": None},
-        {"image": []},
+        {"frame": None},
+        {"frame": {}},
+        {"frame": {"height": 32, "width": 64, "channels": 3, "patch": 0, "pitch": 48}},
+        {"frame": {"height": 32, "width": 60, "channels": 3, "patch": 16, "pitch": 48}},
+        {"frame": {"height": 32, "width": 64, "channels": 3, "patch": 16, "pitch": 47}},
         {"exec": "x"},
         {"weight_bytes": 1 << 40},
         {"exec": 1 << 30},

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from peritus.arch.config import load_config
 from peritus.arch.isa import FetchEntry, Instruction, Opcode
-from peritus.bundle import Bundle, FeatureEntry, TaskEntry
+from peritus.bundle import Bundle, FeatureEntry, FrameLayout, TaskEntry
 
 HW = load_config("nano")
 TOKENS = 12
@@ -45,8 +45,7 @@ def bundle(program: tuple[Instruction, ...] = PROGRAM, fetches: tuple[FetchEntry
         model="copy",
         provenance="written by hand",
         hw=HW,
-        image_height=HEIGHT,
-        image_width=WIDTH,
+        frame=FrameLayout(HEIGHT, WIDTH, channels=3, patch=16, pitch=48),
         tasks=tasks,
         features=FeatureEntry(TOKENS, HW.pn, HW.pn, scale=0.5),
         memory={},

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged QONNX files, and what must become of them: refused by a typed error, or understood.
+"""Damaged QONNX and float ONNX files, and what must become of them: refused by a typed error, or understood.
 
-    python -m tests.frontends.mutations --count 2000        # make fuzz
+    python -m tests.frontends.mutations --format qonnx --count 2000        # make fuzz
 
 Every file is a valid one with one random change of a random kind. Whether an accepted file was understood is
-decided by `peritus.frontends.equivalence`, that is, by QONNX's own executor.
+decided by others: by QONNX's own executor (`peritus.frontends.equivalence`), or by ONNX Runtime on another
+picture than the reader itself compares on.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import random
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -53,8 +56,8 @@ def _one(value: float) -> Callable[[Any, random.Random], Any]:
 
 
 def attribute_value(model: ModelProto, rng: random.Random) -> None:
-    node = rng.choice([node for node in model.graph.node if node.attribute])
-    found = rng.choice(node.attribute)
+    plain = [a for n in model.graph.node for a in n.attribute if a.type not in (a.TENSOR, a.GRAPH)]
+    found = rng.choice(plain)
     value = helper.get_attribute_value(found)
     if isinstance(value, int):
         changed: Any = rng.choice([value + 1, -value - 1, 0, 1, 7, 2**40])
@@ -306,20 +309,92 @@ def verdict(data: bytes) -> str:
     return "understood"
 
 
+def float_network() -> bytes:
+    """A float ONNX file: two blocks, class and distillation token, a head for each."""
+    import torch
+
+    from tests.quant_models.plain_vits import SIDE, vit
+
+    net = vit(prefix=("cls_token", "dist_token"), head="distilled", scale=True)
+    target = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net,
+            (torch.zeros(1, 3, SIDE, SIDE),),
+            target,
+            dynamo=False,
+            opset_version=17,
+            input_names=["image"],
+            output_names=["classes"],
+            dynamic_axes={"image": {0: "batch"}},
+        )
+    model = ModelProto.FromString(target.getvalue())
+    for node in [node for node in model.graph.node if node.op_type == "Constant"]:
+        tensor = onnx.TensorProto.FromString(node.attribute[0].t.SerializeToString())
+        tensor.name = node.output[0]
+        model.graph.initializer.append(tensor)  # where damage finds it
+        model.graph.node.remove(node)
+    return bytes(model.SerializeToString())
+
+
+def float_verdict(data: bytes) -> str:
+    """`verdict`, of a float ONNX file; "wrong": accepted, and another network than the file's."""
+    import torch
+
+    from quant_models.checkpoints.variant import Hints
+    from quant_models.float_onnx.graph import as_graph
+    from quant_models.float_onnx.read import BOUND_DB, read_graph
+    from quant_models.network.layers import normalize_pixels
+    from quant_models.quantization.scales import snr_db
+
+    try:
+        model = ModelProto.FromString(data)
+    except DecodeError:
+        return "refused"
+    try:
+        graph = as_graph(model, None)
+        net = read_graph(graph, "net.onnx", Hints(pixels="half")).net
+    except PeritusError:
+        return "refused"
+    picture = torch.rand((1, *graph.shape[1:]), generator=torch.Generator().manual_seed(9))
+    expected = graph.run(normalize_pixels(picture, net.config).numpy())
+    for name, task in zip([o for o in graph.outputs if o in graph.live], net.config.tasks, strict=True):
+        with torch.no_grad():
+            found = net(picture, task.name)
+        reference = torch.from_numpy(np.asarray(expected[name], np.float32))
+        if task.kind == "embedding":  # (1, N, C) in the file
+            reference = reference.movedim(-1, 1)
+        if not snr_db(reference.reshape(found.shape), found) >= BOUND_DB - 10:
+            return "wrong"
+    return "understood"
+
+
+FORMATS: dict[str, tuple[Callable[[], bytes], Callable[[bytes], str]]] = {
+    "qonnx": (exported_network, verdict),
+    "float": (float_network, float_verdict),
+}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--format", choices=FORMATS, default="qonnx")
     parser.add_argument("--file", type=Path, help="the valid file; default: a small network, exported anew")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--start", type=int, default=0)
     options = parser.parse_args()
-    data = options.file.read_bytes() if options.file else exported_network()
+    make, judge = FORMATS[options.format]
+    data = options.file.read_bytes() if options.file else make()
     counts: dict[str, Counter[str]] = {}
     bad = 0
     for seed in range(options.start, options.start + options.count):
         kind, damaged = mutated(data, seed)
         start = time.monotonic()
         try:
-            found = verdict(damaged)
+            found = judge(damaged)
+            if found == "wrong":
+                bad += 1
+                print(f"seed {seed} ({kind}): accepted, and another network than the file's", flush=True)
         except Exception as error:  # what must not happen
             found, bad = "raw exception", bad + 1
             print(f"seed {seed} ({kind}): {type(error).__name__}: {error}", flush=True)

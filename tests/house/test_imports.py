@@ -26,7 +26,7 @@ LAYERS = (
     ("bundle", "ir"),
     ("arch",),
     ("reference",),
-    ("demo", "image", "provenance", "resources", "tasks"),
+    ("demo", "image", "provenance", "resources", "tail", "tasks"),
     ("errors",),
 )
 HEIGHT = {package: -row for row, packages in enumerate(LAYERS) for package in packages}
@@ -36,9 +36,17 @@ GRAPHS = {"ir", "compiler", "frontends"}
 LARGEST = 0.25  # of sw/, in lines of Python
 # Heavy packages and who may import them.
 TRAINING = {"torch", "torchvision", "brevitas", "qonnx", "onnx", "onnxruntime", "onnxscript"}
-TRAINING_USERS = {"frontends"}
+TRAINING_USERS = {"frontends", "tail"}
 # The same for the rooms of quant_models, which stands above peritus: peritus never imports it.
-ROOMS = (("cli",), ("study",), ("training",), ("checkpoints", "quantization"), ("data",), ("network",))
+ROOMS = (
+    ("cli",),
+    ("study",),
+    ("training",),
+    ("float_onnx",),
+    ("checkpoints", "quantization"),
+    ("data",),
+    ("network",),
+)
 # What the base install has; anything else is imported inside the function that needs it.
 BASE = {"numpy", "PIL", "rich", "safetensors", "typer"}
 # Modules that need more: only development runs (`make generated`) or functions may import them.

@@ -95,11 +95,11 @@ class Vit(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         tokens = self.patch_embed["proj"](x).flatten(2).transpose(1, 2)
-        first = [getattr(self, name).expand(len(x), -1, -1) for name in self.prefix[: self.placed]]
+        first = [getattr(self, name).expand(x.shape[0], -1, -1) for name in self.prefix[: self.placed]]
         x = torch.cat((*first, tokens), dim=1) + self.pos_embed
         if self.placed < len(self.prefix):
             at = sum(part.shape[1] for part in first)
-            rest = [getattr(self, name).expand(len(x), -1, -1) for name in self.prefix[self.placed :]]
+            rest = [getattr(self, name).expand(x.shape[0], -1, -1) for name in self.prefix[self.placed :]]
             x = torch.cat((x[:, :at], *rest, x[:, at:]), dim=1) if at else torch.cat((*rest, x), dim=1)
         for block in self.blocks:
             x = block(x)

@@ -17,6 +17,7 @@ from peritus.bundle.bundle import (
     FeatureEntry,
     TaskEntry,
 )
+from peritus.bundle.frame import FrameLayout
 
 __all__ = [
     "ALIGNMENT",
@@ -32,5 +33,6 @@ __all__ = [
     "BundleTruncated",
     "BundleVersionError",
     "FeatureEntry",
+    "FrameLayout",
     "TaskEntry",
 ]

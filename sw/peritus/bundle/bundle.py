@@ -275,12 +275,15 @@ class Bundle:
         def words(first: int, last: int, size: int) -> Iterator[int]:
             return (int.from_bytes(data[i : i + size], "little") for i in range(first, last, size))
 
+        tasks = tuple(TaskEntry(**{**t, "classes": tuple(t["classes"])}) for t in header["tasks"])
+        if any(task.host for task in tasks) and not header["tail_bytes"]:
+            raise ValueError("a task of the host without the part that computes it")
         return cls(
             model=header["model"],
             provenance=header["provenance"],
             hw=hw,
             frame=FrameLayout(**header["frame"]),
-            tasks=tuple(TaskEntry(**{**t, "classes": tuple(t["classes"])}) for t in header["tasks"]),
+            tasks=tasks,
             features=FeatureEntry(**header["features"]),
             memory=header["memory"],
             instructions=tuple(Instruction.decode(w) for w in words(start, fetch_start, EXEC_BYTES)),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle, FeatureEntry, TaskEntry
 from peritus.compiler.emit import emit
+from peritus.compiler.errors import CompileError
 from peritus.compiler.hazards import hazard_flags
 from peritus.compiler.lower import frame_layout, lower, padded_channels
 from peritus.compiler.macs import job_macs
@@ -23,6 +24,8 @@ def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
         CompileError: the model cannot be mapped; names the node.
     """
     graph = model.graph
+    if model.tail is None and (hosted := [task.name for task in graph.tasks if task.host]):
+        raise CompileError(f"the host computes {', '.join(hosted)}, by a part that the model lacks")
     steps = lower(graph, hw)
     plan = plan_memory(steps, hw)
     emitted = emit(steps, plan, hazard_flags(steps, hw), hw)
