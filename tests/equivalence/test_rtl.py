@@ -85,6 +85,12 @@ def test_routing_patterns_on_nano(nano: RtlDevice, routing: RoutingPattern) -> N
         {"expert_bits": 4},
         {"patch": 8, "height": 24, "width": 40},
         {"height": 16, "width": 16},  # one patch
+        {"patch": 14, "height": 28, "width": 42, "upscale": 2},  # rows of 42 bytes in six beats of 8
+        {"patch": 5, "height": 15, "width": 20, "upscale": 1, "channels": 1},
+        {"prefix": 0},
+        {"prefix": 5},
+        {"channels": 1},
+        {"channels": 4, "prefix": 0},
     ],
 )
 def test_odd_shapes_on_nano(nano: RtlDevice, changes: dict[str, int]) -> None:

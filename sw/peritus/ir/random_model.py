@@ -52,6 +52,7 @@ class Dims:
     routing: "even" spreads tokens over all experts, "skewed" prefers a few, "idle" never uses the odd
     experts, "single" sends every token to experts 0..top_k-1, "ties" has coarse logits, most of them equal.
     expert_bits: width of the experts' weights. activation: of the MLPs, of peritus.reference.ACTIVATIONS.
+    prefix: tokens in front of the patches. channels: of the image.
     """
 
     height: int = 32
@@ -69,6 +70,8 @@ class Dims:
     routing: RoutingPattern = "even"
     expert_bits: Literal[4, 8] = 8
     activation: str = "gelu"
+    prefix: int = 1
+    channels: int = 3
 
 
 def random_model(dims: Dims, seed: int = 0) -> QuantModel:
@@ -77,12 +80,12 @@ def random_model(dims: Dims, seed: int = 0) -> QuantModel:
 
 
 def random_image(dims: Dims, seed: int = 0) -> npt.NDArray[np.uint8]:
-    """A uint8 [height, width, 3] image: smooth colours with noise, full range."""
+    """A uint8 [height, width, channels] image: smooth colours with noise, full range."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0 : dims.height, 0 : dims.width]
-    frequencies = rng.uniform(0.02, 0.3, (3, 2))
+    frequencies = rng.uniform(0.02, 0.3, (dims.channels, 2))
     waves = [np.sin(x * fx + y * fy + rng.uniform(0, 6)) for fx, fy in frequencies]
-    noise = rng.normal(0, 30, (dims.height, dims.width, 3))
+    noise = rng.normal(0, 30, (dims.height, dims.width, dims.channels))
     return np.asarray((128 + 100 * np.stack(waves, -1) + noise).clip(0, 255), dtype=np.uint8)
 
 
@@ -107,9 +110,8 @@ class _Builder:
         )
         for task in tasks:
             affine = self._affine(self._stack(x), dims.upscale**2 * task.channels, RESIDUAL_STD)
-            self._add(
-                Head(f"head_{task.name}", (x,), task.name, affine, dims.upscale, self._rows, self._columns)
-            )
+            grid = dims.upscale, self._rows, self._columns
+            self._add(Head(f"head_{task.name}", (x,), task.name, affine, *grid, dims.prefix))
         graph = Graph(dims.height, dims.width, tuple(self.nodes), tasks, residual, 1 / 1024)
         config = {key: value for key, value in asdict(dims).items() if isinstance(value, int | str)}
         return QuantModel("random", graph, f"untrained, seed {seed}", config)
@@ -153,7 +155,7 @@ class _Builder:
         d, patch = self.dims.d, self.dims.patch
         patches = np.concatenate([ref.image_patches(np.asarray(v[IMAGE]), patch) for v in self.runs])
         affine = self._affine(patches, d, RESIDUAL_STD)
-        tokens = 1 + self._rows * self._columns
+        tokens = self.dims.prefix + self._rows * self._columns
         position = np.rint(self.rng.normal(0, RESIDUAL_STD / 2, (tokens, d))).astype(np.int16)
         return self._add(PatchEmbed("patch_embed", (IMAGE,), affine, position, patch))
 
