@@ -55,7 +55,7 @@ $(STAMPS)/hls $(STAMPS)/board: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
 	@$(PIP) $(PIP_ARGS) --no-deps -r requirements/$*.txt
 	@touch $@
 
-$(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/docs $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
+$(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/docs $(STAMPS)/notebook $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
 	@echo "Installing requirements/$*.txt"
 	@$(PIP) $(PIP_ARGS) -r requirements/$*.txt
 	@touch $@
@@ -85,6 +85,10 @@ build/real/.installed: requirements/real.txt $(STAMPS)/base
 .PHONY: real
 real: $(STAMPS)/sim $(STAMPS)/models build/real/.installed ## A pretrained network of others and photographs, down to the RTL: maps against float, beside ONNX Runtime's int8
 	$(PY) tools/real_network.py --output build/real/maps.png
+
+.PHONY: notebook
+notebook: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/notebook build/real/.installed ## Execute the tutorial notebook into build/notebooks; an error fails
+	$(PY) tools/notebook.py docs/notebooks/from_a_vit_to_cycles.ipynb --output build/notebooks
 
 # --- Documentation ------------------------------------------------------------------------------------
 

@@ -129,8 +129,10 @@ def _adapt_to_images(net: M3ViT, images: Tensor) -> None:
         streams = [
             block(x, task, backbone.task_embedding(task)) for task, x in zip(tasks, streams, strict=True)
         ]
-    for task, x in zip(net.config.task_names, streams, strict=True):
-        decoder = net.decoder(task)
+    for task, x in zip(net.config.tasks, streams, strict=True):
+        if task.host:
+            continue
+        decoder = net.decoder(task.name)
         _center(decoder.head.weight, decoder.norm(decoder.shape.tokens(x)).flatten(0, 1), HEAD_GAIN)
 
 

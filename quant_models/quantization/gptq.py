@@ -172,7 +172,8 @@ def round_weights(model: QuantM3ViT, images: Tensor) -> dict[str, Rounding]:
                 report[f"{path}.{name}"] = round_rows(layer, hessian)
         streams = [(task, block(x, task)) for task, x in streams]
 
-    for index, name in enumerate(model.config.task_names):
+    for name in (task.name for task in model.config.device_tasks):
+        index = model.config.task_index(name)
         head = model.decoder(name).head
         hessian = Hessian(head.in_features)
         for task, x in streams:

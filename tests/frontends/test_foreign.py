@@ -15,7 +15,7 @@ from peritus.frontends.errors import UnsupportedLayerError  # noqa: E402
 from peritus.frontends.qonnx import lower  # noqa: E402
 
 IMAGE = ["batch", 3, 224, 224]
-ROAD = r"peritus import WEIGHTS.*peritus quantize"
+ROAD = r"bring_your_own.*peritus quantize net"
 
 
 def model(nodes: list[Any], shape: list[Any], opset: int = 20) -> Any:

@@ -8,9 +8,8 @@ from onnx import ModelProto
 from peritus.frontends.errors import UnsupportedLayerError, unsupported
 
 ROAD = (
-    "the road that works: its state dict, by `peritus import WEIGHTS -o net.safetensors` "
-    "(names of M³ViT, timm, DeiT, DINOv2 or Hugging Face), then `peritus quantize net.safetensors "
-    "--images FOLDER`"
+    "the road that works: the float network, as ONNX or as a state dict (docs/bring_your_own.md), by `peritus "
+    "quantize net.onnx --images FOLDER --pixels SCALE -o net.safetensors`, then compile that"
 )
 QDQ = ("QuantizeLinear", "DequantizeLinear")
 STOCK = ("Quant", "BipolarQuant", "IntQuant")
@@ -29,4 +28,4 @@ def refuse_foreign(model: ModelProto) -> None:
     if qdq is not None:
         raise unsupported(qdq, f"quantized for ONNX Runtime (QDQ), which is not read; {ROAD}")
     if not any(node.op_type in STOCK for node in nodes):
-        raise unsupported(nodes[0], f"the file has no Quant node: a float network, which is not read; {ROAD}")
+        raise unsupported(nodes[0], f"the file has no Quant node: a float network; {ROAD}")
