@@ -2,7 +2,7 @@
 """Execute a notebook from the repository's root and write it with its results; an error in a cell fails."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import nbclient
 import nbformat
@@ -17,13 +17,13 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder to write to.")],
 ) -> None:
     """Execute a notebook."""
-    content = nbformat.read(notebook, as_version=4)
+    content: Any = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     client = nbclient.NotebookClient(content, timeout=CELL_S, resources={"metadata": {"path": str(ROOT)}})
     client.execute()
     for cell in content.cells:
         cell.metadata.pop("execution", None)  # times of day
     output.mkdir(parents=True, exist_ok=True)
-    nbformat.write(content, output / notebook.name)
+    nbformat.write(content, output / notebook.name)  # type: ignore[no-untyped-call]
     print(f"{notebook.name}: {sum(cell.cell_type == 'code' for cell in content.cells)} cells executed")
 
 

@@ -7,6 +7,7 @@ are what a tensor can be, `rules` what each operator makes of them, `network` pu
 off the rest, `read` does all of it and compares the result with the file.
 """
 
+from quant_models.float_onnx.module import read_module
 from quant_models.float_onnx.read import read_float_onnx
 
-__all__ = ["read_float_onnx"]
+__all__ = ["read_float_onnx", "read_module"]

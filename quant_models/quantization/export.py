@@ -10,6 +10,7 @@ import logging
 import re
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 
 import torch
 from brevitas.export import export_qonnx
@@ -18,6 +19,7 @@ from onnx import ModelProto
 from quant_models.quantization.fake_quant import QuantM3ViT
 
 IMAGE, TASK, FEATURES = "image", "task", "features"
+_TEMPORARY = "peritus_output_"  # what no tracer calls anything
 _BREVITAS_SCOPE = re.compile(r"\.(act_quant|weight_quant|export_handler)(\.|$)")
 
 
@@ -25,7 +27,8 @@ def to_qonnx(net: QuantM3ViT) -> ModelProto:
     """Export the fake-quantized model.
 
     Inputs of the graph: `image` (1, C, H, W) float, pixels k/256; `task` int64 scalar.
-    Outputs: `features` (1, tokens, d_model), then one map (1, channels, H/4, W/4) per task, by its name.
+    Outputs: `features` (1, tokens, d_model), then one map (1, channels, H/4, W/4) per task, by its name
+    (`NAME_map` where that is taken).
     """
     config = net.config
     example = torch.zeros(1, config.in_channels, config.image_height, config.image_width)
@@ -39,7 +42,7 @@ def to_qonnx(net: QuantM3ViT) -> ModelProto:
                 net.eval(),
                 args=(example, torch.tensor(0)),
                 input_names=[IMAGE, TASK],
-                output_names=[FEATURES, *config.task_names],
+                output_names=[FEATURES, *(f"{_TEMPORARY}{index}" for index in range(len(config.tasks)))],
                 dynamo=True,
                 optimize=True,
             )
@@ -47,7 +50,22 @@ def to_qonnx(net: QuantM3ViT) -> ModelProto:
             registration.setLevel(level)
     model.graph.name = config.name
     _tidy(model)
+    _name_outputs(model, config.task_names)
     return model
+
+
+def _name_outputs(model: ModelProto, names: Sequence[str]) -> None:
+    """Outputs by their tasks' names; a tensor inside that the tracer called the same gives way."""
+    wanted = {
+        f"{_TEMPORARY}{index}": f"{name}_map" if name in (IMAGE, TASK, FEATURES) else name
+        for index, name in enumerate(names)
+    }
+    renamed = {name: f"{name}_inside" for name in wanted.values()} | wanted
+    for node in model.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+    for part in (*model.graph.output, *model.graph.value_info, *model.graph.initializer):
+        part.name = renamed.get(part.name, part.name)
 
 
 def _tidy(model: ModelProto) -> None:

@@ -8,11 +8,13 @@ from dataclasses import asdict
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from peritus.frontends.qonnx import lower
 from peritus.ir import QuantModel
 from peritus.tail import HostTail
+from quant_models.checkpoints.variant import Hints, Pixels
+from quant_models.float_onnx.module import read_module
 from quant_models.network.config import ConfigError, M3ViTConfig
 from quant_models.network.model import M3ViT
 from quant_models.quantization.export import to_qonnx
@@ -36,29 +38,36 @@ DISPLAYED = (
 
 
 def quantize(
-    net: M3ViT,
+    net: nn.Module,
     calibration_images: Tensor | npt.NDArray[np.uint8],
     provenance: str | None = None,
     recipe: Recipe = DEFAULT,
+    pixels: Pixels | None = None,
 ) -> QuantModel:
     """Quantize a network after training.
 
     Args:
-        net: the float network.
+        net: the float network: an M3ViT, or any plain vision transformer
+        (`quant_models.float_onnx.read_module`).
         calibration_images: several images that look like those to come, as uint8 (N, H, W, 3) or as float
             (N, 3, H, W) with pixels k/256. Activations on other images clip where these stay small: 64 or
             more are worth their time.
         provenance: where the weights come from. None: what the network itself says.
         recipe: how; the default searches scales and rounds to nearest, 8 bits.
+        pixels: how pixels are scaled before a network that is no M3ViT reads them; must be said there.
     Raises:
-        ConfigError: another network, or images of another shape or type than the network's.
+        ConfigError: images of another shape or type than the network's.
+        OnnxError: no M3ViT, and no plain vision transformer; names the node that is not understood.
         GraphError: the integer model would break a limit of the integer graph.
     """
     if not isinstance(net, M3ViT):
-        raise ConfigError(
-            f"the network is a {type(net).__name__}, expected an M3ViT; of a plain ViT's state dict, "
-            "quant_models.checkpoints.load_checkpoint makes one (names of timm, DeiT, DINOv2, Hugging Face)"
+        sizes = tuple(calibration_images.shape)
+        if len(sizes) != 4:
+            raise ConfigError(f"images have shape {sizes}, expected (N, H, W, C) uint8 or (N, C, H, W) float")
+        height, width, channels = (
+            sizes[1:] if isinstance(calibration_images, np.ndarray) else (*sizes[2:], sizes[1])
         )
+        net = read_module(net, (channels, height, width), Hints(pixels=pixels)).net
     images = to_float(calibration_images, net.config)
     model, _ = fake_quantize(net, images, recipe)
     return integer_model(model, net.provenance if provenance is None else provenance, net.tail)

@@ -42,8 +42,9 @@ ROOMS = (
     ("cli",),
     ("study",),
     ("training",),
+    ("quantization",),
     ("float_onnx",),
-    ("checkpoints", "quantization"),
+    ("checkpoints",),
     ("data",),
     ("network",),
 )

@@ -19,15 +19,17 @@ from onnx import ModelProto, helper, numpy_helper  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 import peritus  # noqa: E402
-from peritus.ir import execute  # noqa: E402
+from peritus.ir import execute, real_map  # noqa: E402
 from quant_models.checkpoints import Hints, Imported  # noqa: E402
 from quant_models.float_onnx import read_float_onnx  # noqa: E402
 from quant_models.float_onnx.graph import OnnxError, as_graph  # noqa: E402
 from quant_models.float_onnx.read import read_graph  # noqa: E402
-from quant_models.network.config import TaskConfig  # noqa: E402
+from quant_models.network.config import ConfigError, TaskConfig  # noqa: E402
 from quant_models.network.init import procedural_images  # noqa: E402
 from quant_models.network.weights import load_weights, save_weights  # noqa: E402
 from quant_models.quantization.quantize import quantize, to_uint8  # noqa: E402
+from quant_models.quantization.recipe import Recipe  # noqa: E402
+from quant_models.quantization.scales import snr_db  # noqa: E402
 from tests.quant_models.plain_vits import CLASSES, SIDE, D, normalized, vit  # noqa: E402
 
 pytestmark = pytest.mark.models
@@ -300,3 +302,24 @@ def test_files_that_are_not_read(tmp_path: Path) -> None:
         read_float_onnx(tmp_path / "cut.onnx", IMAGENET)
     with pytest.raises(peritus.errors.PeritusError, match="does not exist"):
         read_float_onnx(tmp_path / "none.onnx", IMAGENET)
+
+
+def test_a_module(tmp_path: Path) -> None:
+    """Quantized as it is: written by somebody else, with a head of two tokens."""
+    net = vit(prefix=("cls_token", "dist_token"), head="distilled", attention="before")
+    images = torch.rand(4, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(4))
+    model = quantize(net, images, recipe=Recipe(scales="tensor"), pixels="imagenet")
+    (task,) = model.graph.tasks
+    assert model.tail is not None
+    found = real_map(
+        model.graph, task.name, execute(model.graph, to_uint8(images)[0], task.name), model.tail.open()
+    )
+    with torch.no_grad():
+        expected = net(normalized(images[:1]))[0]
+    assert snr_db(expected, torch.from_numpy(found[0, 0])) > 20
+    with pytest.raises(OnnxError, match="does not say how pixels"):
+        quantize(net, images)
+    with pytest.raises(OnnxError, match="no block of a vision transformer was found"):
+        quantize(nn.Linear(SIDE, SIDE), images, pixels="imagenet")
+    with pytest.raises(ConfigError, match=r"images have shape \(3, 48, 48\)"):
+        quantize(net, images[0], pixels="imagenet")
