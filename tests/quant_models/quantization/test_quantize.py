@@ -92,5 +92,5 @@ def test_real_weights_reach_40_db_after_layer_0(m3vit_data: Path) -> None:
 
 def test_other_networks_are_refused_with_the_road_that_works() -> None:
     other: Any = torch.nn.Linear(3, 3)
-    with pytest.raises(OnnxError, match="Linear cannot be exported to ONNX: .*cannot be multiplied"):
+    with pytest.raises(OnnxError, match="Linear cannot be exported to ONNX: a and b must have same"):
         quantize(other, procedural_images(M3VIT_MICRO, 1), pixels="k256")
