@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from typing import Any, Literal
 
 import torch
+from onnx import ModelProto
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -125,6 +128,38 @@ def vit(**options: Any) -> Vit:
     """A network with weights that are all different."""
     torch.manual_seed(1)
     return Vit(**options).eval()
+
+
+def exported(
+    net: nn.Module, exporter: str = "torchscript 17", shape: tuple[int, ...] = (3, SIDE, SIDE)
+) -> ModelProto:
+    """As PyTorch writes it, with an open batch."""
+    kind, opset = exporter.split()
+    with warnings.catch_warnings(), io.BytesIO() as target:
+        warnings.simplefilter("ignore")
+        common: dict[str, Any] = {
+            "input_names": ["image"],
+            "output_names": ["out"],
+            "opset_version": int(opset),
+            "verbose": False,
+        }
+        if kind == "dynamo":
+            batch = ({0: torch.export.Dim("batch")},)
+            program = torch.onnx.export(
+                net, (torch.zeros(2, *shape),), dynamo=True, dynamic_shapes=batch, **common
+            )
+            assert program is not None
+            program.save(target)
+        else:
+            torch.onnx.export(
+                net,
+                (torch.zeros(1, *shape),),
+                target,
+                dynamo=False,
+                dynamic_axes={"image": {0: "batch"}},
+                **common,
+            )
+        return ModelProto.FromString(target.getvalue())
 
 
 def hugging_face(state: dict[str, Tensor], prefix: str = "vit.") -> dict[str, Tensor]:

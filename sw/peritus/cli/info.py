@@ -69,6 +69,7 @@ def bundle_record(bundle: Bundle) -> dict[str, Any]:
                 "map": [t.rows, t.columns, t.channels],
                 "scale": t.scale,
                 "macs": t.macs,
+                "on_host": t.host,
             }
             for t in bundle.tasks
         ],
@@ -91,7 +92,8 @@ def bundle_table(bundle: Bundle, path: Path) -> Table:
     table.add_row("image", f"{' x '.join(map(str, bundle.frame.shape))} uint8")
     for task in bundle.tasks:
         shape = f"{task.rows} x {task.columns} x {task.channels}"
-        table.add_row(f"task {task.name}", f"{task.kind}, {shape} int16, {task.macs / 1e6:.1f} M MAC")
+        made = "float32, on the host" if task.host else "int16"
+        table.add_row(f"task {task.name}", f"{task.kind}, {shape} {made}, {task.macs / 1e6:.1f} M MAC")
     table.add_row("features", f"{bundle.features.tokens} x {bundle.features.channels}")
     opcodes = Counter(instruction.opcode.name for instruction in bundle.instructions)
     table.add_row("program", ", ".join(f"{count} {name}" for name, count in opcodes.most_common()))
@@ -137,7 +139,8 @@ def model_table(model: QuantModel) -> Table:
     for key, value in model.config.items():
         table.add_row(key, str(value))
     for task in model.graph.tasks:
-        table.add_row(f"task {task.name}", f"{task.kind}, {task.channels} channels, LSB {task.scale:.3g}")
+        made = "on the host" if task.host else f"LSB {task.scale:.3g}"
+        table.add_row(f"task {task.name}", f"{task.kind}, {task.channels} channels, {made}")
     for bits, count in sorted(weight_counts(model).items()):
         compiled = "" if bits == 8 else ", in a bundle int8"
         table.add_row(f"int{bits} weights", f"{count:,}{compiled}")

@@ -69,6 +69,10 @@ def run_command(
     files = _write_files(result, image, output) if output is not None else {}
     record = run_record(bundle, hw, device, result, exact, files)
     output_console(json_target).print(results_table([record], f"{bundle.model} on {hw.name}"))
+    if result.task.host:
+        output_console(json_target).print(
+            f"{task}: computed on the host, by ONNX Runtime, of the device's features"
+        )
     if result.task.kind == "classification":
         record["top"] = result.top()
         for name, share in result.top():

@@ -8,8 +8,8 @@ from onnx import ModelProto
 from peritus.frontends.errors import UnsupportedLayerError, unsupported
 
 ROAD = (
-    "the road that works: the float network, as ONNX or as a state dict (docs/bring_your_own.md), by `peritus "
-    "quantize net.onnx --images FOLDER --pixels SCALE -o net.safetensors`, then compile that"
+    "the road that works: the float network, as ONNX or as a state dict (docs/bring_your_own.md), by "
+    "`peritus quantize net.onnx --images FOLDER --pixels SCALE -o net.safetensors`, then compile that"
 )
 QDQ = ("QuantizeLinear", "DequantizeLinear")
 STOCK = ("Quant", "BipolarQuant", "IntQuant")

@@ -21,6 +21,7 @@ from quant_models.network.init import new_model, procedural_images  # noqa: E402
 from quant_models.network.weights import save_weights  # noqa: E402
 from quant_models.quantization.fidelity import calibration_warnings  # noqa: E402
 from quant_models.quantization.quantize import to_uint8  # noqa: E402
+from tests.quant_models.plain_vits import exported, vit  # noqa: E402
 
 pytestmark = pytest.mark.models
 
@@ -52,7 +53,18 @@ def test_weights_and_photos_to_a_bundle(material: tuple[Path, Path], tmp_path: P
     weights, photos = material
     model, report = tmp_path / "out" / "net.safetensors", tmp_path / "report.json"
     status, text = run(
-        "quantize", weights, "--images", photos, "-o", model, "--fits", "nano", "--json", report
+        "quantize",
+        weights,
+        "--images",
+        photos,
+        "-o",
+        model,
+        "--count",
+        "4",
+        "--fits",
+        "nano",
+        "--json",
+        report,
     )
     assert status == 0, text
     assert "fits nano" in text
@@ -65,6 +77,30 @@ def test_weights_and_photos_to_a_bundle(material: tuple[Path, Path], tmp_path: P
     assert record["provenance"] == "untrained, seed 0; quantized on 4 images of photos"
     bundle = peritus.compile(peritus.load_model(model), hw="nano")
     assert bundle.untrained and bundle.provenance == record["provenance"]
+
+
+def test_a_float_onnx_file_to_a_bundle(material: tuple[Path, Path], tmp_path: Path) -> None:
+    """With the pictures filled up by crops; without --pixels it is asked for them, and nothing is written."""
+    network, model = tmp_path / "net.onnx", tmp_path / "net.safetensors"
+    network.write_bytes(exported(vit(head="mean")).SerializeToString())
+    command = ["quantize", network, "--images", material[1], "-o", model, "--count", "6", "--compared", "1"]
+    status, text = run(*command)
+    assert status == 1
+    assert "does not say how pixels" in text and "imagenet" in text
+    assert not model.exists()
+    status, text = run(*command, "--pixels", "imagenet")
+    assert status == 0, text
+    assert "4 pictures, and 2 random crops of them" in text
+    assert "nodes behind the last block stay on the host" in text
+    status, text = run("compile", model, "--hw", "nano", "-o", tmp_path / "net.bundle")
+    assert status == 0, text
+    assert "on the host" in text
+    photo, result = next(material[1].glob("*.png")), tmp_path / "r.json"
+    arguments = ["--image", photo, "--resize", "--task", "out", "-o", tmp_path / "out", "--json", result]
+    status, text = run("run", tmp_path / "net.bundle", *arguments)
+    assert status == 0, text
+    assert text.count("%") >= 5  # the best classes
+    assert json.loads(result.read_text())["outputs"]["out"]["computed_by"] == "host"
 
 
 def test_a_float_file_says_what_to_do(material: tuple[Path, Path]) -> None:

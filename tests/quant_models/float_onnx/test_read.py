@@ -4,8 +4,6 @@ node."""
 
 from __future__ import annotations
 
-import io
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,44 +28,12 @@ from quant_models.network.weights import load_weights, save_weights  # noqa: E40
 from quant_models.quantization.quantize import quantize, to_uint8  # noqa: E402
 from quant_models.quantization.recipe import Recipe  # noqa: E402
 from quant_models.quantization.scales import snr_db  # noqa: E402
-from tests.quant_models.plain_vits import CLASSES, SIDE, D, normalized, vit  # noqa: E402
+from tests.quant_models.plain_vits import CLASSES, SIDE, D, exported, normalized, vit  # noqa: E402
 
 pytestmark = pytest.mark.models
 
 IMAGENET = Hints(pixels="imagenet")
 EXPORTERS = ("torchscript 14", "torchscript 17", "dynamo 18", "dynamo 20")
-
-
-def exported(
-    net: nn.Module, exporter: str = "torchscript 17", shape: tuple[int, ...] = (3, SIDE, SIDE)
-) -> ModelProto:
-    """As PyTorch writes it, with an open batch."""
-    kind, opset = exporter.split()
-    with warnings.catch_warnings(), io.BytesIO() as target:
-        warnings.simplefilter("ignore")
-        common: dict[str, Any] = {
-            "input_names": ["image"],
-            "output_names": ["out"],
-            "opset_version": int(opset),
-            "verbose": False,
-        }
-        if kind == "dynamo":
-            batch = ({0: torch.export.Dim("batch")},)
-            program = torch.onnx.export(
-                net, (torch.zeros(2, *shape),), dynamo=True, dynamic_shapes=batch, **common
-            )
-            assert program is not None
-            program.save(target)
-        else:
-            torch.onnx.export(
-                net,
-                (torch.zeros(1, *shape),),
-                target,
-                dynamo=False,
-                dynamic_axes={"image": {0: "batch"}},
-                **common,
-            )
-        return ModelProto.FromString(target.getvalue())
 
 
 def read(model: ModelProto, hints: Hints = IMAGENET) -> Imported:
