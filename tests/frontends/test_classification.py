@@ -43,7 +43,7 @@ def test_both_kinds_of_head_share_one_norm() -> None:
         ("classification", ("cat", "dog", "owl")),
         ("depth", ()),
     ]
-    assert min(row.snr_db - row.bound_db for row in compare(file, g, lowered)) > 0
+    assert min(row.snr_db - row.bound_db for row in compare(g, lowered)) > 0
 
     for node in file.graph.node:  # the kind must be what the head reads
         for attribute in node.attribute:

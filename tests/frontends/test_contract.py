@@ -56,7 +56,7 @@ def _others(value: Any) -> list[Any]:
     return [items[::-1] if items[::-1] != items else items + items[:1], items[1:] or [*items, *items]]
 
 
-def _changes(model: Any) -> Iterator[tuple[Any, str, Any, Any]]:
+def changes(model: Any) -> Iterator[tuple[Any, str, Any, Any]]:
     """(node, attribute, new value, changed model) for every attribute of every node."""
     for index, node in enumerate(model.graph.node):
         for place, attribute in enumerate(node.attribute):
@@ -72,7 +72,7 @@ def test_every_attribute_of_every_node_counts(network: Any, fingerprint: Callabl
     before = fingerprint(lower(network))
     ignored: set[tuple[str, str, str]] = set()
     tried: set[tuple[str, str]] = set()
-    for node, attribute, value, changed in _changes(network):
+    for node, attribute, value, changed in changes(network):
         tried.add((node.op_type, attribute))
         try:
             after = fingerprint(lower(changed))

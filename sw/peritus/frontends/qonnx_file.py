@@ -42,6 +42,6 @@ def read_qonnx(path: Path) -> ImportedModel:
         raise ModelFileError(f"model file {path} is truncated or corrupted: {error}") from error
     g = OnnxGraph(model)
     lowered = lower_graph(g)
-    agreement = compare(model, g, lowered)
+    agreement = compare(g, lowered)
     quantized = QuantModel(model.graph.name or path.stem, lowered.graph, f"imported from {path.name}")
     return ImportedModel(quantized, agreement, report(model, g, lowered.values))
