@@ -92,6 +92,25 @@ def test_odd_shapes_on_nano(nano: RtlDevice, changes: dict[str, int]) -> None:
     assert_equal(nano, compile_model(random_model(dims), NANO), [random_image(dims)])
 
 
+@pytest.mark.parametrize(("heads", "width"), [(5, 2), (4, 4), (3, 5), (3, 12), (2, 20)])
+def test_heads_of_part_of_a_word_on_nano(nano: RtlDevice, heads: int, width: int) -> None:
+    """Several values in a word of eight, and heads of more than a word that begin within one."""
+    dims = replace(MICRO, d=heads * width, heads=heads)
+    assert_equal(nano, compile_model(random_model(dims), NANO), [random_image(dims)])
+
+
+@pytest.mark.parametrize(("heads", "width"), [(4, 32), (3, 48), (2, 64), (3, 80), (2, 96)])
+@pytest.mark.parametrize("name", ["zcu104", "zcu104_vit"])
+def test_head_sizes(zcu104: RtlDevice, name: str, heads: int, width: int) -> None:
+    dims = replace(MICRO, d=heads * width, heads=heads, task_channels=(3,))
+    bundle = compile_model(random_model(dims), load_config(name))
+    if name == "zcu104":
+        assert_equal(zcu104, bundle, [random_image(dims)])
+        return
+    with RtlDevice(bundle.hw) as device:
+        assert_equal(device, bundle, [random_image(dims)])
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_random_dimensions_on_nano(nano: RtlDevice, seed: int) -> None:
     rng = np.random.default_rng(100 + seed)

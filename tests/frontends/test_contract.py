@@ -25,6 +25,7 @@ pytestmark = pytest.mark.models
 SYNONYMS = {
     ("Quant", "rounding_mode", "HALF_EVEN"),
     ("Quant", "narrow", "0"),  # of weights that do not reach -128
+    ("Quant", "narrow", "1"),  # of int8 activations, which here end at -128: one step further
     ("Conv", "auto_pad", "VALID"),  # without pads
     ("LayerNormalization", "axis", "2"),  # the last of three
     ("Reshape", "allowzero", "0"),  # no extent is 0

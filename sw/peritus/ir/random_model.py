@@ -52,6 +52,7 @@ class Dims:
     routing: "even" spreads tokens over all experts, "skewed" prefers a few, "idle" never uses the odd
     experts, "single" sends every token to experts 0..top_k-1, "ties" has coarse logits, most of them equal.
     expert_bits: width of the experts' weights. activation: of the MLPs, of peritus.reference.ACTIVATIONS.
+    moe_layers: layers with experts, None: every other one, beginning with the second.
     """
 
     height: int = 32
@@ -69,6 +70,7 @@ class Dims:
     routing: RoutingPattern = "even"
     expert_bits: Literal[4, 8] = 8
     activation: str = "gelu"
+    moe_layers: tuple[int, ...] | None = None
 
 
 def random_model(dims: Dims, seed: int = 0) -> QuantModel:
@@ -99,7 +101,8 @@ class _Builder:
         residual = self._patch_embed()
         for layer in range(dims.layers):
             residual = self._attention(layer, residual)
-            residual = self._moe(layer, residual) if layer % 2 else self._mlp(layer, residual)
+            experts = layer % 2 == 1 if dims.moe_layers is None else layer in dims.moe_layers
+            residual = self._moe(layer, residual) if experts else self._mlp(layer, residual)
         x = self._layernorm("norm", residual)
         tasks = tuple(
             Task(f"task{i}", "segmentation" if c > 1 else "depth", c, 1 / 256)
