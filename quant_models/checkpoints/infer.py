@@ -140,7 +140,7 @@ def _tasks(tensors: dict[str, Tensor]) -> tuple[TaskConfig, ...]:
 
 
 def _expert_layers(tensors: dict[str, Tensor]) -> tuple[int, ...] | None:
-    """Layers with a router; None where these are among every other layer, as published: some may be missing."""
+    """Layers with a router; None if these are among every other one, as published: some may be missing."""
     found = [re.match(r"backbone\.blocks\.(\d+)\.mlp\.gate\.", key) for key in tensors]
     layers = sorted({int(match[1]) for match in found if match})
     return tuple(layers) if any(layer % 2 == 0 for layer in layers) else None

@@ -52,8 +52,8 @@ class M3ViTConfig:
 
     Lengths are in pixels (`image_*`, `patch_size`) or channels (`d_model`, `head_dim`, `*_hidden`).
     `pixel_mean`/`pixel_std` are applied to pixels already scaled to k/256, per input channel.
-    `activation`: of all MLPs, dense and experts. `moe_layers`: the blocks with experts, from 0, ascending; None:
-    every other one, as published, beginning with the second.
+    `activation`: of all MLPs, dense and experts. `moe_layers`: the blocks with experts, from 0, ascending;
+    None: every other one, as published, beginning with the second.
 
     Raises:
         ConfigError: a value is outside its range, or two values do not fit together.

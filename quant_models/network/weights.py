@@ -132,7 +132,9 @@ def _differences(found: M3ViTConfig, expected: M3ViTConfig) -> str:
     """Fields that make two networks different, as "field = a, expected b; ..."."""
 
     def comparable(config: M3ViTConfig, name: str) -> Any:
-        value = config.expert_layers if name == "moe_layers" else getattr(config, name)
+        if name == "moe_layers":
+            return config.expert_layers
+        value = getattr(config, name)
         return [(t.name, t.kind, t.channels) for t in value] if name == "tasks" else value
 
     names = [field.name for field in fields(M3ViTConfig) if field.name != "name"]

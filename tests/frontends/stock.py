@@ -39,9 +39,9 @@ class Style:
 
     attention: one layer for Q, K and V, reshaped, or quantized at once and split by `chunk`; three layers; or
     Brevitas' own module (which its exporter knows with `dynamo=False` only). weights: one scale per output
-    channel or per layer. stream_bits: of quantizers of the residual stream and of the layers that are added to
-    it, None: float. probability_bits: of the softmax's. narrow: activations without -128. relu: in place of
-    GELU, with unsigned hidden values of 7 bits.
+    channel or per layer. stream_bits: of quantizers of the residual stream and of the layers that are added
+    to it, None: float. probability_bits: of the softmax's. narrow: activations without -128. relu: in place
+    of GELU, with unsigned hidden values of 7 bits.
     """
 
     attention: Literal["reshape", "chunk", "separate", "mha"] = "reshape"
@@ -55,9 +55,7 @@ class Style:
         """A quantizer of an activation with one scale; None: nothing."""
         if bits is None:
             return nn.Identity()
-        return qnn.QuantIdentity(
-            act_quant=Int8ActPerTensorFloat, bit_width=bits, narrow_range=self.narrow
-        )  # type: ignore[no-any-return]
+        return qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat, bit_width=bits, narrow_range=self.narrow)  # type: ignore[no-any-return]
 
     def unsigned(self, bits: int) -> nn.Module:
         """The same, without sign."""
@@ -81,9 +79,7 @@ class StockAttention(nn.Module):
         self.kind, self.heads, self.width = style.attention, attn.n_heads, attn.head_dim
         d = attn.qkv.in_features
         if self.kind == "separate":
-            self.parts = nn.ModuleList(
-                style.linear(attn.qkv, slice(i * d, (i + 1) * d)) for i in range(3)
-            )
+            self.parts = nn.ModuleList(style.linear(attn.qkv, slice(i * d, (i + 1) * d)) for i in range(3))
         else:
             self.qkv = style.linear(attn.qkv)
         self.joint_quant = style.signed(8 if self.kind == "chunk" else None)

@@ -69,5 +69,7 @@ def test_a_first_patch_is_no_class_token() -> None:
         file.graph.initializer.append(numpy_helper.from_array(np.array([value]), f"bound{place}"))
     norm.input[0] = "behind_class"
     file.graph.node.insert(list(file.graph.node).index(norm), before)
-    with pytest.raises(UnsupportedLayerError, match=r"reads 1 of 9 tokens, from 1 on, expected the class token"):
+    with pytest.raises(
+        UnsupportedLayerError, match=r"reads 1 of 9 tokens, from 1 on, expected the class token"
+    ):
         lower(file)

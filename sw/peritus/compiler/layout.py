@@ -44,8 +44,7 @@ class Layout:
     def values(cls, heads: int, width: int, pn: int) -> Layout:
         """Attention heads side by side, but each in no more words than it would need by itself.
 
-        Several narrow heads share a word: who multiplies one of them gets the others' lanes as well, and drops
-        them.
+        Narrow heads share a word: who multiplies one of them gets lanes of the others, and drops them.
         """
         words = -(-width // pn)
         first, firsts = 0, []

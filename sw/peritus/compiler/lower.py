@@ -135,7 +135,9 @@ def _activation_place(
     if len(heads) > 1:
         raise CompileError(f"node {node.name!r}: read by attentions of {sorted(heads)} heads, must be equal")
     shape = heads.pop(), channels // attentions[0].heads
-    operands = {index for reader in attentions for index, name in enumerate(reader.inputs) if name == node.name}
+    operands = {
+        index for reader in attentions for index, name in enumerate(reader.inputs) if name == node.name
+    }
     if operands == {0}:
         return Memory.ACT, Layout.queries(*shape, hw.pk, hw.pn)
     if len(attentions) < len(readers) or len(operands) > 1:

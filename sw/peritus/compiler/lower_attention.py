@@ -2,8 +2,8 @@
 """Attention: per head and block of queries, scores (keys stationary), then P . V (values stationary).
 
 The query block is what the score memory and the accumulators hold: a long sequence takes more blocks, not
-more memory. Where each head lies: queries by slices, keys by words, values packed (`Layout`). The product with values
-has whole words: lanes of other heads in them get the factor 0.
+more memory. Heads lie as their readers can address them (`Layout`): queries by slices, keys by words, values
+packed. A product with values has whole words: lanes of other heads in them get the factor 0.
 """
 
 from __future__ import annotations
@@ -35,12 +35,16 @@ def lower_attention(context: Context, node: Attention) -> None:
     )
     queries, keys, values = (
         _operand(context, node, index, layout, memory)
-        for index, (layout, memory) in enumerate(zip(layouts, (Memory.ACT, Memory.KV, Memory.KV), strict=True))
+        for index, (layout, memory) in enumerate(
+            zip(layouts, (Memory.ACT, Memory.KV, Memory.KV), strict=True)
+        )
     )
     words = -(-width // hw.pn)  # of a head's keys, values and result
     query_slices = -(-width // hw.pk)
     lanes = [layouts[2].head(head, heads) for head in range(heads)]
-    mixed = np.concatenate([head * words * hw.pn + found - found[0] // hw.pn * hw.pn for head, found in enumerate(lanes)])
+    mixed = np.concatenate(
+        [head * words * hw.pn + found - found[0] // hw.pn * hw.pn for head, found in enumerate(lanes)]
+    )
     result = context.places[node.name] = Place.new(
         node.name, Memory.ACT, tokens, Layout(mixed, heads * words)
     )

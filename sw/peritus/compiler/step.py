@@ -49,8 +49,8 @@ class Step:
     """One instruction with symbolic operands.
 
     instruction: everything but addresses, strides, flags and segment length. source: streamed (or read) rows.
-    source_slice: of streamed rows, the first slice within their first word. keys: stationary keys or values. destination: written rows. segment: its part of the weight stream, uint8,
-    not yet padded to stripes.
+    keys: stationary keys or values. destination: written rows. segment: its part of the weight stream, uint8,
+    not yet padded to stripes. source_slice: of streamed rows, the first slice, counted from their first word.
     """
 
     label: str

@@ -51,8 +51,8 @@ class Agreement:
 def compare(g: OnnxGraph, lowered: Lowering) -> list[Agreement]:
     """The map and the features of every task, and the node that agrees least, on pixels of the full range.
 
-    The file runs with the accelerator's roundings in the place of its own, where they differ; maps and features
-    are compared with the file as it is besides.
+    The file runs with the accelerator's roundings in the place of its own, where they differ; then maps and
+    features are also compared with the file as it is.
 
     Args:
         g: the file. lowered: what became of it.

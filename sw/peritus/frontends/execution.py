@@ -89,7 +89,8 @@ class Execution:
                 )
         except Exception as error:  # whatever the executor and its operators say
             raise UnsupportedLayerError(
-                f"QONNX's own executor cannot run the file: {type(error).__name__}: {str(error).strip()[:300]}"
+                f"QONNX's own executor cannot run the file: "
+                f"{type(error).__name__}: {str(error).strip()[:300]}"
             ) from error
         return result
 
@@ -132,7 +133,7 @@ class _Nodes:
     model: ModelProto
     nodes: list[NodeProto] = field(default_factory=list)
 
-    def add(self, op_type: str, inputs: list[str], output: str, domain: str = "", **attributes: int | str) -> str:
+    def add(self, op_type: str, inputs: list[str], output: str, domain: str = "", **attributes: Any) -> str:
         self.nodes.append(helper.make_node(op_type, inputs, [output], output, domain=domain, **attributes))
         return output
 
@@ -142,9 +143,10 @@ class _Nodes:
 
     def quant(self, source: str, output: str, scale: float, bits: int, signed: int) -> str:
         values = {"scale": scale, "zero": 0.0, "bits": float(bits)}
-        constants = [self.constant(f"{output}/{name}", np.float32(value)) for name, value in values.items()]
-        said: dict[str, int | str] = {"signed": signed, "narrow": 0, "rounding_mode": "ROUND"}
-        return self.add("Quant", [source, *constants], output, QUANT_DOMAINS[0], **said)
+        constants = [
+            self.constant(f"{output}/{name}", np.array(value, np.float32)) for name, value in values.items()
+        ]
+        return self.add("Quant", [source, *constants], output, QUANT_DOMAINS[0], signed=signed, narrow=0)
 
     def softmax(self, node: NodeProto) -> None:
         """Of the last axis: numerators rounded to 8 bits, then divided by their sum."""

@@ -27,8 +27,8 @@ COARSE_BITS = range(8, WIDE_BITS)  # of a file's grid where the accelerator has 
 class Activation:
     """A view of an int8 value of the integer graph.
 
-    name, channels: of the value [tokens, channels]. scale: real value of one LSB. index: which elements of the
-    flattened value, [rows, channels].
+    name, channels: of the value [tokens, channels]. scale: real value of one LSB. index: which elements of
+    the flattened value, [rows, channels].
     """
 
     name: str
@@ -82,8 +82,9 @@ class Context:
     is renamed there is the same network here.
 
     done: tensor -> name of the integer value. places: the same, backwards. scales: real value of one LSB of
-    activations. roundings: where the accelerator rounds otherwise than the file. grid: rows and columns of patches. tokens: with the class token. block, norms: the block being
-    read, from 0, and how many of its LayerNorms were.
+    activations. roundings: where the accelerator rounds otherwise than the file. grid: rows and columns of
+    patches. tokens: with the class token. block, norms: the block being read, from 0, and how many of its
+    LayerNorms were.
     """
 
     g: OnnxGraph
@@ -264,7 +265,7 @@ class Context:
         return FloatLinear(node, node.input[0], weight, bias.ravel())
 
     def reading(self, layer: FloatLinear, x: Activation) -> tuple[FloatLinear, I64]:
-        """The layer with its inputs in the order of the value's channels, and the token of each of its rows."""
+        """The layer with its inputs in the order of the value's channels, and each row's token."""
         tokens, columns = x.index[:, 0] // x.channels, x.index[0] % x.channels
         whole = np.array_equal(x.index, tokens[:, None] * x.channels + columns)
         if not whole or not np.array_equal(np.sort(columns), np.arange(x.channels)):
@@ -292,7 +293,8 @@ class Context:
         rows = factor.reshape(-1, factor.shape[-1])
         if not (rows == rows[0]).all():
             raise unsupported(node, "is multiplied by factors that differ between tokens")
-        return rows[0]
+        first: F64 = rows[0]
+        return first
 
     def affine(
         self, node: NodeProto, weight: QuantConstant, bias: F64, x_scale: float, out_scale: float

@@ -28,7 +28,18 @@ OPSETS = (18, onnx.defs.onnx_opset_version())  # axes of reductions are inputs f
 TARGETED = ("Expand", "ConstantOfShape")  # the last input is the shape of the result
 GROWING = ("Add", "Sub", "Mul", "Div", "Equal", "Where", *TARGETED)
 FOLDED = (
-    *("Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Cast", "Slice", "Gather", "Concat", "Sqrt"),
+    *(
+        "Identity",
+        "Reshape",
+        "Transpose",
+        "Squeeze",
+        "Unsqueeze",
+        "Cast",
+        "Slice",
+        "Gather",
+        "Concat",
+        "Sqrt",
+    ),
     *GROWING,
 )
 MAX_FOLDED = 1 << 24  # values that a GROWING operator may make of constants

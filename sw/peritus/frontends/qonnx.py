@@ -2,8 +2,8 @@
 """QONNX -> integer graph.
 
 From the graph's outputs back to the image, along the residual stream, then forward again; one function per
-rule of this grammar, most of them building one node of the integer graph. Read are exports of Brevitas layers,
-stock or our own: ours have the accelerator's fixed-point grids where a stock network is float.
+rule of this grammar, most of them building one node of the integer graph. Read are exports of Brevitas
+layers, stock or our own: ours have the accelerator's fixed-point grids where a stock network is float.
 
     state      := wide(state + branch) | state + moe | embedding
     embedding  := wide(class token and patches + position)        patches := wide(view(Conv(Quant8u(image))))
@@ -13,13 +13,13 @@ stock or our own: ours have the accelerator's fixed-point grids where a stock ne
     map        := view(wide(linear(activation)))
 
     view(x)    x, its elements moved (Reshape, Transpose, Slice ...) and multiplied by constants: `view`
-    wide(x)    x or Quant(x), where the accelerator has 16 bits: on its own grid, or on a coarser one of 8 bits or
-               more, on which it does not round
+    wide(x)    x or Quant(x), where the accelerator has 16 bits: on its own grid, or on a coarser one of 8
+               bits or more, on which it does not round
     int8(x)    view(Quant8(view(x))): where the accelerator has 8 bits, the file must have them
 
 The inputs of an Add may come in either order, and a bias may be left out. `qonnx_attention` has the rule of
-attention, `qonnx_moe` the rule of moe, `qonnx_tasks` which map is which task's. What a node may say besides is
-the contract of `operators`.
+attention, `qonnx_moe` the rule of moe, `qonnx_tasks` which map is which task's. What a node may say besides
+is the contract of `operators`.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Lowering:
     """A lowered file: the integer graph, and what its parts are in the file.
 
     values: tensor -> name of the integer value. places: where the file has each value. scales: real value of
-    one LSB of activations, by that name. roundings: where the accelerator rounds otherwise. pixel_scale: real value of one step of a pixel. maps: the tasks' outputs, in
-    the order of the graph's tasks.
+    one LSB of activations, by that name. roundings: where the accelerator rounds otherwise. pixel_scale: real
+    value of one step of a pixel. maps: the tasks' outputs, in the order of the graph's tasks.
     """
 
     graph: Graph
@@ -163,7 +163,9 @@ def _is_branch(c: Context, tensor: str) -> bool:
     source = c.wide(tensor, c.residual_grid).source
     node = c.g.find(source)
     if node is not None and node.op_type == "Add" and any(map(c.is_table, node.input)):
-        node = next((found for found in map(c.g.find, node.input) if found and found.op_type == "MatMul"), None)
+        node = next(
+            (found for found in map(c.g.find, node.input) if found and found.op_type == "MatMul"), None
+        )
     return node is not None and node.op_type in ("MatMul", "Gemm", MOE)
 
 
@@ -172,7 +174,9 @@ def _measured_scale(c: Context, states: list[str]) -> float:
     found = Execution(c.g, c.pixel_scale).run(0)
     peak = max(float(np.abs(found[name]).max()) for name in states)
     if not 0 < peak < math.inf:
-        raise UnsupportedLayerError(f"the residual stream reaches {peak} on a picture, expected finite values")
+        raise UnsupportedLayerError(
+            f"the residual stream reaches {peak} on a picture, expected finite values"
+        )
     return peak * RESIDUAL_HEADROOM / INT16_MAX
 
 
@@ -237,7 +241,11 @@ def _position(c: Context, tensor: str, reader: NodeProto) -> tuple[F64, NodeProt
         pads = g.integers(node.input[1]).ravel().tolist()
         if pads != [0, 1, 0, 0, 0, 0]:
             raise unsupported(node, f"pads = {pads}, expected one class token in front")
-        if len(node.input) > 2 and any(node.input[2:]) and (g.scalar(node.input[2]) != 0 or any(node.input[3:])):
+        if (
+            len(node.input) > 2
+            and any(node.input[2:])
+            and (g.scalar(node.input[2]) != 0 or any(node.input[3:]))
+        ):
             raise unsupported(node, "pads with a value or along chosen axes, expected zeros along all")
         inner, conv = _position(c, str(node.input[0]), node)
         return np.concatenate([np.zeros((1, inner.shape[1])), inner]), conv
@@ -258,12 +266,12 @@ def embed(c: Context, found: _Embedding) -> str:
     position = np.floor(found.position / c.residual_scale + 0.5)
     if not (np.abs(position + 0.5) <= INT16_MAX + 0.5).all():
         peak = np.abs(found.position).max()
-        raise unsupported(found.conv, f"its positions reach {peak:.3g}, beyond 16 bits of {c.residual_scale:g}")
+        raise unsupported(
+            found.conv, f"its positions reach {peak:.3g}, beyond 16 bits of {c.residual_scale:g}"
+        )
     size = c.g.said(found.conv)["strides"][0]
     table = position.astype(np.int16)
-    return c.once(
-        found.tensor, "patch_embed", lambda name: PatchEmbed(name, (IMAGE,), patch, table, size)
-    )
+    return c.once(found.tensor, "patch_embed", lambda name: PatchEmbed(name, (IMAGE,), patch, table, size))
 
 
 def update(c: Context, state: _State, stream: str) -> str:
@@ -367,7 +375,7 @@ def hidden(c: Context, x: Int8) -> Activation:
 
 
 def _logits(c: Context, output: MapOutput) -> tuple[View, float | None]:
-    """A map as a view of what a linear layer computes, and the scale of its Quant of 16 bits, if it has one."""
+    """A map as a view of what a linear layer computes, and the scale of its Quant of 16 bits, if any."""
     scales: list[float] = []
 
     def grid(node: NodeProto) -> None:
@@ -386,8 +394,8 @@ def head(c: Context, output: MapOutput) -> Task:
     if tokens.tolist() not in ([0], list(range(1, c.tokens))):
         raise unsupported(
             layer.node,
-            f"reads {len(tokens)} of {c.tokens} tokens, from {tokens[0]} on, expected the class token alone or "
-            "all patches",
+            f"reads {len(tokens)} of {c.tokens} tokens, from {tokens[0]} on, expected the class token alone "
+            "or all patches",
         )
     first = int(tokens[0])
     rows, columns = c.grid if first else (1, 1)

@@ -5,8 +5,8 @@ attention := int8(view(MatMul(p, v)))   p := Quant8u..16u(Softmax(scores))
            | int8(view(MatMul(p, v) / ReduceSum(p)))   p := Quant8u(2 ^ (scores - ReduceMax(scores)))
 scores    := wide(MatMul(q, k))         q, k, v := int8(view(linear(activation)))
 
-The accelerator has the second form. Of the first, the softmax is the same in octaves; its quantizer is passed,
-because the accelerator's probabilities have 8 bits below the largest of each row.
+The accelerator has the second form. The softmax of the first is the same in octaves; its quantizer is passed,
+for the accelerator's probabilities have 8 bits below the largest of each row.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from onnx import NodeProto
 from peritus.frontends.errors import unsupported
 from peritus.frontends.lowering import Activation, Context, FloatLinear, Int8
 from peritus.frontends.onnx_graph import F64, I64
-from peritus.frontends.view import view
 from peritus.ir.formats import PROBABILITY_SCALE, SCORE_SCALE
 from peritus.ir.ops import Attention, Linear
 from peritus.ir.requant import requant
@@ -41,7 +40,9 @@ class _Operand:
     factor: float
 
 
-def attention(c: Context, x: Int8, mix: NodeProto, division: NodeProto | None, activation: Rule) -> Activation:
+def attention(
+    c: Context, x: Int8, mix: NodeProto, division: NodeProto | None, activation: Rule
+) -> Activation:
     """All heads of one attention. mix: the product of probabilities and values; division: by their sum."""
     g = c.g
     if x.quant.output[0] in c.done:
@@ -142,12 +143,9 @@ def _operand(
     if found[-2:] != expected or math.prod(found) != math.prod(shape):
         raise unsupported(reader, f"{which} of shape {found}, expected {heads} heads of {expected}")
 
-    def by_token(values: F64 | I64) -> F64 | I64:
-        by_head = values.reshape(heads, *expected)
-        return by_head.transpose(2, 0, 1) if turned else by_head.transpose(1, 0, 2)
-
     factor = c.one_factor(x.quant, x.outer.factor)
-    in_quant = by_token(x.outer.index).reshape(tokens, -1)
+    by_head = x.outer.index.reshape(heads, *expected)
+    in_quant = by_head.transpose((2, 0, 1) if turned else (1, 0, 2)).reshape(tokens, -1)
     index = x.inner.index.ravel()[in_quant]
     factors = c.by_channel(x.quant, x.inner.factor.ravel()[in_quant])
     joint = c.linear(x.inner.source)

@@ -51,8 +51,8 @@ def outputs(g: OnnxGraph) -> tuple[str | None, list[MapOutput]]:
     if len(streams) > 1 or not maps or len(g.outputs) != len(streams) + len(maps):
         described = ", ".join(f"{name} {g.shape(tensor)}" for name, tensor in g.outputs)
         raise UnsupportedLayerError(
-            f"outputs {described}: expected maps of rank 4 or logits of rank 2, at least one, and at most one "
-            f"residual stream of rank 3; {ROAD}"
+            f"outputs {described}: expected maps of rank 4 or logits of rank 2, at least one, and at most "
+            f"one residual stream of rank 3; {ROAD}"
         )
     described_by_node = [_from_node(g, name, tensor) for name, tensor in maps]
     named = [found for found in described_by_node if found is not None]
@@ -84,7 +84,10 @@ def _from_node(g: OnnxGraph, output: str, tensor: str) -> MapOutput | None:
 def _from_metadata(g: OnnxGraph, maps: list[tuple[str, str]]) -> list[MapOutput]:
     if TASKS_KEY not in g.metadata:
         if len(g.inputs) == 1:  # no task input: no gates, which the maps would have to be matched with
-            return [MapOutput(*pair, index, _name(pair[0], index), None, ()) for index, pair in enumerate(sorted(maps))]
+            return [
+                MapOutput(*pair, index, _name(pair[0], index), None, ())
+                for index, pair in enumerate(sorted(maps))
+            ]
         if len(maps) > 1:
             raise UnsupportedLayerError(
                 f"outputs {[name for name, _ in maps]}: nothing says which task each belongs to; export the "

@@ -46,9 +46,7 @@ def test_weights_round_trip(net: M3ViT, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
-@pytest.mark.parametrize(
-    ("every", "layers"), [(2, None), (0, ()), (1, (0, 1, 2, 3)), (3, (2,))]
-)
+@pytest.mark.parametrize(("every", "layers"), [(2, None), (0, ()), (1, (0, 1, 2, 3)), (3, (2,))])
 def test_files_of_before_any_layer_could_have_experts(
     tmp_path: Path, every: int, layers: tuple[int, ...] | None
 ) -> None:
