@@ -30,7 +30,7 @@ def job_macs(graph: Graph, task: str) -> int:
                 expert = node.experts[0]
                 total += tokens * chosen * (expert.hidden.weight.size + expert.output.weight.size)
             case Head():
-                total += (tokens - 1) * node.affine.weight.size
+                total += node.rows * node.columns * node.affine.weight.size
             case LayerNorm() | Add():
                 pass  # nothing that the array multiplies
     return total

@@ -147,11 +147,6 @@ class OnnxGraph:
             raise UnsupportedLayerError(f"tensor {tensor!r} has {value.size} values, expected one")
         return float(value.item())
 
-    def split_constant(self, node: NodeProto) -> tuple[str, F64]:
-        """(variable input, constant input) of a commutative node of two inputs."""
-        first, second = node.input
-        return (second, self.floats(first)) if self.is_constant(first) else (first, self.floats(second))
-
     def said(self, node: NodeProto) -> dict[str, Any]:
         """Attributes of a node, with the defaults of those left out; it must keep its contract."""
         return attributes(node)
@@ -167,13 +162,6 @@ class OnnxGraph:
         """First input of the node that computes `tensor`, of this type and with these attributes."""
         node = self.producer(tensor, op_type)
         self.require(node, **expected)
-        return str(node.input[0])
-
-    def reshaped(self, tensor: str, what: str, shape: Shape) -> str:
-        """Input of the Reshape that gives `tensor` this shape."""
-        node = self.producer(tensor, "Reshape")
-        if self.shape(tensor) != shape:
-            raise unsupported(node, f"{what} of shape {self.shape(tensor)}, expected {shape}")
         return str(node.input[0])
 
     def quant_grid(self, node: NodeProto, allowed: range | None = None) -> QuantGrid:
