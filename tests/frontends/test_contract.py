@@ -29,6 +29,8 @@ SYNONYMS = {
     ("Conv", "auto_pad", "VALID"),  # without pads
     ("LayerNormalization", "axis", "2"),  # the last of three
     ("Reshape", "allowzero", "0"),  # no extent is 0
+    ("Concat", "axis", "-2"),  # the second of three
+    ("Gather", "axis", "-2"),  # the same
     ("ReduceSum", "noop_with_empty_axes", "1"),  # axes are given
 }
 TEXTS = (
