@@ -17,6 +17,7 @@ onnx = pytest.importorskip("onnx", reason="reading QONNX needs the extra 'models
 
 from onnx import ModelProto, helper, numpy_helper  # noqa: E402
 
+import peritus  # noqa: E402
 from peritus.errors import PeritusError  # noqa: E402
 from peritus.frontends.equivalence import compare  # noqa: E402
 from peritus.frontends.errors import UnsupportedLayerError, label  # noqa: E402
@@ -80,6 +81,19 @@ def test_every_style_is_read(stock: Callable[[str], ModelProto], name: str) -> N
     assert {node.function for node in hidden} == {"relu" if style.relu else "gelu"}
     heads = [node.name for node in graph.nodes if isinstance(node, Head)]
     assert heads == [f"decoders.{name}.head" for name in sorted(config.task_names)]
+
+
+def test_from_the_file_to_a_device(stock: Callable[[str], ModelProto], tmp_path: Path) -> None:
+    onnx.save(stock("mha"), tmp_path / "net.onnx")
+    model = peritus.load_model(tmp_path / "net.onnx")
+    bundle = peritus.compile(model, hw="zcu104")
+    frame = np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8)
+    with peritus.open_device("iss", hw="zcu104") as device:
+        device.load(bundle)
+        result = device.run(frame, task="classes")
+    expected = execute(model.graph, frame, "classes").output
+    assert expected.shape == (1, 1, 5)
+    assert np.array_equal(result.outputs["classes"], expected)
 
 
 def test_all_ways_to_write_it_are_one(

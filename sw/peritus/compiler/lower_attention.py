@@ -26,8 +26,7 @@ def lower_attention(context: Context, node: Attention) -> None:
     """Append the steps of one attention; CapacityError if not even one query's scores fit."""
     hw = context.hw
     tokens, channels = context.types[node.name].shape
-    width = channels // node.heads
-    heads = node.heads
+    heads, width = node.heads, channels // node.heads
     layouts = (
         Layout.queries(heads, width, hw.pk, hw.pn),
         Layout.keys(heads, width, hw.pn),
@@ -42,12 +41,12 @@ def lower_attention(context: Context, node: Attention) -> None:
     words = -(-width // hw.pn)  # of a head's keys, values and result
     query_slices = -(-width // hw.pk)
     lanes = [layouts[2].head(head, heads) for head in range(heads)]
-    mixed = np.concatenate(
-        [head * words * hw.pn + found - found[0] // hw.pn * hw.pn for head, found in enumerate(lanes)]
-    )
-    result = context.places[node.name] = Place.new(
-        node.name, Memory.ACT, tokens, Layout(mixed, heads * words)
-    )
+    first_words = [int(found[0]) // hw.pn for found in lanes]
+    # The result of a head has words of its own, and in them the lanes of its values.
+    within = [Layout(found - first * hw.pn, words) for found, first in zip(lanes, first_words, strict=True)]
+    apart = [head * words * hw.pn + layout.positions for head, layout in enumerate(within)]
+    layout = Layout(np.concatenate(apart), heads * words)
+    result = context.places[node.name] = Place.new(node.name, Memory.ACT, tokens, layout)
     score_words = -(-tokens // hw.pn)
     what = f"score_words with one query of node {node.name!r}"
     context.limit(what, score_words, hw.score_words, "words", "score_words")
@@ -73,12 +72,10 @@ def lower_attention(context: Context, node: Attention) -> None:
         shift2=node.shift2,
         dst=Dest.ACT,
     )
-    for head in range(node.heads):
+    for head in range(heads):
         channel = slice(head * width, (head + 1) * width)
         stage1 = Requant(node.value.multiplier[channel], node.value.shift[channel])
-        first_word = int(lanes[head][0]) // hw.pn
-        within = Layout(lanes[head] - first_word * hw.pn, words)
-        segment = segments.value_segment(stage1, within, hw.pn)
+        segment = segments.value_segment(stage1, within[head], hw.pn)
         slice_word, first_slice = divmod(head * query_slices, hw.slices)
         query_words = -(-(first_slice + query_slices) // hw.slices)
         multiplier, shift = int(node.score.multiplier[head]), int(node.score.shift[head])
@@ -95,7 +92,7 @@ def lower_attention(context: Context, node: Attention) -> None:
                 f"{node.name} head {head} values{suffix}",
                 replace(value_step, tokens=count),
                 source=scores,
-                keys=values.columns(first_word, words),
+                keys=values.columns(first_words[head], words),
                 destination=result.region.rows_from(first).columns(head * words, words),
                 segment=segment,
             )
