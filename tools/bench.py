@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmark: cycles a frame on cycle-accurate RTL, checked bit for bit, as the table of the README.
 
-    python tools/bench.py [--image FILE] [--build] [--json FILE]
+    python tools/bench.py [--image FILE] [--build] [--json FILE] [--hw NAME]
 
 Cycles are exact and repeatable; seconds depend on the machine. --build also times builds without cache.
 """
@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,10 +24,31 @@ from peritus.arch import load_config
 from peritus.cli.common import read_image
 from peritus.demo import SCENE
 from peritus.image import fit_image
+from peritus.ir.random_model import Dims, random_model
 from peritus.report import run_record, same_result
 from peritus.runtime.rtl.device import build_rtl
 
-PAIRS = (("zcu104", "m3vit_tiny"), ("edge", "m3vit_tiny"), ("nano", "m3vit_micro"))
+DEIT = Dims(
+    height=224,
+    width=224,
+    layers=12,
+    moe_layers=(),
+    task_channels=(),
+    classes=1000,
+    d=192,
+    heads=3,
+    hidden=768,
+)
+SHAPES = {  # of published networks, with random weights
+    "DeiT-Tiny shape": DEIT,
+    "DeiT-Small shape": replace(DEIT, d=384, heads=6, hidden=1536),
+}
+PAIRS = (
+    ("zcu104", "m3vit_tiny"),
+    ("edge", "m3vit_tiny"),
+    ("nano", "m3vit_micro"),
+    *(("zcu104_vit", shape) for shape in SHAPES),
+)
 COLUMNS = (
     "hw",
     "model",
@@ -45,7 +67,9 @@ COLUMNS = (
 def measure(hw_name: str, model: str, image_file: Path, features: bool) -> list[dict[str, Any]]:
     """One record per task of a model (peritus.report.run_record, plus whether features were stored)."""
     hw = load_config(hw_name)
-    bundle = peritus.compile(peritus.load_model(model), hw=hw)
+    quantized = random_model(SHAPES[model]) if model in SHAPES else peritus.load_model(model)
+    quantized = replace(quantized, name=model)
+    bundle = peritus.compile(quantized, hw=hw)
     image = fit_image(read_image(image_file), bundle.image_height, bundle.image_width)
     records = []
     with peritus.open_device("rtl", hw=hw) as device, peritus.open_device("reference", hw=hw) as reference:
@@ -89,11 +113,13 @@ def main(
         bool, typer.Option("--build", help="Also time a simulator build without cache.")
     ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all records here.")] = None,
+    only: Annotated[str | None, typer.Option("--hw", help="Only this configuration.")] = None,
 ) -> None:
     """Print the table; exit status 1 if any frame is not bit-exact."""
     console = Console(stderr=True)
     records = []
-    for hw_name, model in PAIRS:
+    pairs = [pair for pair in PAIRS if only in (None, pair[0])]
+    for hw_name, model in pairs:
         for features in (False, True):
             with console.status(f"{model} on {hw_name}"):
                 records += measure(hw_name, model, image, features)
@@ -101,7 +127,7 @@ def main(
     for record in records:
         print("| " + " | ".join(row(record)) + " |")
     if build:
-        for hw_name, _ in PAIRS:
+        for hw_name in dict.fromkeys(hw for hw, _ in pairs):
             with console.status(f"building {hw_name}"):
                 print(f"\nSimulator of {hw_name} built in {build_seconds(hw_name):.0f} s without cache.")
     if json_file:

@@ -73,7 +73,7 @@ def infer_config(tensors: dict[str, Tensor], name: str, hints: Hints, *, dense: 
             expert_hidden=expert_hidden,
             n_experts=n_experts,
             top_k=hints.top_k or 1,
-            moe_every=0 if dense else 2,
+            moe_layers=() if dense else _expert_layers(tensors),
             tasks=hints.tasks or _tasks(tensors),
             patch_size=patch_size,
             in_channels=channels,
@@ -150,6 +150,13 @@ def _tasks(tensors: dict[str, Tensor]) -> tuple[TaskConfig, ...]:
             "the checkpoint has no decoders of known tasks: give --config, or --tasks in the routers' order"
         )
     return tasks
+
+
+def _expert_layers(tensors: dict[str, Tensor]) -> tuple[int, ...] | None:
+    """Layers with a router; None if these are among every other one, as published: some may be missing."""
+    found = [re.match(r"backbone\.blocks\.(\d+)\.mlp\.gate\.", key) for key in tensors]
+    layers = sorted({int(match[1]) for match in found if match})
+    return tuple(layers) if any(layer % 2 == 0 for layer in layers) else None
 
 
 def layer_count(tensors: dict[str, Tensor]) -> int:

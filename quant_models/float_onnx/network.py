@@ -158,7 +158,7 @@ def configuration(
         n_experts=1,
         top_k=1,
         tasks=tuple(tasks),
-        moe_every=0,
+        moe_layers=(),
         layer_norm_eps=found.epsilon,
         pixel_mean=pixels[0],
         pixel_std=pixels[1],

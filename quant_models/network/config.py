@@ -54,12 +54,13 @@ class TaskConfig:
 
 @dataclass(frozen=True, slots=True)
 class M3ViTConfig:
-    """M³ViT (Liang et al., NeurIPS 2022): a ViT with a mixture of experts as the MLP of every other block.
+    """M³ViT (Liang et al., NeurIPS 2022): a ViT with a mixture of experts as the MLP of some blocks.
 
     Lengths are in pixels (`image_*`, `patch_size`) or channels (`d_model`, `head_dim`, `*_hidden`).
     `pixel_mean`/`pixel_std` are applied to pixels already scaled to k/256, per input channel.
     `activation`: of all MLPs, dense and experts. `prefix_tokens`: learned tokens in front of the patches: the
-    class token, then distillation or register tokens; 0: none.
+    class token, then distillation or register tokens; 0: none. `moe_layers`: the blocks with experts, from 0,
+    ascending; None: every other one, as published, beginning with the second.
 
     Raises:
         ConfigError: a value is outside its range, or two values do not fit together.
@@ -82,7 +83,7 @@ class M3ViTConfig:
     gate: GateKind = "multi_gate"
     task_embedding_dim: int = 64
     head_upscale: int = 4
-    moe_every: int = 2
+    moe_layers: tuple[int, ...] | None = None
     layer_norm_eps: float = 1e-6
     pixel_mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     pixel_std: tuple[float, ...] = (1.0, 1.0, 1.0)
@@ -121,7 +122,10 @@ class M3ViTConfig:
             f"n_heads * head_dim = {self.n_heads * self.head_dim}, must equal d_model = {self.d_model}",
         )
         _require(self.prefix_tokens >= 0, f"prefix_tokens = {self.prefix_tokens}, must be 0 or more")
-        _require(self.moe_every >= 0, f"moe_every = {self.moe_every}, must be 0 (no experts) or more")
+        _require(
+            list(self.expert_layers) == sorted(set(self.expert_layers) & set(range(self.n_layers))),
+            f"moe_layers = {self.moe_layers}, must be ascending layers of 0..{self.n_layers - 1}",
+        )
         _require(self.top_k <= self.n_experts, f"top_k = {self.top_k} exceeds n_experts = {self.n_experts}")
         _require(self.gate in ("multi_gate", "task_conditioned"), f"unknown gate kind {self.gate!r}")
         _require(
@@ -167,9 +171,14 @@ class M3ViTConfig:
     def task_names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.tasks)
 
+    @property
+    def expert_layers(self) -> tuple[int, ...]:
+        """The blocks that hold experts."""
+        return tuple(range(1, self.n_layers, 2)) if self.moe_layers is None else self.moe_layers
+
     def is_moe(self, layer: int) -> bool:
-        """Every `moe_every`-th block holds experts, the last of each such group; none if it is 0."""
-        return self.moe_every > 0 and (layer + 1) % self.moe_every == 0
+        """Does the block hold experts?"""
+        return layer in self.expert_layers
 
     def task_index(self, name: str) -> int:
         """Position of the task in the task table.
@@ -221,7 +230,7 @@ M3VIT_MICRO = M3ViTConfig(
 )
 
 # The yardstick of the experts: blocks as wide as what one token meets in M3VIT_TINY, so equally many MACs.
-VIT_TINY_DENSE = replace(M3VIT_TINY, name="vit_tiny_dense", moe_every=0)
+VIT_TINY_DENSE = replace(M3VIT_TINY, name="vit_tiny_dense", moe_layers=())
 
 NAMED_CONFIGS = {config.name: config for config in (M3VIT_TINY, M3VIT_MICRO, VIT_TINY_DENSE)}
 

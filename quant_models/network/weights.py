@@ -120,7 +120,15 @@ def _config(path: Path, metadata: dict[str, str]) -> M3ViTConfig:
     try:
         record: dict[str, Any] = json.loads(metadata.get("config", ""))
         tasks = tuple(_task(task) for task in record["tasks"])
-        tuples = {key: tuple(record[key]) for key in ("pixel_mean", "pixel_std")}
+        if "moe_every" in record:  # of files before moe_layers: the last block of each such group; 0: none
+            every = record.pop("moe_every")
+            layers = list(range(every - 1, record["n_layers"], every)) if every else []
+            record["moe_layers"] = None if every == 2 else layers
+        tuples = {
+            key: tuple(record[key])
+            for key in ("pixel_mean", "pixel_std", "moe_layers")
+            if record[key] is not None
+        }
         return M3ViTConfig(**{**record, **tuples, "tasks": tasks})
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"weight file {path} has an unreadable configuration: {error}") from error
@@ -137,6 +145,8 @@ def _differences(found: M3ViTConfig, expected: M3ViTConfig) -> str:
     """Fields that make two networks different, as "field = a, expected b; ..."."""
 
     def comparable(config: M3ViTConfig, name: str) -> Any:
+        if name == "moe_layers":
+            return config.expert_layers
         value = getattr(config, name)
         return [(t.name, t.kind, t.channels) for t in value] if name == "tasks" else value
 

@@ -34,9 +34,25 @@ def model() -> ir.QuantModel:
 
 
 def test_layout_of_padded_heads() -> None:
-    layout = Layout.heads(2, 3, 4)
+    layout = Layout.keys(2, 3, 4)
     assert layout.positions.tolist() == [0, 1, 2, 4, 5, 6] and layout.words == 2
     assert layout.tiles(2) == 4 and Layout.dense(5, 4).tiles(2) == 3
+
+
+@pytest.mark.parametrize(
+    ("width", "queries", "keys", "values"),
+    [
+        (32, [0, 32, 64], [0, 64, 128], [0, 32, 64]),  # two heads in a word
+        (48, [0, 64, 128], [0, 64, 128], [0, 64, 128]),  # one head, so as not to need two words
+        (80, [0, 96, 192], [0, 128, 256], [0, 80, 160]),  # each in two words, as by itself
+        (96, [0, 96, 192], [0, 128, 256], [0, 96, 192]),
+    ],
+)
+def test_where_heads_begin(width: int, queries: list[int], keys: list[int], values: list[int]) -> None:
+    """Slices of 32, words of 64."""
+    layouts = Layout.queries(3, width, 32, 64), Layout.keys(3, width, 64), Layout.values(3, width, 64)
+    for layout, expected in zip(layouts, (queries, keys, values), strict=True):
+        assert [int(layout.head(head, 3)[0]) for head in range(3)] == expected
 
 
 def test_affine_segment_bytes() -> None:
@@ -144,7 +160,7 @@ def test_unmappable_graphs_name_the_node(model: ir.QuantModel, nano: HwConfig) -
         ),
         (
             replaced(graph, "attention_0", inputs=("k_0", "k_0", "v_0")),
-            "'k_0': keys and values cannot be read as",
+            "'k_0': keys or values cannot be read as",
         ),
         (
             replaced(graph, "proj_0", inputs=("v_0",)),

@@ -68,7 +68,7 @@ def reads(step: Step, start: int, hw: HwConfig) -> Iterator[Access]:
     assert step.source
     for kb in range(i.k_tiles):
         scores = i.stream_src is StreamSource.SCORES
-        region = step.source if scores else step.source.columns(kb // hw.slices, 1)
+        region = step.source if scores else step.source.columns((step.source_slice + kb) // hw.slices, 1)
         gathered = i.stream_src is StreamSource.ACT_GATHER
         yield Access(region, i.tokens, start + kb * pass_length(step), gathered)
 

@@ -82,6 +82,8 @@ def test_routing_patterns_on_nano(nano: RtlDevice, routing: RoutingPattern) -> N
         {"d": 8, "heads": 1, "hidden": 8, "expert_hidden": 8},  # every GEMM is one tile: all waits are needed
         {"task_channels": (1, 2, 5)},
         {"upscale": 2},
+        {"moe_layers": (0, 1)},
+        {"moe_layers": (), "classes": 5},
         {"expert_bits": 4},
         {"patch": 8, "height": 24, "width": 40},
         {"height": 16, "width": 16},  # one patch
@@ -96,6 +98,39 @@ def test_routing_patterns_on_nano(nano: RtlDevice, routing: RoutingPattern) -> N
 def test_odd_shapes_on_nano(nano: RtlDevice, changes: dict[str, int]) -> None:
     dims = replace(MICRO, **changes)  # type: ignore[arg-type]
     assert_equal(nano, compile_model(random_model(dims), NANO), [random_image(dims)])
+
+
+@pytest.mark.parametrize(("heads", "width"), [(5, 2), (4, 4), (3, 5), (3, 12), (2, 20)])
+def test_heads_of_part_of_a_word_on_nano(nano: RtlDevice, heads: int, width: int) -> None:
+    """Several values in a word of eight, and heads of more than a word that begin within one."""
+    dims = replace(MICRO, d=heads * width, heads=heads)
+    assert_equal(nano, compile_model(random_model(dims), NANO), [random_image(dims)])
+
+
+HEAD_SIZES = [(6, 32), (4, 48), (3, 64), (2, 80), (2, 96)]
+
+
+@pytest.mark.parametrize(("heads", "width"), HEAD_SIZES)
+def test_head_sizes_on_zcu104(zcu104: RtlDevice, heads: int, width: int) -> None:
+    dims = replace(MICRO, d=heads * width, heads=heads, task_channels=(3,))
+    assert_equal(zcu104, compile_model(random_model(dims), ZCU104), [random_image(dims)])
+
+
+@pytest.fixture(scope="module")
+def zcu104_vit() -> Iterator[RtlDevice]:
+    with RtlDevice(load_config("zcu104_vit")) as device:
+        yield device
+
+
+@pytest.mark.parametrize(("heads", "width"), HEAD_SIZES)
+def test_head_sizes_with_129_tokens(zcu104_vit: RtlDevice, heads: int, width: int) -> None:
+    d = heads * width
+    dims = replace(TINY, d=d, heads=heads, hidden=4 * d, experts=4, expert_hidden=2 * d, task_channels=(19,))
+    bundle = compile_model(random_model(dims), zcu104_vit.hw)
+    (cycles,) = assert_equal(zcu104_vit, bundle, [random_image(dims)])
+    print(
+        f"{heads} heads of {width}: {cycles:,} cycles, {bundle.memory['kv_words']:,} words of keys and values"
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))

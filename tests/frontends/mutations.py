@@ -303,7 +303,7 @@ def verdict(data: bytes) -> str:
     try:
         g = OnnxGraph(model)
         lowered = lower_graph(g)
-        compare(model, g, lowered)
+        compare(g, lowered)
     except PeritusError:
         return "refused"
     return "understood"

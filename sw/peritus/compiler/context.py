@@ -72,10 +72,11 @@ class Context:
         keys: Region | None = None,
         destination: Region | None = None,
         segment: Bytes | None = None,
+        source_slice: int = 0,
     ) -> None:
         """Append one instruction, for the tasks of `task_mask`."""
         masked = replace(instruction, task_mask=self.task_mask)
-        self.steps.append(Step(label, masked, source, keys, destination, segment))
+        self.steps.append(Step(label, masked, source, keys, destination, segment, source_slice))
 
     def affine(
         self,

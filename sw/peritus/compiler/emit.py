@@ -71,7 +71,8 @@ def _addresses(step: Step, plan: MemoryPlan, hw: HwConfig) -> dict[str, int]:
     if step.source is not None:
         # Streamed operands are read by slice.
         scale = hw.slices if step.instruction.opcode is Opcode.GEMM else 1
-        found |= {"src_base": base(step.source) * scale, "src_stride": step.source.stride * scale}
+        found["src_base"] = base(step.source) * scale + step.source_slice
+        found["src_stride"] = step.source.stride * scale
     if step.keys is not None:
         found |= {"stat_base": base(step.keys), "stat_stride": step.keys.stride}
     if step.destination is not None:

@@ -136,7 +136,7 @@ def _reads_too_early(step: Step, time: int, length: int, writes: Sequence[_Write
         start = time + kb * length
         if not writes or start - writes[-1].last >= RESULT_LATENCY:
             return False
-        column = source if all_words else source.columns(kb // hw.slices, 1)
+        column = source if all_words else source.columns((step.source_slice + kb) // hw.slices, 1)
         for write in writes:
             by_row = not gathered and not write.scattered and _same_rows(column, write.region)
             written = write.first if by_row else write.last

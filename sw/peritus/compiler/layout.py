@@ -31,9 +31,33 @@ class Layout:
         return cls(positions, -(-groups * padded // pn))
 
     @classmethod
-    def heads(cls, heads: int, width: int, pn: int) -> Layout:
-        """Attention heads, each padded to whole words, so that a head can be addressed on its own."""
+    def queries(cls, heads: int, width: int, pk: int, pn: int) -> Layout:
+        """Attention heads, each padded to whole slices of pk: what streams is addressed by slice."""
+        return cls.groups(heads, width, -(-width // pk) * pk, pn)
+
+    @classmethod
+    def keys(cls, heads: int, width: int, pn: int) -> Layout:
+        """Attention heads, each padded to whole words: a tile of keys begins at the first slice of a word."""
         return cls.groups(heads, width, -(-width // pn) * pn, pn)
+
+    @classmethod
+    def values(cls, heads: int, width: int, pn: int) -> Layout:
+        """Attention heads side by side, but each in no more words than it would need by itself.
+
+        Narrow heads share a word: who multiplies one of them gets lanes of the others, and drops them.
+        """
+        words = -(-width // pn)
+        first, firsts = 0, []
+        for _ in range(heads):
+            if (first + width - 1) // pn - first // pn + 1 > words:
+                first += -first % pn
+            firsts.append(first)
+            first += width
+        return cls((np.array(firsts)[:, None] + np.arange(width)).reshape(-1), -(-first // pn))
+
+    def head(self, index: int, heads: int) -> npt.NDArray[np.int64]:
+        """Lanes of one of the heads."""
+        return np.split(self.positions, heads)[index]
 
     def tiles(self, size: int) -> int:
         """Slices of `size` lanes that hold every channel."""

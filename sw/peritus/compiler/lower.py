@@ -134,19 +134,24 @@ def _activation_place(
     context: Context, node: Linear, readers: Sequence[Node], channels: int
 ) -> tuple[Memory, Layout]:
     """Keys and values live in the kv memory, everything else in the activation memory."""
-    pn = context.hw.pn
+    hw = context.hw
     attentions = [reader for reader in readers if isinstance(reader, Attention)]
     if not attentions:
-        return Memory.ACT, Layout.dense(channels, pn)
+        return Memory.ACT, Layout.dense(channels, hw.pn)
     heads = {reader.heads for reader in attentions}
     if len(heads) > 1:
         raise CompileError(f"node {node.name!r}: read by attentions of {sorted(heads)} heads, must be equal")
-    layout = Layout.heads(heads.pop(), channels // attentions[0].heads, pn)
-    if not any(node.name in reader.inputs[1:] for reader in attentions):
-        return Memory.ACT, layout
-    if len(attentions) < len(readers) or any(node.name == reader.inputs[0] for reader in attentions):
-        raise CompileError(f"node {node.name!r}: keys and values cannot be read as anything else")
-    return Memory.KV, layout
+    shape = heads.pop(), channels // attentions[0].heads
+    operands = {
+        index for reader in attentions for index, name in enumerate(reader.inputs) if name == node.name
+    }
+    if operands == {0}:
+        return Memory.ACT, Layout.queries(*shape, hw.pk, hw.pn)
+    if len(attentions) < len(readers) or len(operands) > 1:
+        raise CompileError(
+            f"node {node.name!r}: keys or values cannot be read as anything else, also not as one another"
+        )
+    return Memory.KV, (Layout.keys if operands == {1} else Layout.values)(*shape, hw.pn)
 
 
 def _add(context: Context, node: Add) -> None:

@@ -2,12 +2,15 @@
 """Attention: per head and block of queries, scores (keys stationary), then P . V (values stationary).
 
 The query block is what the score memory and the accumulators hold: a long sequence takes more blocks, not
-more memory.
+more memory. Heads lie as their readers can address them (`Layout`): queries by slices, keys by words, values
+packed. A product with values has whole words: lanes of other heads in them get the factor 0.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+
+import numpy as np
 
 from peritus.arch.isa import Dest, Instruction, Opcode, Scale2, StatSource, StreamSource
 from peritus.arch.memories import Memory
@@ -23,22 +26,35 @@ def lower_attention(context: Context, node: Attention) -> None:
     """Append the steps of one attention; CapacityError if not even one query's scores fit."""
     hw = context.hw
     tokens, channels = context.types[node.name].shape
-    width = channels // node.heads
-    layout = Layout.heads(node.heads, width, hw.pn)
+    heads, width = node.heads, channels // node.heads
+    layouts = (
+        Layout.queries(heads, width, hw.pk, hw.pn),
+        Layout.keys(heads, width, hw.pn),
+        Layout.values(heads, width, hw.pn),
+    )
     queries, keys, values = (
         _operand(context, node, index, layout, memory)
-        for index, memory in enumerate((Memory.ACT, Memory.KV, Memory.KV))
+        for index, (layout, memory) in enumerate(
+            zip(layouts, (Memory.ACT, Memory.KV, Memory.KV), strict=True)
+        )
     )
+    words = -(-width // hw.pn)  # of a head's keys, values and result
+    query_slices = -(-width // hw.pk)
+    lanes = [layouts[2].head(head, heads) for head in range(heads)]
+    first_words = [int(found[0]) // hw.pn for found in lanes]
+    # The result of a head has words of its own, and in them the lanes of its values.
+    within = [Layout(found - first * hw.pn, words) for found, first in zip(lanes, first_words, strict=True)]
+    apart = [head * words * hw.pn + layout.positions for head, layout in enumerate(within)]
+    layout = Layout(np.concatenate(apart), heads * words)
     result = context.places[node.name] = Place.new(node.name, Memory.ACT, tokens, layout)
     score_words = -(-tokens // hw.pn)
     what = f"score_words with one query of node {node.name!r}"
     context.limit(what, score_words, hw.score_words, "words", "score_words")
     block = min(hw.score_words // score_words, hw.acc_depth, tokens)
     scores = Region.whole(f"{node.name} scores", Memory.SCORE, block, score_words)
-    words = layout.words // node.heads
     score_step = Instruction(
         Opcode.GEMM,
-        k_tiles=-(-width // hw.pk),
+        k_tiles=query_slices,
         n_tiles=score_words,
         stat_src=StatSource.KEYS,
         keys=tokens,
@@ -56,24 +72,27 @@ def lower_attention(context: Context, node: Attention) -> None:
         shift2=node.shift2,
         dst=Dest.ACT,
     )
-    for head in range(node.heads):
+    for head in range(heads):
         channel = slice(head * width, (head + 1) * width)
         stage1 = Requant(node.value.multiplier[channel], node.value.shift[channel])
-        segment = segments.value_segment(stage1, Layout.dense(width, hw.pn), hw.pn)
+        segment = segments.value_segment(stage1, within[head], hw.pn)
+        slice_word, first_slice = divmod(head * query_slices, hw.slices)
+        query_words = -(-(first_slice + query_slices) // hw.slices)
         multiplier, shift = int(node.score.multiplier[head]), int(node.score.shift[head])
         for first, count, suffix in context.blocks(tokens, block):
             context.step(
                 f"{node.name} head {head} scores{suffix}",
                 replace(score_step, tokens=count, imm_mult=multiplier, imm_shift=shift),
-                source=queries.rows_from(first).columns(head * words, words),
+                source=queries.rows_from(first).columns(slice_word, query_words),
                 keys=keys.columns(head * words, words),
                 destination=scores,
+                source_slice=first_slice,
             )
             context.step(
                 f"{node.name} head {head} values{suffix}",
                 replace(value_step, tokens=count),
                 source=scores,
-                keys=values.columns(head * words, words),
+                keys=values.columns(first_words[head], words),
                 destination=result.region.rows_from(first).columns(head * words, words),
                 segment=segment,
             )

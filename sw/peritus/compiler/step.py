@@ -50,7 +50,7 @@ class Step:
 
     instruction: everything but addresses, strides, flags and segment length. source: streamed (or read) rows.
     keys: stationary keys or values. destination: written rows. segment: its part of the weight stream, uint8,
-    not yet padded to stripes.
+    not yet padded to stripes. source_slice: of streamed rows, the first slice, counted from their first word.
     """
 
     label: str
@@ -59,6 +59,7 @@ class Step:
     keys: Region | None = None
     destination: Region | None = None
     segment: npt.NDArray[np.uint8] | None = None
+    source_slice: int = 0
 
     @property
     def regions(self) -> list[Region]:

@@ -15,11 +15,12 @@ from peritus.frontends.errors import UnsupportedLayerError, unsupported
 from peritus.frontends.foreign import refuse_foreign
 from peritus.frontends.normalize import check, normalized
 from peritus.frontends.operators import OPERATORS, attributes
-from peritus.frontends.shapes import Shape, infer_shapes
+from peritus.frontends.shapes import Shape
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 BITS = range(2, 17)  # of any grid
+BIAS_BITS = range(2, 33)  # of a bias
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,15 @@ class OnnxGraph:
     def __init__(self, model: ModelProto) -> None:
         refuse_foreign(model)
         check(model)
-        self.nodes, self._constants, aliases = normalized(model)
+        found = normalized(model)
+        self.model = model
+        self.nodes, self._constants, self.shapes = found.nodes, found.constants, found.shapes
+        self.integers = found.integers
         self._producers = {name: node for node in self.nodes for name in node.output}
-        given = [info for info in model.graph.input if info.name not in self._constants]
-        self.inputs = [info.name for info in given]
+        self.inputs = [info.name for info in model.graph.input if info.name not in self._constants]
         # (name in the file, tensor): an Identity in front of an output is no computation.
-        self.outputs = [(info.name, aliases.get(info.name, info.name)) for info in model.graph.output]
+        self.outputs = [(info.name, found.aliases.get(info.name, info.name)) for info in model.graph.output]
         self.metadata = {entry.key: entry.value for entry in model.metadata_props}
-        known = {info.name: _declared(info) for info in given}
-        known |= {name: value.shape for name, value in self._constants.items()}
-        self.shapes = infer_shapes(self.nodes, known, self.integers)
 
     def shape(self, tensor: str) -> Shape:
         """Shape of a tensor, the batch being 1."""
@@ -125,13 +125,6 @@ class OnnxGraph:
             raise UnsupportedLayerError(f"tensor {tensor!r} must be a constant")
         return self._constants[tensor]
 
-    def integers(self, tensor: str) -> I64:
-        """Value of a constant of an integer type."""
-        value = self.constant(tensor)
-        if not np.issubdtype(value.dtype, np.integer):
-            raise UnsupportedLayerError(f"tensor {tensor!r} is {value.dtype}, expected integers")
-        return value.astype(np.int64)
-
     def floats(self, tensor: str) -> F64:
         """Value of a constant in float64, finite."""
         value = self.constant(tensor)
@@ -154,10 +147,9 @@ class OnnxGraph:
             raise UnsupportedLayerError(f"tensor {tensor!r} has {value.size} values, expected one")
         return float(value.item())
 
-    def split_constant(self, node: NodeProto) -> tuple[str, F64]:
-        """(variable input, constant input) of a commutative node of two inputs."""
-        first, second = node.input
-        return (second, self.floats(first)) if self.is_constant(first) else (first, self.floats(second))
+    def said(self, node: NodeProto) -> dict[str, Any]:
+        """Attributes of a node, with the defaults of those left out; it must keep its contract."""
+        return attributes(node)
 
     def require(self, node: NodeProto, **expected: Any) -> None:
         """Check attributes of a node."""
@@ -172,15 +164,9 @@ class OnnxGraph:
         self.require(node, **expected)
         return str(node.input[0])
 
-    def reshaped(self, tensor: str, what: str, shape: Shape) -> str:
-        """Input of the Reshape that gives `tensor` this shape."""
-        node = self.producer(tensor, "Reshape")
-        if self.shape(tensor) != shape:
-            raise unsupported(node, f"{what} of shape {self.shape(tensor)}, expected {shape}")
-        return str(node.input[0])
-
-    def quant_grid(self, node: NodeProto) -> QuantGrid:
-        """Grid of a Quant node; quantization must be symmetric."""
+    def quant_grid(self, node: NodeProto, allowed: range | None = None) -> QuantGrid:
+        """Grid of a Quant node; quantization must be symmetric. allowed: its bit widths, None: BITS."""
+        allowed = allowed or BITS
         try:
             scale, zero_point, bits = (self.floats(name) for name in node.input[1:4])
         except UnsupportedLayerError as error:
@@ -190,8 +176,9 @@ class OnnxGraph:
         if bits.size != 1:
             raise unsupported(node, f"{bits.size} bit widths, expected one")
         width = float(bits.item())
-        if width not in BITS:
-            raise unsupported(node, f"bit width {width:g}, must be a whole number, {BITS[0]} to {BITS[-1]}")
+        if width not in allowed:
+            limits = f"{allowed[0]} to {allowed[-1]}"
+            raise unsupported(node, f"bit width {width:g}, must be a whole number, {limits}")
         if not (scale.astype(np.float32) > 0).all() or not scale.size:
             raise unsupported(node, f"scale {scale.min(initial=np.inf):g}, must be positive")
         values = attributes(node)
@@ -215,14 +202,17 @@ class OnnxGraph:
             raise unsupported(node, f"scale {found}, expected {scale}")
         return source
 
-    def quant_constant(self, tensor: str) -> QuantConstant:
-        """A constant behind a Quant node, possibly transposed or reshaped after it; signed."""
+    def quant_constant(self, tensor: str, bits: range | None = None) -> QuantConstant:
+        """A constant behind a Quant node, possibly transposed or reshaped after it; signed.
+
+        bits: as of `quant_grid`.
+        """
         node = self.producer(tensor, "Quant", "Transpose", "Reshape")
         if node.op_type == "Transpose":
-            return self.quant_constant(node.input[0]).transpose(attributes(node)["perm"])
+            return self.quant_constant(node.input[0], bits).transpose(attributes(node)["perm"])
         if node.op_type == "Reshape":
-            return self.quant_constant(node.input[0]).reshape(*self.shape(tensor))
-        grid, value = self.quant_grid(node), self.floats(node.input[0])
+            return self.quant_constant(node.input[0], bits).reshape(*self.shape(tensor))
+        grid, value = self.quant_grid(node, bits), self.floats(node.input[0])
         if not grid.signed:
             raise unsupported(node, f"{grid}, expected signed weights")
         scale = np.broadcast_to(grid.scale, value.shape)
@@ -230,11 +220,3 @@ class OnnxGraph:
         with np.errstate(over="ignore"):  # to infinity, which is then clipped
             steps = np.round(value.astype(np.float32) / scale.astype(np.float32))
         return QuantConstant(np.clip(steps, grid.low, grid.high).astype(np.int64), scale, grid.bits)
-
-
-def _declared(info: Any) -> Shape:
-    """Declared shape of a graph input; a batch that is left open is 1."""
-    extents = [d.dim_value for d in info.type.tensor_type.shape.dim]
-    if len(extents) > 1 and extents[0] == 0:
-        extents[0] = 1
-    return tuple(extents)

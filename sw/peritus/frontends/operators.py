@@ -53,11 +53,12 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Operator:
-    """inputs: fewest and most."""
+    """inputs, outputs: fewest and most."""
 
     domains: tuple[str, ...]
     inputs: tuple[int, int]
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    outputs: tuple[int, int] = (1, 1)
 
 
 _REDUCTION = {
@@ -103,8 +104,26 @@ OPERATORS: Mapping[str, Operator] = {
     "ReduceMax": Operator(STANDARD, (2, 2), _REDUCTION),
     "ReduceSum": Operator(STANDARD, (2, 2), _REDUCTION),
     "Slice": Operator(STANDARD, (3, 5)),
+    "Split": Operator(
+        STANDARD, (1, 2), {"axis": Attribute(int, 0), "num_outputs": Attribute(int, 0)}, outputs=(1, 64)
+    ),
+    "Squeeze": Operator(STANDARD, (1, 2)),
+    "Unsqueeze": Operator(STANDARD, (2, 2)),
+    "Flatten": Operator(STANDARD, (1, 1), {"axis": Attribute(int, 1)}),
+    "Concat": Operator(STANDARD, (2, 2), {"axis": Attribute(int, REQUIRED)}),
+    "Softmax": Operator(STANDARD, (1, 1), {"axis": Attribute(int, -1)}),
     "Gelu": Operator(STANDARD, (1, 1), {"approximate": Attribute(str, "none", ("none",))}),
     "Relu": Operator(STANDARD, (1, 1)),
+    "Gemm": Operator(
+        STANDARD,
+        (2, 3),
+        {
+            "alpha": Attribute(float, 1.0, (1.0,)),
+            "beta": Attribute(float, 1.0, (1.0,)),
+            "transA": Attribute(int, 0, (0,)),
+            "transB": Attribute(int, 0, (0, 1)),
+        },
+    ),
     **{name: Operator(STANDARD, (2, 2)) for name in ("Add", "Sub", "Mul", "Div", "Pow", "MatMul")},
     MOE: Operator(
         OURS,
@@ -145,8 +164,10 @@ def attributes(node: NodeProto) -> dict[str, Any]:
     fewest, most = operator.inputs
     if not (fewest <= len(node.input) <= most and all(node.input[:fewest])):
         raise unsupported(node, f"{sum(map(bool, node.input))} inputs, expected {fewest} to {most}")
-    if len([name for name in node.output if name]) != 1:
-        raise unsupported(node, f"{len(node.output)} outputs, expected one")
+    fewest, most = operator.outputs
+    if not (fewest <= len(node.output) <= most and all(node.output)):
+        expected = f"{fewest} to {most}" if fewest < most else "one"
+        raise unsupported(node, f"{len(node.output)} outputs, expected {expected}")
     values = {name: attribute.default for name, attribute in operator.attributes.items()}
     for found in node.attribute:
         values[found.name] = _value(node, operator, found)

@@ -48,6 +48,6 @@ def read_qonnx(path: Path) -> ImportedModel:
             f"tasks {', '.join(hosted)} are computed on the host by a part that this export does not hold: "
             "compile the .safetensors that it was quantized to"
         )
-    agreement = compare(model, g, lowered)
+    agreement = compare(g, lowered)
     quantized = QuantModel(model.graph.name or path.stem, lowered.graph, f"imported from {path.name}")
     return ImportedModel(quantized, agreement, report(model, g, lowered.values))

@@ -28,6 +28,8 @@ def moe(c: Context, tensor: str, node: NodeProto, stream: str, x: Activation) ->
     """Router and experts; `tensor` is the residual stream after they are added."""
     g = c.g
     said = attributes(node)
+    if not np.array_equal(x.index.ravel(), np.arange(c.tokens * x.channels)):
+        raise unsupported(node, f"reads {x.name!r} in another order, expected all tokens and channels")
     if said["residual_scale"] != c.residual_scale:
         raise unsupported(node, f"residual_scale {said['residual_scale']}, expected {c.residual_scale}")
     _, logits, w1, b1, factor, w2, b2 = node.input

@@ -43,21 +43,22 @@ class MapOutput:
     host: tuple[int, ...] = ()
 
 
-def outputs(g: OnnxGraph) -> tuple[str, list[MapOutput]]:
-    """The output that is the residual stream, and the maps by ascending index.
+def outputs(g: OnnxGraph) -> tuple[str | None, list[MapOutput]]:
+    """The tensor of the output that is the residual stream, if there is one, and the maps by ascending index.
 
     Raises:
-        UnsupportedLayerError: not exactly one output of rank 3 and at least one map, or maps without tasks.
+        UnsupportedLayerError: several outputs of rank 3, no map (rank 4, or logits of rank 2), or maps
+        without tasks.
     """
     flat = [(name, tensor) for name, tensor in g.outputs if len(g.shape(tensor)) == 3]
     named_flat = [(name, tensor) for name, tensor in flat if _task_node(g, tensor) is not None]
-    streams = [name for name, tensor in flat if (name, tensor) not in named_flat]
-    maps = [(name, tensor) for name, tensor in g.outputs if len(g.shape(tensor)) == 4] + named_flat
-    if len(streams) != 1 or not maps or len(g.outputs) != 1 + len(maps):
+    streams = [tensor for name, tensor in flat if (name, tensor) not in named_flat]
+    maps = [(name, tensor) for name, tensor in g.outputs if len(g.shape(tensor)) in (2, 4)] + named_flat
+    if len(streams) > 1 or not maps or len(g.outputs) != len(streams) + len(maps):
         described = ", ".join(f"{name} {g.shape(tensor)}" for name, tensor in g.outputs)
         raise UnsupportedLayerError(
-            f"outputs {described}: expected one residual stream of rank 3 and at least one map of rank 4; "
-            f"what is read are exports of quant_models.quantization.export.to_qonnx; {ROAD}"
+            f"outputs {described}: expected maps of rank 4 or logits of rank 2, at least one, and at most "
+            f"one residual stream of rank 3; {ROAD}"
         )
     described_by_node = [_from_node(g, name, tensor) for name, tensor in maps]
     named = [found for found in described_by_node if found is not None]
@@ -72,7 +73,7 @@ def outputs(g: OnnxGraph) -> tuple[str, list[MapOutput]]:
         raise UnsupportedLayerError(
             f"tasks {names} have indices {indices}, expected 0 to {len(named) - 1}, distinct names"
         )
-    return streams[0], named
+    return (streams or [None])[0], named
 
 
 def _from_node(g: OnnxGraph, output: str, tensor: str) -> MapOutput | None:
@@ -100,6 +101,11 @@ def _task_node(g: OnnxGraph, tensor: str) -> NodeProto | None:
 
 def _from_metadata(g: OnnxGraph, maps: list[tuple[str, str]]) -> list[MapOutput]:
     if TASKS_KEY not in g.metadata:
+        if len(g.inputs) == 1:  # no task input: no gates, which the maps would have to be matched with
+            return [
+                MapOutput(*pair, index, _name(pair[0], index), None, ())
+                for index, pair in enumerate(sorted(maps))
+            ]
         if len(maps) > 1:
             raise UnsupportedLayerError(
                 f"outputs {[name for name, _ in maps]}: nothing says which task each belongs to; export the "
@@ -121,6 +127,11 @@ def _from_metadata(g: OnnxGraph, maps: list[tuple[str, str]]) -> list[MapOutput]
             )
         found.append(_described(name, tensor, *tasks[name]))
     return found
+
+
+def _name(output: str, index: int) -> str:
+    """A task's name, of an output's: that of a tensor says nothing."""
+    return output if output.isidentifier() else f"output{index}"
 
 
 def _described(output: str, tensor: str, index: int, values: dict[str, Any]) -> MapOutput:

@@ -7,7 +7,7 @@ One rule for each operator of `operators`. Outputs of other operators have no sh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -22,30 +22,27 @@ Shape = tuple[int, ...]
 Constants = Callable[[str], npt.NDArray[np.int64]]  # values of a constant integer tensor
 
 
-def infer_shapes(
-    nodes: Sequence[NodeProto], known: Mapping[str, Shape], integers: Constants
-) -> dict[str, Shape]:
-    """All shapes that follow from `known` (graph inputs and constants); nodes in topological order.
+def infer_shapes(node: NodeProto, shapes: dict[str, Shape], integers: Constants) -> None:
+    """Add the shapes of a node's outputs to those of its inputs, if it is of the contract and all are known.
 
     Raises:
-        UnsupportedLayerError: shapes do not fit together, or a node breaks the contract of its operator.
+        UnsupportedLayerError: shapes do not fit together, or the node breaks the contract of its operator.
     """
-    shapes = dict(known)
-    for node in nodes:
-        rule = _RULES.get(node.op_type)
-        inputs = [shapes.get(name) for name in node.input if name]
-        if rule is None or node.domain not in OPERATORS[node.op_type].domains or None in inputs:
-            continue
-        values = attributes(node)
-        given = [shape for shape in inputs if shape is not None]
-        try:
-            found = rule(node, given, values, integers)
-        except (ValueError, IndexError) as error:
-            raise unsupported(node, f"shapes {given} do not fit: {error}") from None
-        if any(extent <= 0 for extent in found):
-            raise unsupported(node, f"shape {found} of its output is empty")
-        shapes[node.output[0]] = found
-    return shapes
+    rule = _RULES.get(node.op_type)
+    inputs = [shapes.get(name) for name in node.input if name]
+    if rule is None or node.domain not in OPERATORS[node.op_type].domains or None in inputs:
+        return
+    values = attributes(node)
+    given = [shape for shape in inputs if shape is not None]
+    try:
+        found = rule(node, given, values, integers)
+    except (ValueError, IndexError) as error:
+        raise unsupported(node, f"shapes {given} do not fit: {error}") from None
+    results = found if isinstance(found, list) else [found]
+    for output, shape in zip(node.output, results, strict=True):
+        if any(extent <= 0 for extent in shape):
+            raise unsupported(node, f"shape {shape} of its output is empty")
+        shapes[output] = shape
 
 
 def _same(node: NodeProto, inputs: list[Shape], values: dict[str, object], integers: Constants) -> Shape:
@@ -135,14 +132,94 @@ def _reduce(node: NodeProto, inputs: list[Shape], values: dict[str, object], int
     return (*inputs[0][:-1], 1)
 
 
-def _slice(node: NodeProto, inputs: list[Shape], values: dict[str, object], integers: Constants) -> Shape:
+def slices(node: NodeProto, rank: int, integers: Constants) -> tuple[slice, ...]:
+    """What a Slice with constant bounds takes of every dimension."""
     starts, ends = (integers(name).ravel().tolist() for name in node.input[1:3])
-    axes = integers(node.input[3]).ravel().tolist() if len(node.input) > 3 else list(range(len(starts)))
-    steps = integers(node.input[4]).ravel().tolist() if len(node.input) > 4 else [1] * len(starts)
-    shape = list(inputs[0])
+    optional = [integers(name).ravel().tolist() if name else None for name in node.input[3:]]
+    axes = optional[0] if optional and optional[0] is not None else list(range(len(starts)))
+    steps = optional[1] if len(optional) > 1 and optional[1] is not None else [1] * len(starts)
+    taken = [slice(None)] * rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        shape[axis] = len(range(*slice(start, end, step).indices(shape[axis])))
-    return tuple(shape)
+        taken[axis] = slice(start, end, step)
+    return tuple(taken)
+
+
+def _slice(node: NodeProto, inputs: list[Shape], values: dict[str, object], integers: Constants) -> Shape:
+    shape = inputs[0]
+    taken = slices(node, len(shape), integers)
+    return tuple(len(range(*part.indices(extent))) for part, extent in zip(taken, shape, strict=True))
+
+
+def _squeeze(node: NodeProto, inputs: list[Shape], values: dict[str, object], integers: Constants) -> Shape:
+    shape = inputs[0]
+    axes = _axes(node, integers, len(shape)) or [i for i, extent in enumerate(shape) if extent == 1]
+    if any(shape[axis] != 1 for axis in axes):
+        raise ValueError(f"axes {axes} are not all of extent 1")
+    return tuple(extent for i, extent in enumerate(shape) if i not in axes)
+
+
+def _unsqueeze(node: NodeProto, inputs: list[Shape], values: dict[str, object], integers: Constants) -> Shape:
+    added = len(integers(node.input[1]).ravel())
+    axes = _axes(node, integers, len(inputs[0]) + added)
+    rest = iter(inputs[0])
+    return tuple(1 if i in axes else next(rest) for i in range(len(inputs[0]) + added))
+
+
+def _axes(node: NodeProto, integers: Constants, rank: int) -> list[int]:
+    """Distinct axes of the second input, from 0."""
+    given = integers(node.input[1]).ravel().tolist() if len(node.input) > 1 and node.input[1] else []
+    axes = [axis % rank for axis in given]
+    if len(set(axes)) != len(axes) or not all(-rank <= axis < rank for axis in given):
+        raise ValueError(f"axes {given} of rank {rank}")
+    return axes
+
+
+def _flatten(node: NodeProto, inputs: list[Shape], values: dict[str, object], integers: Constants) -> Shape:
+    axis = values["axis"]
+    assert isinstance(axis, int)
+    if not -len(inputs[0]) <= axis <= len(inputs[0]):
+        raise ValueError(f"no axis {axis}")
+    axis += len(inputs[0]) * (axis < 0)
+    return math.prod(inputs[0][:axis]), math.prod(inputs[0][axis:])
+
+
+def _split(
+    node: NodeProto, inputs: list[Shape], values: dict[str, object], integers: Constants
+) -> list[Shape]:
+    axis, parts, shape = values["axis"], len(node.output), inputs[0]
+    assert isinstance(axis, int)
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(f"no axis {axis}")
+    if len(node.input) > 1 and node.input[1]:
+        sizes = integers(node.input[1]).ravel().tolist()
+    else:
+        whole = -(-shape[axis] // parts)
+        sizes = [min(whole, shape[axis] - whole * i) for i in range(parts)]
+    if values["num_outputs"] not in (0, parts) or len(sizes) != parts or sum(sizes) != shape[axis]:
+        raise ValueError(f"{parts} outputs of {sizes}")
+    axis %= len(shape)
+    return [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
+
+
+def _concat(node: NodeProto, inputs: list[Shape], values: dict[str, object], integers: Constants) -> Shape:
+    axis = values["axis"]
+    assert isinstance(axis, int)
+    if not -len(inputs[0]) <= axis < len(inputs[0]):
+        raise ValueError(f"no axis {axis}")
+    axis %= len(inputs[0])
+    rests = {shape[:axis] + shape[axis + 1 :] for shape in inputs}
+    if len(rests) > 1:
+        raise ValueError(f"they differ beside axis {axis}")
+    return (*inputs[0][:axis], sum(shape[axis] for shape in inputs), *inputs[0][axis + 1 :])
+
+
+def _gemm(node: NodeProto, inputs: list[Shape], values: dict[str, object], integers: Constants) -> Shape:
+    a, b = inputs[0], inputs[1][::-1] if values["transB"] else inputs[1]
+    if len(a) != 2 or len(b) != 2 or a[1] != b[0]:
+        raise ValueError("no matrix product")
+    if len(inputs) > 2 and np.broadcast_shapes(inputs[2], (a[0], b[1])) != (a[0], b[1]):
+        raise ValueError("the bias does not fit")
+    return a[0], b[1]
 
 
 def _moe(node: NodeProto, inputs: list[Shape], values: dict[str, object], integers: Constants) -> Shape:
@@ -158,7 +235,8 @@ def _moe(node: NodeProto, inputs: list[Shape], values: dict[str, object], intege
     return x
 
 
-_RULES: Mapping[str, Callable[[NodeProto, list[Shape], dict[str, object], Constants], Shape]] = {
+_Rule = Callable[[NodeProto, list[Shape], dict[str, object], Constants], Shape | list[Shape]]
+_RULES: Mapping[str, _Rule] = {
     "Quant": _quant,
     "Conv": _conv,
     "LayerNormalization": _norm,
@@ -169,8 +247,14 @@ _RULES: Mapping[str, Callable[[NodeProto, list[Shape], dict[str, object], Consta
     "ReduceMax": _reduce,
     "ReduceSum": _reduce,
     "Slice": _slice,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Flatten": _flatten,
+    "Split": _split,
+    "Concat": _concat,
+    "Gemm": _gemm,
     "MatMul": _matmul,
     MOE: _moe,
-    **dict.fromkeys(("Gelu", "Relu", TASK), _same),
+    **dict.fromkeys(("Gelu", "Relu", "Softmax", TASK), _same),
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow"), _broadcast),
 }

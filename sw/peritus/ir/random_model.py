@@ -52,7 +52,9 @@ class Dims:
     routing: "even" spreads tokens over all experts, "skewed" prefers a few, "idle" never uses the odd
     experts, "single" sends every token to experts 0..top_k-1, "ties" has coarse logits, most of them equal.
     expert_bits: width of the experts' weights. activation: of the MLPs, of peritus.reference.ACTIVATIONS.
-    prefix: tokens in front of the patches. channels: of the image.
+    prefix: tokens in front of the patches. channels: of the image. moe_layers: layers with experts, None:
+    every other one, beginning with the second. classes: of one more task, a classification by the class
+    token; 0: none.
     """
 
     height: int = 32
@@ -72,6 +74,8 @@ class Dims:
     activation: str = "gelu"
     prefix: int = 1
     channels: int = 3
+    moe_layers: tuple[int, ...] | None = None
+    classes: int = 0
 
 
 def random_model(dims: Dims, seed: int = 0) -> QuantModel:
@@ -102,7 +106,8 @@ class _Builder:
         residual = self._patch_embed()
         for layer in range(dims.layers):
             residual = self._attention(layer, residual)
-            residual = self._moe(layer, residual) if layer % 2 else self._mlp(layer, residual)
+            experts = layer % 2 == 1 if dims.moe_layers is None else layer in dims.moe_layers
+            residual = self._moe(layer, residual) if experts else self._mlp(layer, residual)
         x = self._layernorm("norm", residual)
         tasks = tuple(
             Task(f"task{i}", "segmentation" if c > 1 else "depth", c, 1 / 256)
@@ -112,6 +117,10 @@ class _Builder:
             affine = self._affine(self._stack(x), dims.upscale**2 * task.channels, RESIDUAL_STD)
             grid = dims.upscale, self._rows, self._columns
             self._add(Head(f"head_{task.name}", (x,), task.name, affine, *grid, dims.prefix))
+        if dims.classes:
+            affine = self._affine(self._stack(x), dims.classes, RESIDUAL_STD)
+            self._add(Head("head_classes", (x,), "classes", affine, 1, 1, 1, first=0))
+            tasks = (*tasks, Task("classes", "classification", dims.classes, 1 / 256))
         graph = Graph(dims.height, dims.width, tuple(self.nodes), tasks, residual, 1 / 1024)
         config = {key: value for key, value in asdict(dims).items() if isinstance(value, int | str)}
         return QuantModel("random", graph, f"untrained, seed {seed}", config)
@@ -218,7 +227,7 @@ class _Builder:
         dims = self.dims
         x = self._layernorm(f"norm2_{layer}", residual)
         stacked = self._stack(x)
-        gates = tuple(self._gate(stacked) for _ in dims.task_channels)
+        gates = tuple(self._gate(stacked) for _ in range(len(dims.task_channels) + bool(dims.classes)))
         routing = self._add(Router(f"router_{layer}", (x,), gates, dims.top_k))
         experts = []
         for _ in range(dims.experts):

@@ -208,7 +208,7 @@ def test_other_networks(tmp_path: Path, state: Any, message: str) -> None:
 
 
 def test_dense_vit_is_another_architecture(tmp_path: Path) -> None:
-    torch.save(public_state(network(replace(MINI, moe_every=0))), tmp_path / "net.pth")
+    torch.save(public_state(network(replace(MINI, moe_layers=()))), tmp_path / "net.pth")
     with pytest.raises(ArchitectureError, match=r"backbone.blocks.N.mlp.experts.htoh4.bias is missing"):
         load_checkpoint(tmp_path / "net.pth", None, MINI_HINTS)
     with pytest.raises(MissingTensorsError, match=r"layers 1, 3: mlp.experts.htoh4.weight"):

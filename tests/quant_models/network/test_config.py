@@ -14,6 +14,13 @@ def test_tiny_is_the_published_shape() -> None:
     assert [layer for layer in range(12) if M3VIT_TINY.is_moe(layer)] == [1, 3, 5, 7, 9, 11]
 
 
+def test_experts_in_any_layers() -> None:
+    config = replace(M3VIT_MICRO, moe_layers=(0, 1, 3))
+    assert [config.is_moe(layer) for layer in range(4)] == [True, True, False, True]
+    assert replace(M3VIT_MICRO, n_layers=6).expert_layers == (1, 3, 5)
+    assert replace(M3VIT_MICRO, moe_layers=()).expert_layers == ()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -22,6 +29,9 @@ def test_tiny_is_the_published_shape() -> None:
         ({"image_width": 65}, "image_width = 65 is not a multiple of patch_size = 16"),
         ({"head_dim": 16}, r"n_heads \* head_dim = 32, must equal d_model = 64"),
         ({"head_upscale": 3}, "head_upscale = 3 does not divide patch_size = 16"),
+        ({"moe_layers": (1, 4)}, r"moe_layers = \(1, 4\), must be ascending layers of 0\.\.3"),
+        ({"moe_layers": (3, 1)}, r"moe_layers = \(3, 1\), must be ascending"),
+        ({"moe_layers": (1, 1)}, r"moe_layers = \(1, 1\), must be ascending"),
         ({"gate": "hard"}, "unknown gate kind 'hard'"),
         ({"tasks": ()}, "tasks is empty"),
         ({"tasks": (TaskConfig("a", "depth", 1),) * 2}, "not distinct"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from quant_models.network.config import M3VIT_MICRO, M3VIT_TINY  # noqa: E402
@@ -42,6 +44,24 @@ def test_weights_round_trip(net: M3ViT, tmp_path: Path) -> None:
     for name, value in net.state_dict().items():
         assert torch.equal(again.state_dict()[name], value), name
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+@pytest.mark.parametrize(("every", "layers"), [(2, None), (0, ()), (1, (0, 1, 2, 3)), (3, (2,))])
+def test_files_of_before_any_layer_could_have_experts(
+    tmp_path: Path, every: int, layers: tuple[int, ...] | None
+) -> None:
+    """They say moe_every: the last block of each such group has experts."""
+    config = replace(M3VIT_MICRO, moe_layers=layers)
+    path = tmp_path / "a.safetensors"
+    save_weights(M3ViT(config), path)
+    with safe_open(str(path), framework="pt") as file:
+        metadata = file.metadata()
+    record = json.loads(metadata["config"])
+    del record["moe_layers"]
+    metadata["config"] = json.dumps({**record, "moe_every": every})
+    save_file(load_file(path), path, metadata=metadata)
+    assert weights_config(path) == config
+    assert load_weights(path, config).config.expert_layers == config.expert_layers
 
 
 def test_half_precision_halves_the_file(net: M3ViT, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {name: folder / f"{name}.safetensors" for name in ("float", "dense", "int8")}
     net = new_model(CONFIG, seed=3)
     save_weights(net, found["float"], half=True)
-    save_weights(new_model(replace(CONFIG, moe_every=0)), found["dense"], half=True)
+    save_weights(new_model(replace(CONFIG, moe_layers=())), found["dense"], half=True)
     quantize(load_weights(found["float"]), gather(Squares(16, 0, CONFIG), np.arange(16)).images).save(
         found["int8"]
     )
