@@ -164,7 +164,11 @@ def test_unmappable_graphs_name_the_node(model: ir.QuantModel, nano: HwConfig) -
         ),
         (
             replaced(graph, "proj_0", inputs=("v_0",)),
-            "'v_0': keys and values cannot be read as anything else",
+            "'v_0': keys or values cannot be read as anything else",
+        ),
+        (
+            replaced(graph, "attention_0", inputs=("q_0", "k_0", "k_0")),
+            "'k_0': keys or values cannot be read as anything else, also not as one another",
         ),
     ]
     for broken, message in cases:
