@@ -21,10 +21,10 @@ from rich.console import Console
 
 import peritus
 from peritus.arch import load_config
-from peritus.cli.common import read_image
 from peritus.demo import SCENE
 from peritus.image import fit_image
 from peritus.ir.random_model import Dims, random_model
+from peritus.photo import read_photo
 from peritus.report import run_record, same_result
 from peritus.runtime.rtl.device import build_rtl
 
@@ -70,7 +70,7 @@ def measure(hw_name: str, model: str, image_file: Path, features: bool) -> list[
     quantized = random_model(SHAPES[model]) if model in SHAPES else peritus.load_model(model)
     quantized = replace(quantized, name=model)
     bundle = peritus.compile(quantized, hw=hw)
-    image = fit_image(read_image(image_file), bundle.image_height, bundle.image_width)
+    image = fit_image(read_photo(image_file), bundle.image_height, bundle.image_width)
     records = []
     with peritus.open_device("rtl", hw=hw) as device, peritus.open_device("reference", hw=hw) as reference:
         device.load(bundle)

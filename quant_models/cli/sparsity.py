@@ -20,13 +20,13 @@ from peritus.cli.common import (
     JsonOption,
     counted,
     output_console,
-    read_image,
     reports_errors,
     write_json,
 )
 from peritus.evaluation.sparsity import Cost, Sparsity, measure
 from peritus.image import ImageError, fit_image
 from peritus.ir import Graph
+from peritus.photo import read_photo
 from peritus.report import expert_heat_map
 
 Images = Iterable[npt.NDArray[np.uint8]]
@@ -81,7 +81,7 @@ def _images(paths: list[Path] | None, scenes: int, graph: Graph) -> tuple[int, I
         if not inside:
             raise ImageError(f"folder {path} has no image ({', '.join(sorted(SUFFIXES))})")
         files += inside
-    return len(files), (fit_image(read_image(f), graph.image_height, graph.image_width) for f in files)
+    return len(files), (fit_image(read_photo(f), graph.image_height, graph.image_width) for f in files)
 
 
 def _scenes(count: int, graph: Graph) -> Iterator[npt.NDArray[np.uint8]]:

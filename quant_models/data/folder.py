@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from peritus.image import ImageError
+from peritus.photo import read_photo
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Sample, Target, stack
 from quant_models.network.config import TaskConfig
 
@@ -69,7 +71,10 @@ class FolderDataset(ABC):
 
     def __getitem__(self, index: int) -> Sample:
         files = self._files[index]
-        image = read_image(files["image"])
+        try:
+            image = read_photo(files["image"])
+        except ImageError as error:
+            raise DataError(str(error)) from error
         targets = {}
         for task in self.tasks:
             path = files[task.name]
@@ -118,28 +123,19 @@ def existing_file(path: Path, what: str = "") -> Path:
     return path
 
 
-def read_image(path: Path) -> npt.NDArray[np.uint8]:
-    """An image file as uint8 [H, W, 3]."""
-    return _decoded(path, convert=True)
-
-
 def read_map(path: Path) -> npt.NDArray[Any]:
     """A one-channel PNG as stored, [H, W]: grey values, 16-bit values, or a palette's indices."""
-    pixels = _decoded(path, convert=False)
+    existing_file(path)
+    try:
+        with Image.open(path) as image:
+            pixels = np.array(image)
+    except Exception as error:  # decoders raise what they like
+        raise DataError(f"{path} is no readable image: {str(error)[:200]}") from error
     if pixels.ndim != 2 or pixels.dtype.kind not in "ui":
         raise DataError(
             f"{path} has shape {pixels.shape} of {pixels.dtype}, expected one channel of integers"
         )
     return pixels
-
-
-def _decoded(path: Path, convert: bool) -> npt.NDArray[Any]:
-    existing_file(path)
-    try:
-        with Image.open(path) as image:
-            return np.array(image.convert("RGB") if convert else image)
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:  # PIL reports broken PNGs as SyntaxError
-        raise DataError(f"{path} is no readable image: {error}") from error
 
 
 def check_range(path: Path, values: npt.NDArray[Any], highest: int, void: int | None = None) -> None:

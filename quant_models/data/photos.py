@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from peritus.image import fit_image, with_channels
+from peritus.photo import read_photo
 from quant_models.data.dataset import DataError
-from quant_models.data.folder import existing_folder, read_image
+from quant_models.data.folder import existing_folder
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 CROP = (0.3, 0.9)  # how much of a picture's side a crop shows
@@ -41,9 +42,9 @@ def read_photos(
     Returns:
         uint8 [count, height, width, channels].
     Raises:
-        DataError: a picture cannot be read.
+        ImageError: a picture cannot be read.
     """
-    pictures = [read_image(path) for path in files[:count]]
+    pictures = [read_photo(path) for path in files[:count]]
     images = [fit_image(picture, *size) for picture in pictures]
     rng = np.random.default_rng(0)
     while len(images) < count:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ParamSpec
 import numpy as np
 import numpy.typing as npt
 import typer
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -31,7 +31,6 @@ from rich.progress import (
 from peritus.arch.config import HwConfig
 from peritus.devices import find_device, installed_devices
 from peritus.errors import PeritusError
-from peritus.image import ImageError
 from peritus.runtime import Device, open_device
 from peritus.runtime.driver.platform import Limit
 
@@ -91,17 +90,6 @@ def write_json(record: Any, target: str | None) -> None:
     path = Path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-
-
-def read_image(path: Path) -> npt.NDArray[np.uint8]:
-    """An image file as uint8 [height, width, 3]; ImageError if it is missing or no image."""
-    if not path.is_file():
-        raise ImageError(f"image {path} does not exist")
-    try:
-        with Image.open(path) as image:
-            return np.array(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise ImageError(f"image {path} cannot be read: {error}") from error
 
 
 def write_picture(picture: npt.NDArray[np.uint8], path: Path) -> str:

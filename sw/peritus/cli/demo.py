@@ -18,7 +18,6 @@ from peritus.cli.common import (
     busy,
     open_with_progress,
     output_console,
-    read_image,
     reports_errors,
     write_json,
     write_picture,
@@ -27,6 +26,7 @@ from peritus.cli.jobs import REFERENCE, equals_reference, explain_mismatch, resu
 from peritus.demo import SCENE
 from peritus.devices import find_device
 from peritus.image import fit_image
+from peritus.photo import read_photo
 from peritus.report import render, run_record
 
 DEFAULT_MODEL = "m3vit_tiny"
@@ -52,7 +52,7 @@ def demo_command(
     source = image_file or SCENE
     with busy(f"Compiling {model} for {hw}"):
         bundle = api.compile(api.load_model(model), hw=config)
-    image = fit_image(read_image(source), bundle.image_height, bundle.image_width)
+    image = fit_image(read_photo(source), bundle.image_height, bundle.image_width)
     picture = write_picture(image, output / "image.png")
     device = find_device(device).name
     console.print(

@@ -17,7 +17,6 @@ from peritus.cli.common import (
     TimeoutOption,
     open_with_progress,
     output_console,
-    read_image,
     reports_errors,
     takes_device_options,
     write_json,
@@ -25,6 +24,7 @@ from peritus.cli.common import (
 )
 from peritus.cli.jobs import equals_reference, explain_mismatch, results_table, run_job
 from peritus.image import check_image, fit_image, with_channels
+from peritus.photo import read_photo
 from peritus.report import render, run_record
 from peritus.runtime import Result
 
@@ -55,7 +55,7 @@ def run_command(
     bundle = Bundle.load(bundle_file)
     hw = bundle.hw
     bundle.task_index(task)
-    image = read_image(image_file)
+    image = read_photo(image_file)
     if resize:
         image = fit_image(image, bundle.image_height, bundle.image_width)
     image = check_image(with_channels(image, bundle.frame.channels), *bundle.frame.shape)

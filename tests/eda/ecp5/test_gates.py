@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 import peritus
 from peritus.bundle import Bundle
-from peritus.cli.common import read_image
 from peritus.demo import SCENE
 from peritus.eda.board import load_board
 from peritus.eda.ecp5.board import ecp5_settings, place_board
@@ -27,6 +26,7 @@ from peritus.eda.ecp5.image import contents, preload
 from peritus.eda.ecp5.pnr import NotPlaced, PlacedDesign
 from peritus.eda.verilator.build import FAST_FLAGS, verilate
 from peritus.image import fit_image
+from peritus.photo import read_photo
 from peritus.report import same_result
 from peritus.resources import resource
 from peritus.runtime.driver.platform import Limit
@@ -113,7 +113,7 @@ def preloaded(design: PlacedDesign, bundle: Bundle) -> dict[int, NDArray[np.uint
 
 def test_a_frame_of_the_bitstream(switch_on: SwitchOn, module: Module, design: PlacedDesign) -> None:
     """m3vit_micro: every integer and every cycle as the RTL; nothing but the picture is sent."""
-    image = fit_image(read_image(SCENE), 32, 64)
+    image = fit_image(read_photo(SCENE), 32, 64)
     bundle = peritus.compile(peritus.load_model(BOARD.model), hw=NANO)
     task = bundle.tasks[0].name
     with switch_on(module, preloaded(design, bundle)) as gates:

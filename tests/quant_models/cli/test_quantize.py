@@ -131,7 +131,7 @@ def test_all_limits_are_named_before_quantizing(tmp_path: Path) -> None:
     [
         ("nowhere", "folder nowhere does not exist"),
         ("empty", "has no picture"),
-        ("broken", "is no readable image"),
+        ("broken", "a.png cannot be read"),
         ("imagenet:x", "unknown data set 'imagenet:x'; known: scenes"),
     ],
 )

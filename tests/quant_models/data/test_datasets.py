@@ -155,7 +155,7 @@ def _pixels(kind: str, pixels: npt.NDArray[Any]) -> Callable[[Path], None]:
         (_pixels("disparity", DISPARITY), "disparity.png is 4 x 8 pixels, expected 8 x 16"),
         (_pixels("labels", blocks(IDS + 3)), r"labelIds.png has label 34 in 4 pixels, expected 0\.\.33"),
         (_pixels("labels", photo(0)), r"shape \(8, 16, 3\) of uint8, expected one channel of integers"),
-        (_text("image", "no picture"), "leftImg8bit.png is no readable image"),
+        (_text("image", "no picture"), "leftImg8bit.png cannot be read"),
         (
             _text("camera", "{}"),
             "camera file .*KeyError.*expected numbers extrinsic.baseline and intrinsic.fx",

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 import peritus
 from peritus.arch.link import MAX_WORDS, Command
 from peritus.bundle import Bundle
-from peritus.cli.common import read_image
 from peritus.compiler import compile_model
 from peritus.demo import SCENE
 from peritus.image import fit_image
 from peritus.ir.random_model import random_model
+from peritus.photo import read_photo
 from peritus.report import same_result
 from peritus.runtime.device import Result
 from peritus.runtime.driver.errors import ForeignDevice
@@ -49,7 +49,7 @@ def works(board: Board, image: Image, expected: Result) -> bool:
 
 def test_m3vit_micro_over_the_line() -> None:
     """At 2 Mbaud, with the weights where the bitstream has them: nothing but the frame travels."""
-    image = fit_image(read_image(SCENE), 32, 64)
+    image = fit_image(read_photo(SCENE), 32, 64)
     bundle = peritus.compile(peritus.load_model("m3vit_micro"), hw=NANO)
     with IssDevice(NANO) as reference:
         reference.load(bundle)

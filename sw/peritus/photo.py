@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Picture files: the one reader of them, for every command and data set."""
+
+from __future__ import annotations
+
+import stat
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from peritus.image import ImageError
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+MAX_PIXELS = 1 << 26  # 67 million: decoded, 200 MB
+MIN_SIDE = 8  # a picture smaller than a patch shows nothing
+MAX_ASPECT = 32.0  # longer side by the shorter
+BACKGROUND = (255, 255, 255)  # behind transparent pixels, as viewers show them
+UINT16_MAX = 65535
+
+
+def read_photo(path: Path) -> npt.NDArray[np.uint8]:
+    """A picture file as uint8 [height, width, 3].
+
+    Turned as its EXIF orientation says. 16-bit grey is scaled to 8 bits, float to 0..255 if it lies in 0..1.
+    Grey, palettes and CMYK become RGB; transparent pixels lie on white; of an animation, the first frame.
+    Colour profiles are not applied.
+
+    Raises:
+        ImageError: no such file, a folder, no picture or of a format that is not read; damaged; more than
+        MAX_PIXELS, a side below MIN_SIDE or an aspect above MAX_ASPECT; values of no known range.
+    """
+    try:
+        kind = path.stat().st_mode
+    except OSError:
+        raise ImageError(f"image {path} does not exist") from None
+    if not stat.S_ISREG(kind):
+        what = "a folder" if stat.S_ISDIR(kind) else "no file"
+        raise ImageError(f"image {path} is {what}, expected a picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large pictures: the limit here is lower; of odd metadata
+            with Image.open(path, formats=FORMATS) as image:
+                _check_size(path, *image.size)
+                image.seek(0)
+                return _as_rgb(path, ImageOps.exif_transpose(image))
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"image {path} has more pixels than the {MAX_PIXELS:,} that are read") from error
+    except Exception as error:  # decoders raise what they like
+        raise ImageError(
+            f"image {path} cannot be read: {str(error)[:200]}; read are {', '.join(FORMATS)}"
+        ) from error
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"image {path} has {width} x {height} pixels, at most {MAX_PIXELS:,} are read")
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"image {path} has {width} x {height} pixels, expected {MIN_SIDE} or more each way")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(
+            f"image {path} has {width} x {height} pixels, one side more than {MAX_ASPECT:g} times the other"
+        )
+
+
+def _as_rgb(path: Path, image: Image.Image) -> npt.NDArray[np.uint8]:
+    if image.mode.startswith(("I", "F")):
+        return np.repeat(_as_bytes(path, np.asarray(image))[:, :, None], 3, axis=2)
+    if image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info:
+        picture = image.convert("RGBA")
+        ground = Image.new("RGBA", picture.size, (*BACKGROUND, 255))
+        image = Image.alpha_composite(ground, picture)
+    return np.array(image.convert("RGB"))
+
+
+def _as_bytes(path: Path, values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """Grey of more than 8 bits, or float, as 8 bits."""
+    low, high = float(values.min()), float(values.max())
+    if np.issubdtype(values.dtype, np.floating):
+        if not (low >= 0 and high <= 1):  # also if one is not a number
+            raise ImageError(f"image {path} has float values from {low:g} to {high:g}, expected 0 to 1")
+        return _rounded(values.astype(np.float64) * 255)
+    if not (low >= 0 and high <= UINT16_MAX):
+        raise ImageError(
+            f"image {path} has integers from {low:g} to {high:g}, expected 16 bits, 0 to {UINT16_MAX}"
+        )
+    return _rounded(values.astype(np.float64) * (255 / UINT16_MAX))
+
+
+def _rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    levels: npt.NDArray[np.uint8] = np.rint(values).astype(np.uint8)
+    return levels
