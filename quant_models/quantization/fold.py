@@ -22,7 +22,7 @@ from quant_models.quantization.clips import fit_clip, quantize_clipped
 from quant_models.quantization.fake_quant import QuantBlock, QuantM3ViT, QuantMlp
 from quant_models.quantization.fake_quant_moe import QuantMoeMlp
 from quant_models.quantization.gptq import Rounding, round_weights
-from quant_models.quantization.observe import MIN_EXPERT_TOKENS, Observer, Samples
+from quant_models.quantization.observe import FOLDS, MIN_EXPERT_TOKENS, Observer, Samples
 from quant_models.quantization.recipe import DEFAULT, Recipe
 from quant_models.quantization.scales import (
     ALPHAS,
@@ -79,14 +79,13 @@ class _Fold:
         return seen.mean if self.recipe.scales == "channel" else torch.zeros_like(seen.mean)
 
     def trials(self, seen: Samples) -> list[Trial]:
-        """Samples of each fold, with the ranges of the others."""
-        found = [
-            Trial(rows, self.ranges(torch.cat((seen.peaks[:fold], seen.peaks[fold + 1 :])).amax(dim=0)))
-            for fold in range(len(seen.peaks))
-            if len(rows := seen.rows[seen.folds == fold])
+        """Samples of each fold, with the ranges of the other."""
+        parts = [seen.of_fold(fold) for fold in range(FOLDS)]
+        if not all(len(part.rows) for part in parts):
+            return [Trial(seen.rows, self.ranges(seen.peak))]  # nothing to compare with
+        return [
+            Trial(part.rows, self.ranges(other.peak)) for part, other in zip(parts, parts[::-1], strict=True)
         ]
-        whole = len(found) < len(seen.peaks)  # nothing to compare with
-        return [Trial(seen.rows, self.ranges(seen.peak))] if whole else found
 
     def search(
         self,
@@ -103,9 +102,10 @@ class _Fold:
         return found.scales
 
 
-def power_of_two_scale(largest: float) -> float:
-    """The smallest power of two s with largest <= 32767 s."""
-    return 2.0 ** math.ceil(math.log2(max(largest, 1e-6) / INT16_MAX))
+def grid_scale(largest: float) -> float:
+    """The smallest s = m 2^e, 32 <= m < 64, with largest <= 32767 s: few digits, so that it is exact anywhere."""
+    mantissa, exponent = math.frexp(max(largest, 1e-6) / INT16_MAX)
+    return math.ldexp(math.ceil(mantissa * 64), exponent - 6)
 
 
 @torch.no_grad()
@@ -116,7 +116,7 @@ def fake_quantize(net: M3ViT, images: Tensor, recipe: Recipe = DEFAULT) -> tuple
         task: float(seen[f"decoders.{task}.head"].peak.max()) * LOGIT_HEADROOM / INT16_MAX
         for task in net.config.task_names
     }
-    residual_scale = power_of_two_scale(seen.residual_max * RESIDUAL_HEADROOM)
+    residual_scale = grid_scale(seen.residual_max * RESIDUAL_HEADROOM)
     model = QuantM3ViT(net.config, residual_scale, heads, recipe.expert_bits).eval()
     c = _Fold(net, model, seen, recipe, Report())
     _fold_embedding(c)

@@ -72,6 +72,13 @@ class Samples:
         found.rows, found.lowest, found.highest = self.rows - centre, self.lowest - centre, self.highest - centre
         return found
 
+    def of_fold(self, fold: int) -> Samples:
+        """The part of it that is of one fold of the images."""
+        found = copy.copy(self)
+        found.rows = self.rows[self.folds == fold]
+        found.lowest, found.highest = self.lowest[fold : fold + 1], self.highest[fold : fold + 1]
+        return found
+
     @property
     def mean(self) -> Tensor:
         """(channels,), of the sample."""
