@@ -25,8 +25,8 @@ class QuantMoeMlp(nn.Module):
 
     The experts' weights are stored as the rows of two linear layers, (E * hidden, d) and (E * d, hidden); the
     routers' as one of (gates * E, d), with one gate per task or a single one. gate_bias (tasks, E): what the
-    centre of the tokens adds, and a task-conditioned gate's embedding. hidden_factor (E, hidden) = 1 / s_hidden.
-    expert_bits: of the experts' weights, 8 or 4; the router's have 8.
+    mean of the tokens adds, and a task-conditioned gate's embedding. hidden_factor (E, hidden):
+    1 / s_hidden. expert_bits: of the experts' weights, 8 or 4; the router's have 8.
     """
 
     gate_bias: Tensor

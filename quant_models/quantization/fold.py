@@ -31,7 +31,6 @@ from quant_models.quantization.scales import (
     Trial,
     channel_range,
     quantize_weight,
-    scales_for,
     search_query_key_scales,
     search_scales,
 )
@@ -103,7 +102,7 @@ class _Fold:
 
 
 def grid_scale(largest: float) -> float:
-    """The smallest s = m 2^e, 32 <= m < 64, with largest <= 32767 s: few digits, so that it is exact anywhere."""
+    """The smallest s = m 2^e with largest <= 32767 s; m in 32..64 has few digits, so that s is exact."""
     mantissa, exponent = math.frexp(max(largest, 1e-6) / INT16_MAX)
     return math.ldexp(math.ceil(mantissa * 64), exponent - 6)
 

@@ -11,7 +11,9 @@ make up for it: with U the upper Cholesky factor of H^-1,
 Columns are taken by falling H_jj, the loudest inputs first, while many others can still compensate.
 
 Layers are rounded in the order of execution, X being what the model produces with all earlier layers rounded.
-Experts see the tokens that are routed to them.
+Experts see the tokens that are routed to them. Before it is rounded, a layer is refitted to these inputs: what it
+should compute, from exact inputs, is predicted from X by ridge regression. The bias is free, and takes up the
+mean of the rounding's error at the end.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class Rounding:
     """One layer's rounding: on how many `tokens`, and the SNR of its outputs there, in dB.
 
     `compensated_db` is None where tokens were too few (fewer than input channels): there, weights are rounded
-    to nearest.
+    to nearest. `pull`: of `refit`.
     """
 
     tokens: int
@@ -64,7 +66,7 @@ class Moments:
         self.tokens = 0
 
     def add(self, x: Tensor, target: Tensor, importance: Tensor | None = None) -> None:
-        """Inputs (..., channels), targets (..., outputs); importance (tokens, 1): what both are multiplied by."""
+        """Inputs (..., channels), targets (..., outputs); importance (tokens, 1) multiplies both."""
         x, target = x.detach().flatten(0, -2), target.detach().flatten(0, -2)
         x = F.pad(x, (0, 1), value=1.0)
         if importance is not None:
@@ -223,7 +225,7 @@ class _Stream:
 
 
 class _Rounds:
-    """Through both models, layer by layer; `exact` has the same weights before rounding, and rounds nothing."""
+    """Through both models, layer by layer; `exact` has the weights before rounding, and rounds nothing."""
 
     def __init__(self, model: QuantM3ViT, exact: QuantM3ViT) -> None:
         self.model, self.exact = model, exact
@@ -232,7 +234,9 @@ class _Rounds:
     def run(self, images: Tensor) -> dict[str, Rounding]:
         model, exact = self.model, self.exact
         tasks = [torch.tensor(task) for task in range(len(model.config.tasks))]
-        batches = [(f, batch) for f in range(FOLDS) for batch in images[f::FOLDS].split(BATCH) if len(batch)]
+        batches = [
+            (f, batch) for f in range(FOLDS) for batch in torch.split(images[f::FOLDS], BATCH) if len(batch)
+        ]
         patch, goal = model.backbone.patch_embed, exact.backbone.patch_embed
         folds = _moments(patch)
         for fold, batch in batches:
@@ -263,9 +267,7 @@ class _Rounds:
         assert isinstance(bias, Tensor)
         self.report[name] = round_rows(layer, bias, folds)
 
-    def block(
-        self, path: str, block: QuantBlock, exact: QuantBlock, streams: list[_Stream]
-    ) -> list[_Stream]:
+    def block(self, path: str, block: QuantBlock, exact: QuantBlock, streams: list[_Stream]) -> list[_Stream]:
         """Round a block; the streams behind it."""
         qkv, proj = _moments(block.attn.qkv), _moments(block.attn.proj)
         for s in streams:
@@ -338,9 +340,10 @@ class _Rounds:
             self.report[f"{path}.gate{gate}"] = round_rows(moe.gate, bias, folds, rows)
             if moe.n_gates == 1:
                 moe.gate_bias[1:] += bias - before
-        x, y = (torch.cat([part.flatten(0, 1) for part in parts]) for parts in (tokens, wanted))
-        fold = torch.cat([torch.full((t.shape[0] * t.shape[1],), s.fold) for s, t in zip(streams, tokens, strict=True)])
-        logits = torch.cat([moe.logits(t, s.task).flatten(0, 1) for s, t in zip(streams, tokens, strict=True)])
+        x, y = (torch.cat([t.flatten(0, 1) for t in side]) for side in (tokens, wanted))
+        parts = list(zip(streams, tokens, strict=True))
+        fold = torch.cat([torch.full((t.shape[0] * t.shape[1],), s.fold) for s, t in parts])
+        logits = torch.cat([moe.logits(t, s.task).flatten(0, 1) for s, t in parts])
         indices, scores = route(logits, config.top_k)
         for expert in range(n):
             chosen, slots = torch.nonzero(indices == expert, as_tuple=True)

@@ -69,7 +69,11 @@ class Samples:
     def shifted(self, centre: Tensor) -> Samples:
         """What x - centre would have looked like, centre (channels,)."""
         found = copy.copy(self)
-        found.rows, found.lowest, found.highest = self.rows - centre, self.lowest - centre, self.highest - centre
+        found.rows, found.lowest, found.highest = (
+            self.rows - centre,
+            self.lowest - centre,
+            self.highest - centre,
+        )
         return found
 
     def of_fold(self, fold: int) -> Samples:
@@ -101,7 +105,10 @@ class Samples:
         found.count = sum(part.count for part in parts)
         found.lowest = torch.stack([part.lowest for part in parts]).amin(dim=0)
         found.highest = torch.stack([part.highest for part in parts]).amax(dim=0)
-        found.rows, found.folds = torch.cat([part.rows for part in parts]), torch.cat([p.folds for p in parts])
+        found.rows, found.folds = (
+            torch.cat([part.rows for part in parts]),
+            torch.cat([p.folds for p in parts]),
+        )
         return found
 
 
@@ -146,7 +153,7 @@ class Observer:
         try:
             for task in self.net.config.task_names:
                 for self._fold in range(FOLDS):
-                    for batch in images[self._fold :: FOLDS].split(BATCH):
+                    for batch in torch.split(images[self._fold :: FOLDS], BATCH):
                         if len(batch):
                             self.net(batch, task)
         finally:

@@ -36,8 +36,8 @@ class ChannelScales:
 
 
 class Trial(NamedTuple):
-    """What scales are tried on: samples `rows` (tokens, channels), and `ranges` (channels,) = max |x| of other
-    images than those, where there are any."""
+    """What scales are tried on: samples `rows` (tokens, channels), and `ranges` (channels,) = max |x| of
+    other images, where there are any."""
 
     rows: Tensor
     ranges: Tensor

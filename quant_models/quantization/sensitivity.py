@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each kind of tensor costs: the residual stream's SNR with it alone kept float, and with it alone rounded.
+"""What each kind of tensor costs: the stream's SNR with it alone kept float, and with it alone rounded.
 
 The second column adds up: noise of small errors is independent, so its parts make the whole. The first says
 what finer arithmetic would gain, but where a decision hangs on it (an expert, a token that grows loud), other
@@ -24,7 +24,7 @@ from quant_models.quantization.scales import snr_db
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one kind of tensor, in all blocks: SNR in dB of the last residual stream against the float network's.
+    """Of one kind of tensor, in all blocks: SNR in dB of the last residual stream against float.
 
     float_db: all else is rounded. rounded_db: nothing else is.
     """
@@ -67,12 +67,12 @@ def costs(
     """The SNR with everything rounded, and every tensor's cost, the dearest first.
 
     Args:
-        model: the fake-quantized `net`. Weights that GPTQ has rounded are not float any more: theirs is 200 dB.
+        model: the fake-quantized `net`. Weights that GPTQ has rounded stay so: `rounded_db` is 200.
         images: (B, C, H, W), pixels k/256. All tasks are run.
         progress: called with the number of finished kinds of `len(quantizers(model))`.
     """
     names = net.config.task_names
-    batches = [(task, batch) for task in range(len(names)) for batch in images.split(BATCH)]
+    batches = [(task, batch) for task in range(len(names)) for batch in torch.split(images, BATCH)]
     expected = torch.cat([net.features(batch, names[task]) for task, batch in batches])
 
     def quality() -> float:

@@ -52,7 +52,17 @@ def test_weights_and_photos_to_a_bundle(material: tuple[Path, Path], tmp_path: P
     weights, photos = material
     model, report = tmp_path / "out" / "net.safetensors", tmp_path / "report.json"
     status, text = run(
-        "quantize", weights, "--images", photos, "-o", model, "--fits", "nano", "--json", report, "--sensitivity"
+        "quantize",
+        weights,
+        "--images",
+        photos,
+        "-o",
+        model,
+        "--fits",
+        "nano",
+        "--json",
+        report,
+        "--sensitivity",
     )
     assert status == 0, text
     assert "fits nano" in text

@@ -115,7 +115,7 @@ def test_too_few_tokens_round_to_nearest_and_say_so() -> None:
 
 
 def test_refitted_weights_make_up_for_what_is_wrong_with_the_inputs() -> None:
-    """Noise and an offset on the inputs: weights and bias that know of them come closer, on others as well."""
+    """Noise and an offset on the inputs: weights and bias that know of them come closer, also unseen."""
     weight, _, x, unseen = _layer(8)
     generator = torch.Generator().manual_seed(5)
 
