@@ -11,9 +11,9 @@ make up for it: with U the upper Cholesky factor of H^-1,
 Columns are taken by falling H_jj, the loudest inputs first, while many others can still compensate.
 
 Layers are rounded in the order of execution, X being what the model produces with all earlier layers rounded.
-Experts see the tokens that are routed to them. Before it is rounded, a layer is refitted to these inputs: what it
-should compute, from exact inputs, is predicted from X by ridge regression. The bias is free, and takes up the
-mean of the rounding's error at the end.
+Experts see the tokens that are routed to them. Before it is rounded, a layer is refitted to these inputs:
+what it should compute, from exact inputs, is predicted from X by ridge regression. The bias is free, and takes
+up the mean of the rounding's error at the end.
 """
 
 from __future__ import annotations
