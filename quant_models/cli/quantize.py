@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quant_models.network.config import M3ViTConfig
     from quant_models.network.model import M3ViT
     from quant_models.quantization.fidelity import Layer
+    from quant_models.quantization.sensitivity import Cost
 
 
 class FitError(PeritusError):
@@ -48,6 +49,9 @@ def quantize_command(
     ] = False,
     expert_bits: Annotated[int, typer.Option(help="Bits of the experts' weights: 8 or 4.")] = 8,
     compared: Annotated[int, typer.Option(min=1, help="Images that the report compares on.")] = 4,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Say what each kind of tensor costs; takes minutes.")
+    ] = False,
     fits: Annotated[
         str | None, typer.Option(metavar="HW", help="Hardware that it must fit: asked before quantizing.")
     ] = None,
@@ -63,8 +67,10 @@ def quantize_command(
     """Quantize a network after training, and say how close the integers are to it."""
     from quant_models.network.weights import load_weights
     from quant_models.quantization.fidelity import calibration_warnings, compare
-    from quant_models.quantization.quantize import quantize, to_float
+    from quant_models.quantization.fold import fake_quantize
+    from quant_models.quantization.quantize import integer_model, to_float
     from quant_models.quantization.recipe import Recipe
+    from quant_models.quantization.sensitivity import costs, quantizers
 
     console = output_console(json_target)
     net = _read_onnx(weights, pixels, console) if weights.suffix == ".onnx" else load_weights(weights)
@@ -80,15 +86,14 @@ def quantize_command(
         origin = Provenance.parse(net.provenance or weights.name)
         name = Path(images).name if ":" not in images else images.partition(":")[0]
         step = f"quantized on {len(seen)} images of {name}{', GPTQ' if gptq else ''}"
-        model = quantize(net, seen, str(origin.then(step)), recipe)
+        fake, _ = fake_quantize(net, seen, recipe)
+        model = integer_model(fake, str(origin.then(step)), net.tail)
     output.parent.mkdir(parents=True, exist_ok=True)
     model.save(output)
     shown = seen[: min(compared, len(seen))]
     with counted("Comparing with the float network", len(shown) * len(net.config.tasks)) as progress:
         layers, maps = compare(net, model, shown, progress)
     console.print(_table(layers, maps, f"{output.name}: {len(shown)} images, integers against float"))
-    if model.origin.warning is not None:
-        console.print(model.origin.warning)
     record: dict[str, Any] = {
         "model": str(output),
         "provenance": model.provenance,
@@ -96,6 +101,13 @@ def quantize_command(
         "layers": [asdict(layer) for layer in layers],
         "maps_db": maps,
     }
+    if sensitivity:
+        with counted("Asking each tensor", len(quantizers(fake))) as progress:
+            together, parts = costs(net, fake, shown, progress)
+        console.print(_costs_table(together, parts))
+        record["tensors"] = [asdict(cost) for cost in parts]
+    if model.origin.warning is not None:
+        console.print(model.origin.warning)
     write_json(record, json_target)
 
 
@@ -156,4 +168,14 @@ def _table(layers: list[Layer], maps: dict[str, float], title: str) -> Table:
         )
     for task, snr in maps.items():
         table.add_row(f"map {task}", f"{snr:.1f} dB", "", "", "")
+    return table
+
+
+def _costs_table(together: float, parts: list[Cost]) -> Table:
+    title = f"residual stream after the last block, {together:.1f} dB with everything rounded"
+    table = Table(title=title, title_justify="left")
+    for heading in ("tensor", "alone float", "alone rounded"):
+        table.add_column(heading, justify="left" if heading == "tensor" else "right")
+    for cost in parts:
+        table.add_row(cost.tensor, f"{cost.float_db:.1f} dB", f"{cost.rounded_db:.1f} dB")
     return table

@@ -20,7 +20,7 @@ from quant_models.network.config import ConfigError, M3ViTConfig
 from quant_models.network.init import procedural_images
 from quant_models.network.layers import normalize_pixels
 from quant_models.network.model import M3ViT
-from quant_models.quantization.scales import snr_db
+from quant_models.network.noise import snr_db
 
 # Of every output against ONNX Runtime's execution of the file: float32, in another order of sums.
 BOUND_DB = 60.0

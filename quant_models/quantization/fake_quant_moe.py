@@ -24,9 +24,9 @@ class QuantMoeMlp(nn.Module):
     """Top-k experts on int8 tokens; each expert's contribution is rounded to the residual grid by itself.
 
     The experts' weights are stored as the rows of two linear layers, (E * hidden, d) and (E * d, hidden); the
-    routers' as one of (gates * E, d), with one gate per task or a single one. gate_bias (tasks, E) is a
-    task-conditioned gate's embedding term, zero otherwise. hidden_factor (E, hidden) = 1 / s_hidden.
-    expert_bits: of the experts' weights, 8 or 4; the router's have 8.
+    routers' as one of (gates * E, d), with one gate per task or a single one. gate_bias (tasks, E): what the
+    mean of the tokens adds, and a task-conditioned gate's embedding. hidden_factor (E, hidden):
+    1 / s_hidden. expert_bits: of the experts' weights, 8 or 4; the router's have 8.
     """
 
     gate_bias: Tensor
@@ -96,8 +96,6 @@ class QuantMoeMlp(nn.Module):
         weight = per_expert(weight_of(self.gate), self.n_gates)
         index = task.reshape(1)
         chosen = weight.index_select(0, index)[0] if self.n_gates > 1 else weight[0]
-        logits = x @ chosen.transpose(0, 1)
-        if self.config.gate == "task_conditioned":
-            logits = logits + self.gate_bias.index_select(0, index)[0]
+        logits = x @ chosen.transpose(0, 1) + self.gate_bias.index_select(0, index)[0]
         out: Tensor = self.logit_quant(logits)
         return out

@@ -16,8 +16,8 @@ from peritus.ir.types import Kind
 from peritus.reference import Routing
 from quant_models.network.model import M3ViT
 from quant_models.network.moe import MoeMlp
+from quant_models.network.noise import snr_db
 from quant_models.quantization.quantize import to_uint8
-from quant_models.quantization.scales import snr_db
 
 FEW_IMAGES = 16  # ranges of fewer clip what other images hold
 DARK, FLAT = 8 / 256, 2 / 256  # mean and deviation of pixels, of a picture that shows nothing

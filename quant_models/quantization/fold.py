@@ -22,15 +22,15 @@ from quant_models.quantization.clips import fit_clip, quantize_clipped
 from quant_models.quantization.fake_quant import QuantBlock, QuantM3ViT, QuantMlp
 from quant_models.quantization.fake_quant_moe import QuantMoeMlp
 from quant_models.quantization.gptq import Rounding, round_weights
-from quant_models.quantization.observe import MIN_EXPERT_TOKENS, Observer, Samples
+from quant_models.quantization.observe import FOLDS, MIN_EXPERT_TOKENS, Observer, Samples
 from quant_models.quantization.recipe import DEFAULT, Recipe
 from quant_models.quantization.scales import (
     ALPHAS,
-    CLIPS,
+    ENDS,
     ChannelScales,
+    Trial,
     channel_range,
     quantize_weight,
-    scales_for,
     search_query_key_scales,
     search_scales,
 )
@@ -69,24 +69,42 @@ class _Fold:
     def alphas(self) -> tuple[float, ...]:
         return ALPHAS if self.recipe.scales == "channel" else (0.0,)
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        return ENDS if self.recipe.scales == "channel" else (1.0,)
+
+    def centre(self, seen: Samples) -> Tensor:
+        """What is taken off every channel: its mean."""
+        return seen.mean if self.recipe.scales == "channel" else torch.zeros_like(seen.mean)
+
+    def trials(self, seen: Samples) -> list[Trial]:
+        """Samples of each fold, with the ranges of the other."""
+        parts = [seen.of_fold(fold) for fold in range(FOLDS)]
+        if not all(len(part.rows) for part in parts):
+            return [Trial(seen.rows, self.ranges(seen.peak))]  # nothing to compare with
+        return [
+            Trial(part.rows, self.ranges(other.peak)) for part, other in zip(parts, parts[::-1], strict=True)
+        ]
+
     def search(
         self,
         name: str,
-        rows: Tensor,
-        peak: Tensor,
+        seen: Samples,
         weight: Tensor,
         quantize: Callable[[Tensor], Tensor] = quantize_weight,
     ) -> Tensor:
-        """The scales of tensor `name`, given samples of it, its range and its readers' weights."""
-        clips = CLIPS if self.recipe.scales == "channel" else (1.0,)
-        found = search_scales(rows, weight, self.ranges(peak), self.alphas, clips, quantize)
+        """The scales of tensor `name`, given what was seen of it and its readers' weights."""
+        found = search_scales(
+            self.trials(seen), self.ranges(seen.peak), weight, self.alphas, self.ends, quantize
+        )
         self.report.scales[name] = found
         return found.scales
 
 
-def power_of_two_scale(largest: float) -> float:
-    """The smallest power of two s with largest <= 32767 s."""
-    return 2.0 ** math.ceil(math.log2(max(largest, 1e-6) / INT16_MAX))
+def grid_scale(largest: float) -> float:
+    """The smallest s = m 2^e with largest <= 32767 s; m in 32..64 has few digits, so that s is exact."""
+    mantissa, exponent = math.frexp(max(largest, 1e-6) / INT16_MAX)
+    return math.ldexp(math.ceil(mantissa * 64), exponent - 6)
 
 
 @torch.no_grad()
@@ -97,7 +115,7 @@ def fake_quantize(net: M3ViT, images: Tensor, recipe: Recipe = DEFAULT) -> tuple
         task: float(seen[f"decoders.{task}.head"].peak.max()) * LOGIT_HEADROOM / INT16_MAX
         for task in (task.name for task in net.config.device_tasks)
     }
-    residual_scale = power_of_two_scale(seen.residual_max * RESIDUAL_HEADROOM)
+    residual_scale = grid_scale(seen.residual_max * RESIDUAL_HEADROOM)
     model = QuantM3ViT(net.config, residual_scale, heads, recipe.expert_bits).eval()
     c = _Fold(net, model, seen, recipe, Report())
     _fold_embedding(c)
@@ -142,31 +160,48 @@ def _fold_embedding(c: _Fold) -> None:
 def _fold_attention(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
     attn, target = block.attn, quant.attn
     heads, width = attn.n_heads, attn.head_dim
+    out = c.seen[f"{path}.attn.proj"]
+    centre = torch.zeros(3, heads * width)
     qkv = c.seen[f"{path}.attn.qkv"]
-    samples = qkv.rows.reshape(*qkv.rows.shape[:2], 3, heads, width)
+    # Softmax ignores what all keys have in common, and probabilities hand on what all values have.
+    centre[1], centre[2] = c.centre(qkv)[heads * width : 2 * heads * width], c.centre(out)
+    qkv = qkv.shifted(centre.flatten())
     ranges = torch.stack([c.ranges(peak) for peak in qkv.peak.view(3, heads, width)])
+    trials = c.trials(qkv)
     rows = torch.ones(3, heads, width)
+
+    def part(trial: Trial, which: int, head: int) -> Trial:
+        """Q, K or V of one head."""
+        rows = trial.rows.reshape(*trial.rows.shape[:2], 3, heads, width)[:, :, which, head]
+        return Trial(rows, c.ranges(trial.ranges.view(3, heads, width)[which])[head])
+
     for head in range(heads):
         q, k = search_query_key_scales(
-            samples[..., 0, head, :], samples[..., 1, head, :], (ranges[0, head], ranges[1, head]), c.alphas
+            [(part(trial, 0, head), part(trial, 1, head)) for trial in trials],
+            (ranges[0, head], ranges[1, head]),
+            c.alphas,
+            c.ends,
         )
-        c.report.scales[f"{path}.attn.q{head}"] = q
-        c.report.scales[f"{path}.attn.k{head}"] = k
-        rows[0, head], rows[1, head] = q.scales, k.scales
-    rows[2] = scales_for(ranges[2], 1.0)
+        v = search_scales(
+            [part(trial, 2, head) for trial in trials], ranges[2, head], None, c.alphas[-1:], c.ends
+        )
+        for index, (name, found) in enumerate((("q", q), ("k", k), ("v", v))):
+            c.report.scales[f"{path}.attn.{name}{head}"] = found
+            rows[index, head] = found.scales
     target.score_factor.mul_((rows[0] * rows[1])[:, :1, None])
 
     norm = c.seen[f"{path}.norm1"]
-    s = c.search(f"{path}.norm1", norm.rows, norm.peak, attn.qkv.weight)
-    _set_norm(quant.norm1, block.norm1.weight, block.norm1.bias, s)
+    middle = c.centre(norm)
+    s = c.search(f"{path}.norm1", norm.shifted(middle), attn.qkv.weight)
+    _set_norm(quant.norm1, block.norm1.weight, block.norm1.bias - middle, s)
     target.qkv.weight.copy_(attn.qkv.weight * s / rows.view(-1, 1))
-    target.qkv.bias.copy_(attn.qkv.bias / rows.view(-1))
+    bias = attn.qkv.bias + attn.qkv.weight @ middle - centre.flatten()
+    target.qkv.bias.copy_(bias / rows.view(-1))
 
-    out = c.seen[f"{path}.attn.proj"]
-    s = c.search(f"{path}.attn.out", out.rows, out.peak, attn.proj.weight)
+    s = c.search(f"{path}.attn.out", out.shifted(centre[2]), attn.proj.weight)
     target.value_factor.copy_((rows[2] / s.view(heads, width))[:, None, :])
     target.proj.weight.copy_(attn.proj.weight * s)
-    target.proj.bias.copy_(attn.proj.bias)
+    target.proj.bias.copy_(attn.proj.bias + attn.proj.weight @ centre[2])
 
 
 def _fold_mlp(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
@@ -174,13 +209,14 @@ def _fold_mlp(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
     assert isinstance(mlp, Mlp)
     assert isinstance(target, QuantMlp)
     norm = c.seen[f"{path}.norm2"]
-    s = c.search(f"{path}.norm2", norm.rows, norm.peak, mlp.fc1.weight)
-    _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias, s)
+    middle = c.centre(norm)
+    s = c.search(f"{path}.norm2", norm.shifted(middle), mlp.fc1.weight)
+    _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias - middle, s)
     target.fc1.weight.copy_(mlp.fc1.weight * s)
-    target.fc1.bias.copy_(mlp.fc1.bias)
+    target.fc1.bias.copy_(mlp.fc1.bias + mlp.fc1.weight @ middle)
 
     hidden = c.seen[f"{path}.mlp.fc2"]
-    s = c.search(f"{path}.mlp.hidden", hidden.rows, hidden.peak, mlp.fc2.weight).clamp(min=LEAST_HIDDEN_SCALE)
+    s = c.search(f"{path}.mlp.hidden", hidden, mlp.fc2.weight).clamp(min=LEAST_HIDDEN_SCALE)
     target.hidden_factor.copy_(1 / s)
     target.fc2.weight.copy_(mlp.fc2.weight * s)
     target.fc2.bias.copy_(mlp.fc2.bias)
@@ -192,6 +228,7 @@ def _fold_moe(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
     assert isinstance(target, QuantMoeMlp)
     experts = mlp.experts
     norm = c.seen[f"{path}.norm2"]
+    middle = c.centre(norm)
     routers, bias = _routers(c.net, mlp)
     first = _flat(experts.htoh4.weight)
 
@@ -206,13 +243,13 @@ def _fold_moe(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
     gates = _flat(routers)
     balance = (norm.rows @ first.T).norm() / (norm.rows @ gates.T).norm().clamp(min=1e-6)
     readers = torch.cat((first, gates * balance))
-    s = c.search(f"{path}.norm2", norm.rows, norm.peak, readers, quantize_readers)
-    _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias, s)
+    s = c.search(f"{path}.norm2", norm.shifted(middle), readers, quantize_readers)
+    _set_norm(quant.norm2, block.norm2.weight, block.norm2.bias - middle, s)
     target.gate.weight.copy_(gates * s)
-    target.gate_bias.copy_(bias)
+    target.gate_bias.copy_(bias + routers @ middle)
     target.htoh4.weight.copy_(first * s)
     fit_clip(target.htoh4)
-    target.htoh4.bias.copy_(experts.htoh4.bias.flatten())
+    target.htoh4.bias.copy_(experts.htoh4.bias.flatten() + first @ middle)
 
     weights = []
     for expert in range(mlp.n_experts):
@@ -221,7 +258,7 @@ def _fold_moe(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
             hidden = Samples(len(norm.rows))
             hidden.add(experts.activation(experts.htoh4(norm.rows, expert)))
         weight = experts.h4toh.weight[expert]
-        s = c.search(f"{path}.mlp.hidden{expert}", hidden.rows, hidden.peak, weight, quantize_expert)
+        s = c.search(f"{path}.mlp.hidden{expert}", hidden, weight, quantize_expert)
         s = s.clamp(min=LEAST_HIDDEN_SCALE)
         target.hidden_factor[expert] = 1 / s
         weights.append(weight * s)
@@ -248,13 +285,13 @@ def _fold_heads(c: _Fold) -> None:
     names = [task.name for task in c.net.config.device_tasks]
     if not names:
         return
-    xhat = torch.cat([c.seen[f"decoders.{task}.norm"].rows for task in names])
-    peak = torch.stack([c.seen[f"decoders.{task}.norm"].peak for task in names]).amax(dim=0)
+    xhat = Samples.joined([c.seen[f"decoders.{task}.norm"] for task in names])
+    centre = c.centre(xhat)
     decoders = [c.net.decoder(task) for task in names]
     weights = [d.head.weight * d.norm.weight for d in decoders]
-    s = c.search("final_norm", xhat, peak, torch.cat(weights))
-    _set_norm(c.model.final_norm, torch.ones_like(s), torch.zeros_like(s), s)
+    s = c.search("final_norm", xhat.shifted(centre), torch.cat(weights))
+    _set_norm(c.model.final_norm, torch.ones_like(s), -centre, s)
     for task, decoder, weight in zip(names, decoders, weights, strict=True):
         target = c.model.decoder(task).head
         target.weight.copy_(weight * s)
-        target.bias.copy_(decoder.head.bias + decoder.head.weight @ decoder.norm.bias)
+        target.bias.copy_(decoder.head.bias + decoder.head.weight @ decoder.norm.bias + weight @ centre)

@@ -7,6 +7,7 @@ uniform random sample of its rows, drawn with a fixed seed.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -18,17 +19,19 @@ from quant_models.network.config import ConfigError
 from quant_models.network.layers import Attention, Mlp
 from quant_models.network.model import Block, M3ViT
 from quant_models.network.moe import ExpertLinear, MoeMlp
-from quant_models.quantization.scales import channel_range
 
 # An expert that calibration routes fewer tokens to than this is observed on all tokens instead.
 MIN_EXPERT_TOKENS = 32
 SAMPLE_TOKENS = 2048  # rows kept of every tensor of tokens
 SAMPLE_IMAGES = 32  # Q and K belong together image by image: so many are kept whole, per layer
 BATCH = 16  # images in one forward pass
+# Images are dealt out to folds: whether ranges hold for other images is tried on the other fold.
+FOLDS = 2
 
 
 class Samples:
-    """One tensor over all images: `peak` (channels,) = max |x|, `count` rows seen, a sample of `rows`.
+    """One tensor over all images: `lowest`, `highest` (folds, channels) over the images of each fold, `count`
+    rows seen, a sample of `rows` with the `folds` (rows,) that they are of.
 
     Every row draws a random number and the `capacity` smallest stay, which is a uniform sample without
     replacement however many rows follow.
@@ -37,31 +40,76 @@ class Samples:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.count = 0
-        self.peak = torch.empty(0)
+        self.lowest = self.highest = torch.empty(FOLDS, 0)
         self.rows = torch.empty(0)
+        self.folds = torch.empty(0, dtype=torch.int64)
         self._draws = torch.empty(0)
         self._generator = torch.Generator().manual_seed(0)
 
-    def add(self, rows: Tensor) -> None:
-        """See `rows` (n, ..., channels), n >= 1."""
-        peak = rows.abs().flatten(0, -2).amax(dim=0)
+    def add(self, rows: Tensor, fold: int = 0) -> None:
+        """See `rows` (n, ..., channels), n >= 1, of one fold."""
+        flat = rows.flatten(0, -2)
         draws = torch.rand(len(rows), generator=self._generator)
         first, self.count = self.count == 0, self.count + len(rows)
         if first:
-            self.peak, self.rows, self._draws = peak, rows[:0], draws[:0]
+            self.lowest = torch.full((FOLDS, flat.shape[1]), torch.inf)
+            self.highest = -self.lowest
+            self.rows, self._draws = rows[:0], draws[:0]
         elif len(self._draws) == self.capacity:
             keep = draws < self._draws.max()
             rows, draws = rows[keep], draws[keep]
-        self.peak = torch.maximum(self.peak, peak)
+        self.lowest[fold] = torch.minimum(self.lowest[fold], flat.amin(dim=0))
+        self.highest[fold] = torch.maximum(self.highest[fold], flat.amax(dim=0))
         if len(rows):
             draws = torch.cat((self._draws, draws))
             chosen = draws.argsort()[: self.capacity]
             self.rows, self._draws = torch.cat((self.rows, rows))[chosen], draws[chosen]
+            self.folds = torch.cat((self.folds, torch.full((len(rows),), fold)))[chosen]
+
+    def shifted(self, centre: Tensor) -> Samples:
+        """What x - centre would have looked like, centre (channels,)."""
+        found = copy.copy(self)
+        found.rows, found.lowest, found.highest = (
+            self.rows - centre,
+            self.lowest - centre,
+            self.highest - centre,
+        )
+        return found
+
+    def of_fold(self, fold: int) -> Samples:
+        """The part of it that is of one fold of the images."""
+        found = copy.copy(self)
+        found.rows = self.rows[self.folds == fold]
+        found.lowest, found.highest = self.lowest[fold : fold + 1], self.highest[fold : fold + 1]
+        return found
 
     @property
-    def ranges(self) -> Tensor:
-        """`peak` without zeros (`channel_range`)."""
-        return channel_range(self.peak[None])
+    def mean(self) -> Tensor:
+        """(channels,), of the sample."""
+        return self.rows.flatten(0, -2).mean(dim=0)
+
+    @property
+    def peaks(self) -> Tensor:
+        """max |x| (folds, channels); -inf in a fold without images."""
+        return torch.maximum(-self.lowest, self.highest)
+
+    @property
+    def peak(self) -> Tensor:
+        """max |x| (channels,) over all images."""
+        return self.peaks.amax(dim=0)
+
+    @classmethod
+    def joined(cls, parts: list[Samples]) -> Samples:
+        """Several tensors of the same channels as one."""
+        found = cls(sum(part.capacity for part in parts))
+        found.count = sum(part.count for part in parts)
+        found.lowest = torch.stack([part.lowest for part in parts]).amin(dim=0)
+        found.highest = torch.stack([part.highest for part in parts]).amax(dim=0)
+        found.rows, found.folds = (
+            torch.cat([part.rows for part in parts]),
+            torch.cat([p.folds for p in parts]),
+        )
+        return found
 
 
 class Observer:
@@ -86,6 +134,7 @@ class Observer:
         self.net = net
         self.residual_max = 0.0
         self._samples: dict[str, Samples] = {}
+        self._fold = 0
         self._run(images)
 
     def __getitem__(self, name: str) -> Samples:
@@ -103,16 +152,19 @@ class Observer:
         ]
         try:
             for task in self.net.config.task_names:
-                for start in range(0, len(images), BATCH):
-                    batch = images[start : start + BATCH]
-                    self.net(batch, task) if task in self.net.decoders else self.net.features(batch, task)
+                for self._fold in range(FOLDS):
+                    for batch in torch.split(images[self._fold :: FOLDS], BATCH):
+                        if len(batch):
+                            self.net(batch, task) if task in self.net.decoders else self.net.features(
+                                batch, task
+                            )
         finally:
             for handle in hooks:
                 handle.remove()
             self.net.train(training)
 
     def _add(self, name: str, rows: Tensor, capacity: int = SAMPLE_TOKENS) -> None:
-        self._samples.setdefault(name, Samples(capacity)).add(rows)
+        self._samples.setdefault(name, Samples(capacity)).add(rows, self._fold)
 
     def _residual(self, *values: Tensor) -> None:
         self.residual_max = max(self.residual_max, *(float(v.abs().max()) for v in values))

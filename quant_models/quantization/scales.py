@@ -11,23 +11,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-import torch
 from torch import Tensor
+
+from quant_models.network.noise import decibels, power
 
 INT8_MAX = 127
 ALPHAS = tuple(i / 10 for i in range(11))
-CLIPS = (1.0, 0.95, 0.9)  # how far below the largest value the grid may end
+# Where the grid ends, as a multiple of the largest value seen: rare values may clip, and where images differ
+# others will be larger.
+ENDS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0)
 
 
 @dataclass(frozen=True)
 class ChannelScales:
-    """`scales` (channels,) take a tensor to int8; `alpha` is the exponent; `snr_db` the readers' SNR."""
+    """`scales` (channels,) take a tensor to int8; `alpha` is the exponent, `end` the end of the grid as a
+    multiple of the largest value seen; `snr_db` the readers' SNR."""
 
     scales: Tensor
     alpha: float
     snr_db: float
-    clip: float = 1.0
+    end: float = 1.0
+
+
+class Trial(NamedTuple):
+    """What scales are tried on: samples `rows` (tokens, channels), and `ranges` (channels,) = max |x| of
+    other images, where there are any."""
+
+    rows: Tensor
+    ranges: Tensor
 
 
 def channel_range(x: Tensor) -> Tensor:
@@ -53,57 +66,47 @@ def quantize_weight(w: Tensor) -> Tensor:
     return (w / scale).round() * scale
 
 
-def power(x: Tensor) -> float:
-    """|x|^2, added up in float64."""
-    return float(x.detach().square().sum(dtype=torch.float64))
-
-
-def snr_db(reference: Tensor, approximation: Tensor, signal: float | None = None) -> float:
-    """10 log10(|reference|^2 / |reference - approximation|^2), capped at 200 dB.
-
-    signal: `power(reference)`, from who compares with it more than once.
-    """
-    noise = power(reference - approximation)
-    signal = power(reference) if signal is None else signal
-    if signal == 0:
-        return 200.0 if noise == 0 else 0.0
-    return min(200.0, 10 * torch.log10(torch.tensor(signal / max(noise, 1e-300), dtype=torch.float64)).item())
-
-
 def search_scales(
-    x: Tensor,
-    weight: Tensor,
-    ranges: Tensor | None = None,
+    trials: Sequence[Trial],
+    ranges: Tensor,
+    weight: Tensor | None,
     alphas: Sequence[float] = ALPHAS,
-    clips: Sequence[float] = CLIPS,
+    ends: Sequence[float] = ENDS,
     quantize: Callable[[Tensor], Tensor] = quantize_weight,
 ) -> ChannelScales:
-    """The alpha, then the clip, with which the readers' quantized product is closest to the float one.
+    """The alpha and the end with which the readers' quantized product is closest to the float one.
 
     Args:
-        x: calibration samples (tokens, channels) of one activation tensor.
-        weight: all its readers' weights stacked, (outputs, channels). A row counts by its square.
-        ranges: max |x| per channel, where more is known of it than the samples tell.
+        trials: on which products are compared.
+        ranges: max |x| per channel of all images, which the result is for.
+        weight: all the readers' weights stacked, (outputs, channels). A row counts by its square. None: the
+            tensor itself counts.
         quantize: fake-quantizes the readers' weights as the model will.
     """
-    ranges = channel_range(x) if ranges is None else ranges
-    exact = x @ weight.T
-    signal = power(exact)
+    exact = [rows if weight is None else rows @ weight.T for rows, _ in trials]
+    signal = sum(map(power, exact))
 
-    def evaluate(alpha: float, clip: float) -> ChannelScales:
-        s = scales_for(ranges, alpha) * clip
-        product = quantize_activation(x / s) @ quantize(weight * s).T
-        return ChannelScales(s, alpha, snr_db(exact, product, signal), clip)
+    def quality(alpha: float, end: float) -> float:
+        noise = 0.0
+        for (rows, seen), expected in zip(trials, exact, strict=True):
+            s = scales_for(seen, alpha) * end
+            integers = quantize_activation(rows / s)
+            found = integers * s if weight is None else integers @ quantize(weight * s).T
+            noise += power(expected - found)
+        return decibels(signal, noise)
 
-    alpha = max((evaluate(alpha, 1.0) for alpha in alphas), key=lambda found: found.snr_db).alpha
-    return max((evaluate(alpha, clip) for clip in clips), key=lambda found: found.snr_db)
+    alpha = max(alphas, key=lambda alpha: quality(alpha, 1.0))
+    end = max(ends, key=lambda end: quality(alpha, end))
+    near = [a for a in alphas if abs(a - alpha) < 0.21]
+    alpha = max(near, key=lambda alpha: quality(alpha, end))
+    return ChannelScales(scales_for(ranges, alpha) * end, alpha, quality(alpha, end), end)
 
 
 def search_query_key_scales(
-    q: Tensor,
-    k: Tensor,
-    ranges: tuple[Tensor, Tensor] | None = None,
+    trials: Sequence[tuple[Trial, Trial]],
+    ranges: tuple[Tensor, Tensor],
     alphas: Sequence[float] = ALPHAS,
+    ends: Sequence[float] = ENDS,
 ) -> tuple[ChannelScales, ChannelScales]:
     """Scales of one head's Q and K with s_q * s_k the same for every channel.
 
@@ -111,20 +114,27 @@ def search_query_key_scales(
     single multiplier. The search compares the scores of all pairs of samples.
 
     Args:
-        q, k: calibration samples (images, tokens, head_dim).
-        ranges: max |q| and max |k| per channel, where more is known of them than the samples tell.
+        trials: of Q and of K; rows are (images, tokens, head_dim).
+        ranges: max |q| and max |k| per channel of all images.
     """
-    range_q, range_k = ranges or (channel_range(q.flatten(0, 1)), channel_range(k.flatten(0, 1)))
-    exact = q @ k.transpose(-2, -1)
-    signal = power(exact)
-    best: tuple[ChannelScales, ChannelScales] | None = None
-    for alpha in alphas:
+    exact = [q.rows @ k.rows.transpose(-2, -1) for q, k in trials]
+    signal = sum(map(power, exact))
+
+    def scales(range_q: Tensor, range_k: Tensor, alpha: float, end: float) -> tuple[Tensor, Tensor]:
         e = (range_q / range_k) ** (alpha / 2)
-        s_q = e * float((range_q / e).max()) / INT8_MAX
-        s_k = float((range_k * e).max()) / INT8_MAX / e
-        scores = (quantize_activation(q / s_q) * s_q) @ (quantize_activation(k / s_k) * s_k).transpose(-2, -1)
-        quality = snr_db(exact, scores, signal)
-        if best is None or quality > best[0].snr_db:
-            best = ChannelScales(s_q, alpha, quality), ChannelScales(s_k, alpha, quality)
-    assert best is not None, "no alpha given"
-    return best
+        s_q = e * float((range_q / e).max()) * end / INT8_MAX
+        return s_q, float((range_k * e).max()) * end / INT8_MAX / e
+
+    def quality(alpha: float, end: float) -> float:
+        noise = 0.0
+        for (q, k), expected in zip(trials, exact, strict=True):
+            s_q, s_k = scales(q.ranges, k.ranges, alpha, end)
+            rounded_q, rounded_k = quantize_activation(q.rows / s_q), quantize_activation(k.rows / s_k)
+            noise += power(expected - (rounded_q * s_q) @ (rounded_k * s_k).transpose(-2, -1))
+        return decibels(signal, noise)
+
+    alpha = max(alphas, key=lambda alpha: quality(alpha, 1.0))
+    end = max(ends, key=lambda end: quality(alpha, end))
+    found = quality(alpha, end)
+    s_q, s_k = scales(*ranges, alpha, end)
+    return ChannelScales(s_q, alpha, found, end), ChannelScales(s_k, alpha, found, end)

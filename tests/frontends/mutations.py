@@ -346,7 +346,7 @@ def float_verdict(data: bytes) -> str:
     from quant_models.float_onnx.graph import as_graph
     from quant_models.float_onnx.read import BOUND_DB, read_graph
     from quant_models.network.layers import normalize_pixels
-    from quant_models.quantization.scales import snr_db
+    from quant_models.network.noise import snr_db
 
     try:
         model = ModelProto.FromString(data)

@@ -2,8 +2,9 @@
 """The mixture-of-experts rule of the QONNX grammar (see `qonnx`; the operator itself is in `moe_format`).
 
 moe    := MoE(activation, router, experts' constants)
-router := Quant16(MatMul(activation, gate))             one gate per task, chosen by the task input
-            | Quant16(MatMul(activation, gate) + bias)      one gate, its bias chosen by the task input
+router := Quant16(MatMul(activation, gate) + bias)
+
+Gate, bias or both are chosen by the task input; the bias may be left out.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def router(c: Context, name: str, node: NodeProto, x: Activation, top_k: int) ->
         raise unsupported(node, f"top_k = {top_k}, must be 1..{n_experts} (experts)")
     if biases is None:
         biases = np.zeros((n_gates, n_experts))
-    elif n_gates > 1 or biases.ndim != 2 or biases.shape[1] != n_experts:
+    elif biases.ndim != 2 or biases.shape[1] != n_experts or n_gates not in (1, len(biases)):
         raise unsupported(
             product, f"biases of shape {biases.shape} for {n_gates} gate(s) of {n_experts} experts"
         )

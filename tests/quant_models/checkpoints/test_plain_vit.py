@@ -18,9 +18,9 @@ import peritus  # noqa: E402
 from peritus.ir import execute  # noqa: E402
 from quant_models.checkpoints import ArchitectureError, Hints, Imported, load_checkpoint  # noqa: E402
 from quant_models.network.init import procedural_images  # noqa: E402
+from quant_models.network.noise import snr_db  # noqa: E402
 from quant_models.network.weights import load_weights  # noqa: E402
 from quant_models.quantization.quantize import quantize, to_uint8  # noqa: E402
-from quant_models.quantization.scales import snr_db  # noqa: E402
 from tests.quant_models.plain_vits import CLASSES, HEADS, SIDE, D, hugging_face, normalized, vit  # noqa: E402
 
 pytestmark = pytest.mark.models

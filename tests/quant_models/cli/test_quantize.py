@@ -65,6 +65,7 @@ def test_weights_and_photos_to_a_bundle(material: tuple[Path, Path], tmp_path: P
         "nano",
         "--json",
         report,
+        "--sensitivity",
     )
     assert status == 0, text
     assert "fits nano" in text
@@ -74,6 +75,13 @@ def test_weights_and_photos_to_a_bundle(material: tuple[Path, Path], tmp_path: P
     assert [layer["block"] for layer in record["layers"]] == [0, 1]
     assert all(layer["snr_db"] > 25 for layer in record["layers"])
     assert record["layers"][0]["routing"] is None and record["layers"][1]["routing"] > 0.8
+    tensors = {tensor["tensor"]: tensor for tensor in record["tensors"]}
+    assert {"norm1", "attn.q", "mlp.hidden", "attn.qkv.weight", "mlp.h4toh.weight"} <= set(tensors)
+    rounded = [tensor["rounded_db"] for tensor in record["tensors"]]
+    assert rounded == sorted(rounded) and "alone float" in text
+    # Noise adds up: the parts make the whole.
+    whole = -10 * np.log10(sum(10 ** (-db / 10) for db in rounded))
+    assert abs(whole - record["layers"][-1]["snr_db"]) < 3
     assert record["provenance"] == "untrained, seed 0; quantized on 4 images of photos"
     bundle = peritus.compile(peritus.load_model(model), hw="nano")
     assert bundle.untrained and bundle.provenance == record["provenance"]

@@ -24,10 +24,10 @@ from quant_models.float_onnx.graph import OnnxError, as_graph  # noqa: E402
 from quant_models.float_onnx.read import read_graph  # noqa: E402
 from quant_models.network.config import ConfigError, TaskConfig  # noqa: E402
 from quant_models.network.init import procedural_images  # noqa: E402
+from quant_models.network.noise import snr_db  # noqa: E402
 from quant_models.network.weights import load_weights, save_weights  # noqa: E402
 from quant_models.quantization.quantize import quantize, to_uint8  # noqa: E402
 from quant_models.quantization.recipe import Recipe  # noqa: E402
-from quant_models.quantization.scales import snr_db  # noqa: E402
 from tests.quant_models.plain_vits import CLASSES, SIDE, D, exported, normalized, vit  # noqa: E402
 
 pytestmark = pytest.mark.models

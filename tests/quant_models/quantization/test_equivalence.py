@@ -19,8 +19,8 @@ torch = pytest.importorskip("torch")
 
 from peritus.ir import execute  # noqa: E402
 from quant_models.network.moe import route  # noqa: E402
+from quant_models.network.noise import snr_db  # noqa: E402
 from quant_models.quantization.quantize import to_uint8  # noqa: E402
-from quant_models.quantization.scales import snr_db  # noqa: E402
 
 pytestmark = pytest.mark.models
 

@@ -13,11 +13,11 @@ torch = pytest.importorskip("torch")
 
 from peritus.ir import Experts, affines, execute  # noqa: E402
 from quant_models.network.config import M3VIT_MICRO, ConfigError  # noqa: E402
+from quant_models.network.noise import snr_db  # noqa: E402
 from quant_models.quantization.clips import best_clip, quantize_clipped  # noqa: E402
 from quant_models.quantization.fake_quant import QuantM3ViT  # noqa: E402
 from quant_models.quantization.quantize import to_uint8  # noqa: E402
 from quant_models.quantization.quantizers import quant_linear, weight_of  # noqa: E402
-from quant_models.quantization.scales import snr_db  # noqa: E402
 
 pytestmark = pytest.mark.models
 

@@ -15,8 +15,8 @@ torch = pytest.importorskip("torch", reason="quantizing needs the extra 'models'
 from peritus.ir import execute  # noqa: E402
 from quant_models.network.config import M3VIT_MICRO  # noqa: E402
 from quant_models.network.init import new_model, procedural_images  # noqa: E402
+from quant_models.network.noise import snr_db  # noqa: E402
 from quant_models.quantization.quantize import quantize, to_uint8  # noqa: E402
-from quant_models.quantization.scales import snr_db  # noqa: E402
 
 pytestmark = pytest.mark.models
 

@@ -18,8 +18,8 @@ from quant_models.float_onnx.graph import OnnxError  # noqa: E402
 from quant_models.network.config import M3VIT_MICRO, M3VIT_TINY, ConfigError  # noqa: E402
 from quant_models.network.init import new_model, procedural_images  # noqa: E402
 from quant_models.network.model import M3ViT  # noqa: E402
+from quant_models.network.noise import snr_db  # noqa: E402
 from quant_models.quantization.quantize import quantize, to_uint8  # noqa: E402
-from quant_models.quantization.scales import snr_db  # noqa: E402
 
 pytestmark = pytest.mark.models
 

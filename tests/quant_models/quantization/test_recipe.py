@@ -22,7 +22,7 @@ def test_baseline_has_one_scale_per_tensor() -> None:
     images = procedural_images(M3VIT_MICRO, 16, seed=1)
     model, report = fake_quantize(net, images, Recipe(scales="tensor"))
     for name, found in report.scales.items():
-        assert found.alpha == 0.0 and found.clip == 1.0
+        assert found.alpha == 0.0 and found.end == 1.0
         assert float(found.scales.min()) == float(found.scales.max()), name
     q, k = (
         [

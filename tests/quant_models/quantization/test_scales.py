@@ -10,16 +10,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from quant_models.network.noise import snr_db  # noqa: E402
 from quant_models.quantization.scales import (  # noqa: E402
     ALPHAS,
     INT8_MAX,
+    Trial,
     channel_range,
     quantize_activation,
     quantize_weight,
     scales_for,
     search_query_key_scales,
     search_scales,
-    snr_db,
 )
 
 pytestmark = pytest.mark.models
@@ -42,7 +43,8 @@ def test_scales_use_the_whole_grid_and_never_clip() -> None:
 
 def test_search_is_at_least_as_good_as_every_single_choice() -> None:
     x, weight = _samples()
-    found = search_scales(x, weight)
+    ranges = channel_range(x)
+    found = search_scales([Trial(x, ranges)], ranges, weight)
     for alpha in ALPHAS:
         s = scales_for(channel_range(x), alpha)
         assert found.snr_db >= snr_db(
@@ -59,18 +61,39 @@ def test_search_is_at_least_as_good_as_every_single_choice() -> None:
 def test_query_and_key_scales_have_a_constant_product() -> None:
     x, _ = _samples()
     q, k = x.view(4, 100, 48), x.flip(-1).view(4, 100, 48)
-    s_q, s_k = search_query_key_scales(q, k)
+    ranges = channel_range(q.flatten(0, 1)), channel_range(k.flatten(0, 1))
+    trials = [(Trial(q, ranges[0]), Trial(k, ranges[1]))]
+    s_q, s_k = search_query_key_scales(trials, ranges)
     product = s_q.scales * s_k.scales
     assert torch.allclose(product, product[0].expand_as(product), rtol=1e-5)
     assert s_q.snr_db > 35
-    assert float((q / s_q.scales).abs().max()) <= INT8_MAX * 1.0001
+    assert float((q / s_q.scales).abs().max()) * s_q.end <= INT8_MAX * 1.0001
 
 
 def test_silent_channels_get_finite_scales() -> None:
     x, weight = _samples()
     x[:, 5] = 0
-    assert bool(torch.isfinite(search_scales(x, weight).scales).all())
-    assert bool((search_scales(x * 0, weight).scales > 0).all())
+    for rows in (x, x * 0):
+        ranges = channel_range(rows)
+        scales = search_scales([Trial(rows, ranges)], ranges, weight).scales
+        assert bool(torch.isfinite(scales).all()) and bool((scales > 0).all())
+
+
+def test_ranges_that_others_exceed_leave_room() -> None:
+    """Where one half of the images is louder than the other, the grid ends beyond what was seen."""
+    x, weight = _samples()
+    quiet, loud = x, 2 * x
+    trials = [Trial(quiet, channel_range(loud)), Trial(loud, channel_range(quiet))]
+    ranges = channel_range(loud)
+    assert search_scales([Trial(loud, ranges)], ranges, weight).end <= 1.0
+    assert search_scales(trials, ranges, weight).end >= 1.3
+    q, k = (part.view(4, 100, 48) for part in (x, x.flip(-1)))
+    pair = [
+        (Trial(q, channel_range(2 * x)), Trial(k, channel_range(2 * x.flip(-1)))),
+        (Trial(2 * q, channel_range(x)), Trial(2 * k, channel_range(x.flip(-1)))),
+    ]
+    found, _ = search_query_key_scales(pair, (channel_range(2 * x), channel_range(2 * x.flip(-1))))
+    assert found.end >= 1.3
 
 
 @pytest.mark.parametrize("gate", ["multi_gate", "task_conditioned"])
