@@ -22,7 +22,7 @@ from quant_models.quantization.clips import fit_clip, quantize_clipped
 from quant_models.quantization.fake_quant import QuantBlock, QuantM3ViT, QuantMlp
 from quant_models.quantization.fake_quant_moe import QuantMoeMlp
 from quant_models.quantization.gptq import Rounding, round_weights
-from quant_models.quantization.observe import FOLDS, MIN_EXPERT_TOKENS, Observer, Samples
+from quant_models.quantization.observe import MIN_EXPERT_TOKENS, Observer, Samples
 from quant_models.quantization.recipe import DEFAULT, Recipe
 from quant_models.quantization.scales import (
     ALPHAS,
@@ -78,13 +78,13 @@ class _Fold:
         return seen.mean if self.recipe.scales == "channel" else torch.zeros_like(seen.mean)
 
     def trials(self, seen: Samples) -> list[Trial]:
-        """Samples of each fold, with the ranges of the other."""
-        parts = [seen.of_fold(fold) for fold in range(FOLDS)]
-        if not all(len(part.rows) for part in parts):
-            return [Trial(seen.rows, self.ranges(seen.peak))]  # nothing to compare with
-        return [
-            Trial(part.rows, self.ranges(other.peak)) for part, other in zip(parts, parts[::-1], strict=True)
-        ]
+        """Samples of each fold, with the ranges of the others."""
+        found = []
+        for fold, others in enumerate(seen.peaks_of_others):
+            rows = seen.rows[seen.folds == fold]
+            if len(rows) and bool(torch.isfinite(others).all()):
+                found.append(Trial(rows, self.ranges(others)))
+        return found or [Trial(seen.rows, self.ranges(seen.peak))]  # one fold has nothing to compare with
 
     def search(
         self,

@@ -32,10 +32,11 @@ from quant_models.network.moe import route
 from quant_models.network.noise import decibels
 from quant_models.quantization.fake_quant import QuantBlock, QuantM3ViT, QuantMlp
 from quant_models.quantization.fake_quant_moe import QuantMoeMlp
-from quant_models.quantization.observe import BATCH, FOLDS
+from quant_models.quantization.observe import BATCH
 from quant_models.quantization.quantizers import weight_of
 
 COLUMNS = 128  # errors reach the columns of a block at once, those behind it when the block is done
+HALVES = 2  # of the images, each of which judges what the other one refits
 DAMPING = 0.01  # of the mean of H's diagonal, added to it
 PULLS = (1e4, 10.0, 1.0, 0.1)  # towards the float weights, falling; at the first, only the bias moves
 
@@ -235,7 +236,7 @@ class _Rounds:
         model, exact = self.model, self.exact
         tasks = [torch.tensor(task) for task in range(len(model.config.tasks))]
         batches = [
-            (f, batch) for f in range(FOLDS) for batch in torch.split(images[f::FOLDS], BATCH) if len(batch)
+            (f, batch) for f in range(HALVES) for batch in torch.split(images[f::HALVES], BATCH) if len(batch)
         ]
         patch, goal = model.backbone.patch_embed, exact.backbone.patch_embed
         folds = _moments(patch)
@@ -370,7 +371,7 @@ def _moments(layer: nn.Module, rows: slice = slice(None)) -> list[Moments]:
     weight = layer.weight
     assert isinstance(weight, Tensor)
     weight = weight.flatten(1)[rows]
-    return [Moments(weight.shape[1], len(weight)) for _ in range(FOLDS)]
+    return [Moments(weight.shape[1], len(weight)) for _ in range(HALVES)]
 
 
 def _deal(folds: list[Moments], where: Tensor, x: Tensor, target: Tensor, score: Tensor) -> None:

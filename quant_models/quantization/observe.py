@@ -25,8 +25,8 @@ MIN_EXPERT_TOKENS = 32
 SAMPLE_TOKENS = 2048  # rows kept of every tensor of tokens
 SAMPLE_IMAGES = 32  # Q and K belong together image by image: so many are kept whole, per layer
 BATCH = 16  # images in one forward pass
-# Images are dealt out to folds: whether ranges hold for other images is tried on the other fold.
-FOLDS = 2
+# Images are dealt out to folds: whether ranges hold for others is tried on the fold left out.
+FOLDS = 4
 
 
 class Samples:
@@ -76,12 +76,11 @@ class Samples:
         )
         return found
 
-    def of_fold(self, fold: int) -> Samples:
-        """The part of it that is of one fold of the images."""
-        found = copy.copy(self)
-        found.rows = self.rows[self.folds == fold]
-        found.lowest, found.highest = self.lowest[fold : fold + 1], self.highest[fold : fold + 1]
-        return found
+    @property
+    def peaks_of_others(self) -> Tensor:
+        """max |x| (folds, channels) over the images of all other folds; -inf where there are none."""
+        others = [torch.cat((self.peaks[:fold], self.peaks[fold + 1 :])) for fold in range(FOLDS)]
+        return torch.stack([peaks.amax(dim=0) for peaks in others])
 
     @property
     def mean(self) -> Tensor:
