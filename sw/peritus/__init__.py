@@ -10,7 +10,7 @@
 Errors that come from input or from a device are `peritus.errors.PeritusError`.
 """
 
-from peritus.api import compile, load_model, model_names, open_device  # noqa: A004 (peritus.compile)
+from peritus.api import compile, load_bundle, load_model, model_names, open_device  # noqa: A004 (peritus.compile)
 from peritus.arch.config import load_config
 
-__all__ = ["compile", "load_config", "load_model", "model_names", "open_device"]
+__all__ = ["compile", "load_bundle", "load_config", "load_model", "model_names", "open_device"]

@@ -62,6 +62,17 @@ def compile(model: QuantModel, *, hw: str | HwConfig) -> Bundle:  # noqa: A001 (
     return compile_model(model, load_config(hw) if isinstance(hw, str) else hw)
 
 
+def load_bundle(path: str | Path) -> Bundle:
+    """A compiled model that `Bundle.save` or `peritus compile` wrote.
+
+    Raises:
+        BundleError: no such file, or it is truncated, corrupted or of another version.
+    """
+    from peritus.bundle import Bundle
+
+    return Bundle.load(path)
+
+
 def open_device(name: str, *, hw: str | HwConfig, **options: Any) -> Device:
     """A device to be used as a context manager; see peritus.runtime.Device.
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import itertools
 import threading
@@ -20,7 +21,7 @@ from peritus.devices import BUILT_IN
 from peritus.image import ImageError
 from peritus.runtime import Device, open_device
 from peritus.runtime.driver.runner import FRAME_BUFFERS, IN_FLIGHT
-from peritus.runtime.errors import BufferUnavailable, DeviceBusy, DeviceClosed, NotLoaded
+from peritus.runtime.errors import BufferUnavailable, CallError, DeviceBusy, DeviceClosed, NotLoaded
 from tests.common.copy_program import HW, IMAGE, bundle, table
 
 MARKS = {"verilator": pytest.mark.sim, "pynq": pytest.mark.board}
@@ -86,8 +87,13 @@ def test_bad_calls_leave_the_device_as_it_was(device: Device) -> None:
             device.run(wrong, task="first")
     with pytest.raises(BundleConfigError):
         device.load(replace(bundle(), hw=load_config("edge")))
-    with pytest.raises(ValueError, match=r"zip\(\)"):
+    with pytest.raises(CallError, match="1 images for 2 tasks, expected one image per task"):
         device.run_batch([IMAGE], ["first", "second"])
+    for call in (device.run_batch, device.stream):
+        with pytest.raises(
+            CallError, match=r"tasks is the text 'first', expected a list of names, \['first'\]"
+        ):
+            list(call([IMAGE], "first"))
     with pytest.raises(ImageError):
         list(device.stream([IMAGE, IMAGE[1:]], ["first", "first"]))
     check_works(device)
@@ -218,3 +224,15 @@ def test_results_are_the_callers(device: Device) -> None:
     np.testing.assert_array_equal(features, kept)
     first.outputs["second"][:] = 0
     check_works(device)
+
+
+def test_closed_by_an_event_loop(device: Device) -> None:
+    """`async with` closes as `with` does, and leaves the loop free meanwhile."""
+
+    async def use() -> None:
+        async with device as opened:
+            check_works(opened)
+
+    asyncio.run(use())
+    with pytest.raises(DeviceClosed):
+        device.run(IMAGE, task="first")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,7 @@ from peritus.errors import PeritusError
 from peritus.image import check_image
 from peritus.runtime.buffers import FrameBuffers
 from peritus.runtime.device import Result
-from peritus.runtime.errors import DeviceBusy, DeviceClosed, NotLoaded
+from peritus.runtime.errors import CallError, DeviceBusy, DeviceClosed, NotLoaded
 from peritus.tail import TailError, TailSession
 
 
@@ -275,6 +276,14 @@ class BaseDevice(ABC):
         finally:
             self._at_work.give()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)  # it may wait for a frame
+
     def __enter__(self) -> Self:
         return self
 
@@ -287,10 +296,16 @@ class BaseDevice(ABC):
 def _requests(
     bundle: Bundle, images: Iterable[NDArray[np.uint8]], tasks: Iterable[str], features: bool, *, strict: bool
 ) -> Iterator[Request]:
-    """Checked as they are taken; strict: ValueError if there are not as many images as tasks.
+    """Checked as they are taken; strict: CallError if there are not as many images as tasks.
 
     An image is asked for once there is a task for it: a camera gives a frame buffer away with it.
     """
+    if isinstance(tasks, str):  # its letters would be taken for names
+        raise CallError(f"tasks is the text {tasks!r}, expected a list of names, [{tasks!r}] for example")
+    if strict:
+        images, tasks = list(images), list(tasks)
+        if len(images) != len(tasks):
+            raise CallError(f"{len(images)} images for {len(tasks)} tasks, expected one image per task")
     for task, image in zip(map(bundle.task_index, tasks), images, strict=strict):
         wanted = features or bundle.tasks[task].host
         yield Request(check_image(image, *bundle.frame.shape), task, wanted)

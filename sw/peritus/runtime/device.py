@@ -132,8 +132,8 @@ class Device(Protocol):
     ) -> list[Result]:
         """Run one job per image and task, keeping the device busy; results in order.
 
-        All are checked before the first one runs: raises as run, and ValueError if there are not as many
-        images as tasks.
+        All are checked before the first one runs: raises as run, and CallError if there are not as many
+        images as tasks, or tasks is one text.
         """
         ...
 
@@ -172,6 +172,14 @@ class Device(Protocol):
         ...
 
     def __enter__(self) -> Self: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """close(), without stopping the event loop."""
+        ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

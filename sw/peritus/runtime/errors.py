@@ -8,6 +8,10 @@ class NotLoaded(PeritusError):
     """A call that needs a bundle before load()."""
 
 
+class CallError(PeritusError, ValueError):
+    """Arguments that do not go together, or are no lists; names what was given and what was expected."""
+
+
 class DeviceError(PeritusError):
     """The accelerator failed or refused."""
 
