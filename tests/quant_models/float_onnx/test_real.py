@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("torch", reason="reading float ONNX needs the extra 'models'")
 
-from quant_models.checkpoints import Hints  # noqa: E402
-from quant_models.float_onnx import read_float_onnx  # noqa: E402
+from quant_models.checkpoints import Hints
+from quant_models.float_onnx import read_float_onnx
 
 pytestmark = pytest.mark.models
 
