@@ -61,7 +61,7 @@ $(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/docs $(STAMPS)/noteboo
 	@touch $@
 
 .PHONY: venv
-venv: $(STAMPS)/docs $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board $(STAMPS)/link ## Install everything for development into .venv
+venv: $(STAMPS)/docs $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board $(STAMPS)/link $(STAMPS)/notebook ## Install everything for development into .venv
 
 .PHONY: lock
 lock: ## Write requirements/*.txt from the versions now in .venv
@@ -126,7 +126,7 @@ board-python: ## Run the driver's tests, but those on the simulator, on Python 3
 	  $(BOARD_VENV)/bin/python -m pytest tests/runtime $(PYTEST_ARGS); fi
 
 .PHONY: lint
-lint: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev ## ruff, mypy --strict, Verible, Verilator -Wall and slang
+lint: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/notebook ## ruff, mypy --strict, Verible, Verilator -Wall and slang
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
