@@ -161,7 +161,8 @@ def main(
     calibration = read_photos(photographs(packages, SEEN), many, size)
     images = read_photos(photographs(packages, UNSEEN), unseen, size)
     name = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).get_inputs()[0].name
-    expected = run_all(path, name, normalized(net, images))
+    pixels = normalized(net, images)
+    expected = run_all(path, name, pixels)
     rows: list[Row] = []
 
     def add(entry: Row) -> None:
@@ -178,7 +179,7 @@ def main(
     if compared:
         with tempfile.TemporaryDirectory() as folder:
             for title, file in runtime_int8(path, name, normalized(net, calibration), Path(folder)):
-                add(row(title, expected, run_all(file, name, normalized(net, images))))
+                add(row(title, expected, run_all(file, name, pixels)))
     table = Table(title=f"maps of {len(images)} unseen photos and crops against float", title_justify="left")
     for heading in ("int8", "mean abs. difference", "correlation", "least", "features"):
         table.add_column(heading, justify="left" if heading == "int8" else "right")

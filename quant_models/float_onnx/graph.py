@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -60,7 +61,7 @@ class FloatGraph:
     values: dict[str, Array] = field(repr=False)
     live: frozenset[str] = field(repr=False)
 
-    @property
+    @cached_property
     def nodes(self) -> list[NodeProto]:
         """In execution order, those that compute something live."""
         return [node for node in self.model.graph.node if any(name in self.live for name in node.output)]
@@ -68,11 +69,11 @@ class FloatGraph:
     @cached_property
     def outputs(self) -> list[str]:
         """Names of the file's outputs."""
-        return [item.name for item in self.model.graph.output]
+        return _names(self.model.graph.output)
 
     def run(self, pixels: npt.NDArray[np.float32]) -> dict[str, Array]:
         """The outputs by name, of images (n, C, H, W) as the file wants them."""
-        session = _session(self.model)
+        session = open_session(self.model)
         rows = [session.run(self.outputs, {self.image: image[None]}) for image in pixels]
         return {name: np.concatenate([row[i] for row in rows]) for i, name in enumerate(self.outputs)}
 
@@ -144,7 +145,7 @@ def _fix_input(model: ModelProto, image: tuple[int, int] | None) -> tuple[str, t
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [item for item in model.graph.input if item.name not in constants]
     if len(inputs) != 1:
-        raise OnnxError(f"inputs {[item.name for item in inputs]}, expected one image")
+        raise OnnxError(f"inputs {_names(inputs)}, expected one image")
     (item,) = inputs
     kind = item.type.tensor_type
     dims = [d.dim_value if d.HasField("dim_value") else 0 for d in kind.shape.dim]
@@ -181,7 +182,8 @@ def _live(model: ModelProto, image: str) -> frozenset[str]:
     return frozenset(live)
 
 
-def _session(model: ModelProto) -> Any:
+def open_session(model: ModelProto) -> Any:
+    """ONNX Runtime, every node as it is written; errors come as exceptions."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
@@ -194,18 +196,16 @@ def _run_all(model: ModelProto, feed: dict[str, Array]) -> dict[str, Array]:
     """Every tensor of one run."""
     traced = ModelProto()
     traced.CopyFrom(model)
-    known = {item.name for item in traced.graph.output}
-    names = [name for node in model.graph.node for name in node.output if name and name not in known]
+    outputs = _names(model.graph.output)
+    names = [name for node in model.graph.node for name in node.output if name and name not in outputs]
     traced.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     try:
-        session = _session(traced)
-        found = dict(zip([*known_in_order(model), *names], session.run(None, feed), strict=True))
+        found = dict(zip([*outputs, *names], open_session(traced).run(None, feed), strict=True))
     except Exception as error:  # onnxruntime's own classes, one per cause
         raise CheckpointError(f"ONNX Runtime cannot run the file: {str(error)[:300]}") from error
     found |= {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     return found | feed
 
 
-def known_in_order(model: ModelProto) -> list[str]:
-    """The outputs of the file, in its order."""
-    return [item.name for item in model.graph.output]
+def _names(items: Iterable[onnx.ValueInfoProto]) -> list[str]:
+    return [item.name for item in items]

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import NodeProto, TensorProto, helper
 
-from quant_models.float_onnx.graph import FloatGraph, label
+from quant_models.float_onnx.graph import FloatGraph, label, open_session
 from quant_models.float_onnx.values import (
     Activated,
     Constant,
@@ -120,12 +119,8 @@ def _move(
         opset_imports=graph.model.opset_import,
         ir_version=graph.model.ir_version,
     )
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return [rows.moved(index) for index in session.run(None, {node.input[0]: rows.index})]
+    found = open_session(model).run(None, {node.input[0]: rows.index})
+    return [rows.moved(index) for index in found]
 
 
 # --- views and layers ---

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -282,6 +281,8 @@ class BaseDevice(ABC):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        import asyncio  # who comes here has it; every other start would pay for it
+
         await asyncio.to_thread(self.close)  # it may wait for a frame
 
     def __enter__(self) -> Self:
