@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("onnxruntime", reason="the host's part needs ONNX Runtime")
 
-from onnx import TensorProto, helper
+from onnx import NodeProto, TensorProto, helper
 
 import peritus
 from peritus import ir
@@ -109,3 +109,56 @@ def test_a_task_of_the_host_has_no_head() -> None:
         task = ir.Task("sums", "embedding", 16, 1.0, host=host)  # type: ignore[arg-type]
         with pytest.raises(ir.GraphError, match="rows and columns on the host"):
             ir.Graph(base.image_height, base.image_width, base.nodes, (*base.tasks, task), base.features, 1.0)
+
+
+def graph_of(nodes: list[NodeProto], constants: list[TensorProto]) -> HostTail:
+    entry = helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, "tokens", 16])
+    output = helper.make_tensor_value_info("sums", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "sums", [entry], [output], constants)
+    opsets = [helper.make_opsetid("", 17)]
+    return HostTail(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+
+
+@pytest.mark.parametrize("rows", [1 << 26, 1 << 40, 1 << 58])  # 4 GiB, more than any memory, more than 64 bits
+@pytest.mark.parametrize("constant", [False, True])
+def test_memory_is_bounded(rows: int, constant: bool) -> None:
+    """A few bytes that ask for terabytes, of what is computed and of what is folded at the start."""
+    source = "one" if constant else "features"
+    nodes = [
+        helper.make_node("Expand", [source, "shape"], ["wide"]),
+        helper.make_node("ReduceSum", ["wide"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["features", "sum"], ["sums"]),
+    ]
+    sizes = [rows, 1, 16]
+    part = graph_of(
+        nodes,
+        [
+            helper.make_tensor("shape", TensorProto.INT64, [3], sizes),
+            helper.make_tensor("one", TensorProto.FLOAT, [1, 1, 16], [1.0] * 16),
+        ],
+    )
+    with pytest.raises(TailError, match="GiB|overflow|Integer|size"):
+        TailSession(part.model).run(np.ones((4, 16), np.float32), "sums", (1, 4, 16))
+    TailSession(tail().model).run(np.ones((4, 16), np.float32), "sums", (1, 1, 16))  # the next one lives
+
+
+def test_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    scalar = lambda name, kind: helper.make_tensor_value_info(name, kind, [])  # noqa: E731
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["again"], ["more"]), helper.make_node("Neg", ["x"], ["y"])],
+        "body",
+        [scalar("i", TensorProto.INT64), scalar("again", TensorProto.BOOL), scalar("x", TensorProto.FLOAT)],
+        [scalar("more", TensorProto.BOOL), scalar("y", TensorProto.FLOAT)],
+    )
+    for graph in (body.input[2], body.output[1]):
+        graph.type.tensor_type.ClearField("shape")
+    part = graph_of(
+        [helper.make_node("Loop", ["count", "true", "features"], ["sums"], body=body)],
+        [
+            helper.make_tensor("count", TensorProto.INT64, [], [1 << 60]),
+            helper.make_tensor("true", TensorProto.BOOL, [], [True]),
+        ],
+    )
+    monkeypatch.setattr("peritus.tail.SECONDS", 0.5)
+    with pytest.raises(TailError, match=r"not done after 0\.5 s"):
+        TailSession(part.model).run(np.ones((4, 16), np.float32), "sums", (1, 4, 16))

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
+from peritus.onnx_session import OnnxSession
 from quant_models.checkpoints.errors import ArchitectureError, CheckpointError
 
 Array = npt.NDArray[Any]
@@ -182,14 +182,9 @@ def _live(model: ModelProto, image: str) -> frozenset[str]:
     return frozenset(live)
 
 
-def open_session(model: ModelProto) -> Any:
-    """ONNX Runtime, every node as it is written; errors come as exceptions."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+def open_session(model: ModelProto) -> OnnxSession:
+    """ONNX Runtime, every node as it is written."""
+    return OnnxSession(model.SerializeToString(), as_written=True)
 
 
 def _run_all(model: ModelProto, feed: dict[str, Array]) -> dict[str, Array]:

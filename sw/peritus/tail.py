@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from peritus.errors import PeritusError
+from peritus.onnx_session import OnnxSession
 
 FEATURES = "features"  # the input
+SECONDS = 60.0  # of one task of one frame
 
 
 class TailError(PeritusError):
@@ -45,24 +46,17 @@ class TailSession:
 
     def __init__(self, model: bytes) -> None:
         try:
-            import onnxruntime
+            self._session = OnnxSession(model)
         except ImportError as error:
             raise TailError(
                 "this network ends in a part that the host computes, which needs ONNX Runtime: pip install "
                 "onnxruntime"
             ) from error
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # errors come as exceptions
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
         except Exception as error:  # onnxruntime's own classes, one per cause
             raise TailError(f"ONNX Runtime refuses the host's part: {error}") from error
-        inputs = [item.name for item in self._session.get_inputs()]
-        if inputs != [FEATURES]:
-            raise TailError(f"the host's part reads {inputs}, must read {FEATURES!r} alone")
-        self.tasks: tuple[str, ...] = tuple(item.name for item in self._session.get_outputs())
+        if self._session.inputs != [FEATURES]:
+            raise TailError(f"the host's part reads {self._session.inputs}, must read {FEATURES!r} alone")
+        self.tasks: tuple[str, ...] = tuple(self._session.outputs)
 
     def run(
         self, features: npt.NDArray[np.float32], task: str, shape: Sequence[int]
@@ -75,7 +69,7 @@ class TailSession:
         if task not in self.tasks:
             raise TailError(f"the host's part computes {', '.join(self.tasks)}, not {task!r}")
         try:
-            (found,) = self._session.run([task], {FEATURES: features[None].astype(np.float32)})
+            (found,) = self._session.run([task], {FEATURES: features[None].astype(np.float32)}, SECONDS)
         except Exception as error:  # as above
             raise TailError(f"the host's part fails: {error}") from error
         values: npt.NDArray[np.float32] = np.asarray(found, np.float32)
