@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from quant_models.network.noise import decibels, power
@@ -66,6 +68,11 @@ def quantize_weight(w: Tensor) -> Tensor:
     return (w / scale).round() * scale
 
 
+def _fewer_rows(weight: Tensor) -> Tensor:
+    """At most as many rows as columns, with which every product has the same power as with `weight`."""
+    return weight if len(weight) <= weight.shape[1] else torch.linalg.qr(weight, mode="r").R
+
+
 def search_scales(
     trials: Sequence[Trial],
     ranges: Tensor,
@@ -76,6 +83,8 @@ def search_scales(
 ) -> ChannelScales:
     """The alpha and the end with which the readers' quantized product is closest to the float one.
 
+    The errors of rows and of weights count one by one: they are independent.
+
     Args:
         trials: on which products are compared.
         ranges: max |x| per channel of all images, which the result is for.
@@ -83,16 +92,24 @@ def search_scales(
             tensor itself counts.
         quantize: fake-quantizes the readers' weights as the model will.
     """
-    exact = [rows if weight is None else rows @ weight.T for rows, _ in trials]
-    signal = sum(map(power, exact))
+    signal = sum(power(rows if weight is None else rows @ _fewer_rows(weight).T) for rows, _ in trials)
+
+    @cache
+    def readers(alpha: float) -> tuple[Tensor | None, float]:
+        """The quantized weights, and the noise of their own errors on exact rows; no `end` changes them."""
+        if weight is None:
+            return None, 0.0
+        s = scales_for(ranges, alpha)
+        quantized = quantize(weight * s) / s
+        errors = _fewer_rows(quantized - weight)
+        return _fewer_rows(quantized), sum(power(rows @ errors.T) for rows, _ in trials)
 
     def quality(alpha: float, end: float) -> float:
-        noise = 0.0
-        for (rows, seen), expected in zip(trials, exact, strict=True):
+        quantized, noise = readers(alpha)
+        for rows, seen in trials:
             s = scales_for(seen, alpha) * end
-            integers = quantize_activation(rows / s)
-            found = integers * s if weight is None else integers @ quantize(weight * s).T
-            noise += power(expected - found)
+            error = quantize_activation(rows / s) * s - rows
+            noise += power(error if quantized is None else error @ quantized.T)
         return decibels(signal, noise)
 
     alpha = max(alphas, key=lambda alpha: quality(alpha, 1.0))
