@@ -142,6 +142,18 @@ def test_memory_is_bounded(rows: int, constant: bool) -> None:
     TailSession(tail().model).run(np.ones((4, 16), np.float32), "sums", (1, 1, 16))  # the next one lives
 
 
+def test_memory_of_shapes_is_bounded() -> None:
+    """A shape of 2^40 numbers, which ONNX Runtime writes down when it opens the graph."""
+    nodes = [
+        helper.make_node("Shape", ["features"], ["shape"]),
+        helper.make_node("Reshape", ["shape", "long"], ["shapes"]),
+        helper.make_node("Expand", ["features", "shapes"], ["sums"]),
+    ]
+    part = graph_of(nodes, [helper.make_tensor("long", TensorProto.INT64, [1], [1 << 40])])
+    with pytest.raises(TailError, match="its shapes alone need more than 3 GiB"):
+        TailSession(part.model)
+
+
 def test_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     scalar = lambda name, kind: helper.make_tensor_value_info(name, kind, [])  # noqa: E731
     body = helper.make_graph(

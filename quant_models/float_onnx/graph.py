@@ -15,7 +15,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
-from peritus.onnx_session import OnnxSession
+from peritus.onnx_session import OnnxSession, probe
 from quant_models.checkpoints.errors import ArchitectureError, CheckpointError
 
 Array = npt.NDArray[Any]
@@ -108,6 +108,10 @@ def as_graph(model: ModelProto, image: tuple[int, int] | None) -> FloatGraph:
     except (ValueError, onnx.checker.ValidationError) as error:
         raise CheckpointError(f"the file is no valid ONNX: {str(error)[:300]}") from error
     _refuse(model)
+    try:
+        probe(model.SerializeToString())
+    except (MemoryError, TimeoutError) as error:
+        raise CheckpointError(f"ONNX Runtime cannot open the file: {error}") from None
     name, shape = _fix_input(model, image)
     noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     graph = FloatGraph(model, name, shape, _run_all(model, {name: noise}), _live(model, name))

@@ -2,11 +2,14 @@
 """ONNX Runtime for graphs that come from outside: memory and time of a run are bounded.
 
 A graph of some hundred bytes may ask for terabytes (`Expand`) or never end (`Loop`); both end in an exception
-here.
+here. So may the inference of its shapes, which asks no allocator: graphs of others are opened in a process of
+their own first (`probe`).
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +22,37 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 MEMORY = 4 << 30  # bytes of all tensors of all sessions together
 SECONDS = 120.0  # of one run
+OPENING = 3 << 30  # bytes of address space of a process that opens a graph, beside copies of the graph
+PROBE = f"""
+import sys, onnxruntime
+model = sys.stdin.buffer.read()
+try:
+    import resource
+    limit = {OPENING} + 4 * len(model)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+except ImportError:  # there is none on Windows
+    pass
+onnxruntime.InferenceSession(
+    model, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
+)
+"""
+
+
+def probe(model: bytes, seconds: float = SECONDS) -> None:
+    """Open a graph once in a process of its own, whose memory is bounded.
+
+    Raises:
+        TimeoutError: it took longer than `seconds`.
+        MemoryError: it needs more than OPENING. Any other fault is left to `OnnxSession`, which names it.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", PROBE], input=model, capture_output=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"not open after {seconds:g} s") from None
+    if done.returncode < 0 or b"bad_alloc" in done.stderr or b"MemoryError" in done.stderr:
+        raise MemoryError(f"its shapes alone need more than {OPENING >> 30} GiB")
 
 
 class OnnxSession:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from peritus.errors import PeritusError
-from peritus.onnx_session import OnnxSession
+from peritus.onnx_session import OnnxSession, probe
 
 FEATURES = "features"  # the input
 SECONDS = 60.0  # of one task of one frame
@@ -46,6 +46,7 @@ class TailSession:
 
     def __init__(self, model: bytes) -> None:
         try:
+            probe(model)
             self._session = OnnxSession(model)
         except ImportError as error:
             raise TailError(
