@@ -119,7 +119,7 @@ def graph_of(nodes: list[NodeProto], constants: list[TensorProto]) -> HostTail:
     return HostTail(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
 
 
-@pytest.mark.parametrize("rows", [1 << 26, 1 << 40, 1 << 58])  # 4 GiB, more than any memory, more than 64 bits
+@pytest.mark.parametrize("rows", [1 << 26, 1 << 40, 1 << 58])  # of 64 bytes: 4 GiB, and beyond 64 bits
 @pytest.mark.parametrize("constant", [False, True])
 def test_memory_is_bounded(rows: int, constant: bool) -> None:
     """A few bytes that ask for terabytes, of what is computed and of what is folded at the start."""
@@ -137,7 +137,7 @@ def test_memory_is_bounded(rows: int, constant: bool) -> None:
             helper.make_tensor("one", TensorProto.FLOAT, [1, 1, 16], [1.0] * 16),
         ],
     )
-    with pytest.raises(TailError, match="GiB|overflow|Integer|size"):
+    with pytest.raises(TailError, match=r"GiB|overflow|Integer|size"):
         TailSession(part.model).run(np.ones((4, 16), np.float32), "sums", (1, 4, 16))
     TailSession(tail().model).run(np.ones((4, 16), np.float32), "sums", (1, 1, 16))  # the next one lives
 
