@@ -105,7 +105,7 @@ def quantize_command(
         with counted("Asking each tensor", len(quantizers(fake))) as progress:
             together, parts = costs(net, fake, shown, progress)
         console.print(_costs_table(together, parts))
-        record["tensors"] = [asdict(cost) for cost in parts]
+        record |= {"tensors": [asdict(cost) for cost in parts], "tensors_together_db": together}
     if model.origin.warning is not None:
         console.print(model.origin.warning)
     write_json(record, json_target)

@@ -35,7 +35,8 @@ class Cost:
 
 
 def quantizers(model: QuantM3ViT) -> dict[str, list[nn.Module]]:
-    """The quantizers of the backbone by kind of tensor (`norm1`, `attn.qkv.weight` ...), blocks together."""
+    """The quantizers of the backbone by kind of tensor (`norm1`, `attn.qkv.weight` ...), blocks together; and
+    those of all weights and of all activations."""
     found: dict[str, list[nn.Module]] = {}
     for path, module in model.backbone.named_modules():
         kind = re.sub(r"^blocks\.\d+\.", "", path)
@@ -44,7 +45,11 @@ def quantizers(model: QuantM3ViT) -> dict[str, list[nn.Module]]:
             found.setdefault(kind.removesuffix("_quant"), []).append(activation)
         elif isinstance(weight, nn.Module):
             found.setdefault(f"{kind}.weight", []).append(weight)
-    return found
+    weights = [kind for kind in found if kind.endswith(".weight")]
+    groups = {"all weights": weights, "all activations": [kind for kind in found if kind not in weights]}
+    return found | {
+        group: [proxy for kind in kinds for proxy in found[kind]] for group, kinds in groups.items()
+    }
 
 
 @contextmanager
@@ -79,12 +84,12 @@ def costs(
         return snr_db(expected, torch.cat([model.backbone(x, torch.tensor(task)) for task, x in batches]))
 
     kinds = quantizers(model)
+    every = [*kinds["all weights"], *kinds["all activations"]]
     found = []
     for done, (kind, mine) in enumerate(kinds.items()):
-        others = [proxy for other, proxies in kinds.items() if other != kind for proxy in proxies]
         with kept_float(mine):
             without = quality()
-        with kept_float(others):
+        with kept_float([proxy for proxy in every if proxy not in mine]):
             found.append(Cost(kind, without, quality()))
         progress(done + 1)
     return quality(), sorted(found, key=lambda cost: cost.rounded_db)
