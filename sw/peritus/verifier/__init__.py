@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a program is proved to do before a device sees it: docs/robustness.md.
+"""What a program is proved to do before a device sees it: docs/verifier.md.
 
 Every job that can be asked for is walked once: addresses, counts, segments of the weight stream, sums in the
 accumulators, what memories hold, and the waiting bits. What is accepted runs to its end on every device, with

@@ -83,21 +83,24 @@ class Contents:
         return None if known.all() else int(address[~known][0])
 
     def unknown_lanes(self, word: I64, first: I64, count: int) -> NDArray[np.bool_]:
-        """Lanes that no row can be sure of: of `count` lanes from `first` on in words [rows, n] -> [n, count].
+        """Lanes that not every row has: of `count` lanes from `first` on in words [rows, n] -> [n, count].
 
         Words are taken as written (`missing`)."""
         if not len(self.lanes):
             return np.zeros((word.shape[1], count), np.bool_)
         known = self.lanes[word] | (self.state[word] != PARTIAL)[..., None]
         lane = np.broadcast_to(first[..., None] + np.arange(count), (*word.shape, count))
-        return ~np.take_along_axis(known, lane, axis=2).all(axis=0)
+        found: NDArray[np.bool_] = ~np.take_along_axis(known, lane, axis=2).all(axis=0)
+        return found
 
 
 class Residual(Contents):
-    """The residual memory: beside the rest, how many contributions a word has taken without saturating."""
+    """The residual memory: beside the rest, how many contributions a word has taken without saturating, and
+    `loud`, bool [words, pn], the lanes that may be other than 0."""
 
     def __init__(self, hw: HwConfig) -> None:
         super().__init__(Memory.RESIDUAL, hw)
+        self.loud: NDArray[np.bool_] = np.ones((self.words, hw.pn), np.bool_)
         self.units: I64 = np.zeros(self.words, np.int64)
         self._gate: I64 = np.zeros(self.words, np.int64)
         self._experts = np.zeros(self.words, np.uint64)

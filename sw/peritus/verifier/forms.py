@@ -11,7 +11,7 @@ from enum import Enum
 
 from peritus.arch.config import HwConfig
 from peritus.arch.isa import COUNTS, EXEC_FIELDS, Dest, Instruction, Opcode, Scale2, StatSource, StreamSource
-from peritus.ir.requant import MAX_SHIFT, MIN_SHIFT
+from peritus.reference.requantize import MAX_SHIFT, MIN_SHIFT
 from peritus.verifier.errors import need
 
 MAX_RECIPROCAL_SHIFT = 24  # a reciprocal's own shift reaches 39, and the adder has 6 bits
@@ -61,9 +61,7 @@ _GEMMS = {
     Form.EXPERT_HIDDEN: _Modes(stream_src=StreamSource.ACT_GATHER, expert_valid=1),
     Form.EXPERT_OUTPUT: _Modes(scale2=(Scale2.SCORE,), dst=(Dest.RES_ACC,), expert_valid=1, scatter=1),
     Form.SCORES: _Modes(stat_src=StatSource.KEYS, scale2=(Scale2.NONE,), dst=(Dest.SCORES,), params=0),
-    Form.VALUES: _Modes(
-        stream_src=StreamSource.SCORES, stat_src=StatSource.VALUES, scale2=(Scale2.RECIP,)
-    ),
+    Form.VALUES: _Modes(stream_src=StreamSource.SCORES, stat_src=StatSource.VALUES, scale2=(Scale2.RECIP,)),
 }
 _DEFAULT = Instruction(Opcode.END)
 _LARGEST = {field.name: (1 << field.bits) - 1 for field in EXEC_FIELDS}

@@ -20,7 +20,7 @@ from peritus.reference.arithmetic import I64
 from peritus.verifier.contents import FIRST_OWNER, Contents, Residual
 from peritus.verifier.errors import need
 from peritus.verifier.forms import Form
-from peritus.verifier.segments import Lanes, SegmentWalk, check_scores
+from peritus.verifier.segments import Lanes, SegmentWalk, Used, check_scores
 
 _UNITS = (Form.END, Form.LOAD_IMAGE, Form.RES_INIT, Form.LAYERNORM, Form.STORE)
 _ROUTED = (Form.EXPERT_HIDDEN, Form.EXPERT_OUTPUT)
@@ -62,20 +62,20 @@ class Job:
                 self._settle()
             self._unit(i, form, where)
             return
-        if form is Form.SCORES:
-            silent = np.zeros(i.k_tiles * self._hw.pk, np.bool_)
-        else:
-            silent = self._segments.take(i, form, where).silent
         if i.sync or (form in _ROUTED and self._gate_pending):
             self._settle()
         rows = self._rows(i, form, where)
+        if form is Form.SCORES:
+            used = Used(np.zeros(i.k_tiles * self._hw.pk, np.bool_), np.zeros(0, np.bool_))
+        else:
+            used = self._segments.take(i, form, where)
         length = max(i.tokens if form not in _ROUTED else 1, MIN_PASS)  # an idle expert does not run at all
         if form in (Form.SCORES, Form.VALUES):
             self._stationary(i, form, where)
         if i.wait_stream:
             self._settle()
-        source = self._source(i, form, rows, length, silent, where)
-        self._destination(i, form, rows, length, source, where)
+        source = self._source(i, form, rows, length, used.silent, where)
+        self._destination(i, form, rows, length, source, used.mute, where)
         following = self._now + i.n_tiles * i.k_tiles * length
         self._now, self._last_pass = following, following - length
 
@@ -86,14 +86,18 @@ class Job:
             case Form.LOAD_IMAGE:
                 self._load_image(i, where)
             case Form.RES_INIT:
-                self._segments.take(i, form, where)
+                used = self._segments.take(i, form, where)
                 target = self._written(self._residual, i, i.tokens, i.n_tiles, where)
                 self._residual.fill(target)
                 self._residual.saturated(target)
+                self._residual.loud[target] = ~used.mute
             case Form.LAYERNORM:
                 self._segments.take(i, form, where)
                 source = self._words(self._residual, i, i.tokens, i.n_tiles, where)
                 self._present(self._residual, source, where)
+                padding = self._residual.loud[source[:, -1], i.width - (i.n_tiles - 1) * self._hw.pn :]
+                message = f"{where}: lanes from its width {i.width} on may be other than 0 in what it reads"
+                need(not padding.any(), "padding", message)
                 self._act.fill(self._written(self._act, i, i.tokens, i.n_tiles, where))
             case Form.STORE:
                 self._store(i, where)
@@ -155,9 +159,7 @@ class Job:
         need(i.expert < gate.experts, "gate", message)
         return gate.tokens
 
-    def _source(
-        self, i: Instruction, form: Form, rows: int, length: int, silent: Lanes, where: str
-    ) -> I64:
+    def _source(self, i: Instruction, form: Form, rows: int, length: int, silent: Lanes, where: str) -> I64:
         """Check what is streamed; the words [rows, k_tiles] of slices."""
         hw = self._hw
         memory = self._score if form is Form.VALUES else self._act
@@ -183,7 +185,7 @@ class Job:
         return words
 
     def _destination(
-        self, i: Instruction, form: Form, rows: int, length: int, source: I64, where: str
+        self, i: Instruction, form: Form, rows: int, length: int, source: I64, mute: Lanes, where: str
     ) -> None:
         """Check and note what is written."""
         if form is Form.GATE:
@@ -211,6 +213,8 @@ class Job:
             memory.own(target, self._owner(i))
         else:
             memory.fill(target)
+        if memory is self._residual:
+            self._residual.loud[target] = ~mute | (self._residual.loud[target] & (i.dst is not Dest.RES_SET))
         if i.dst is Dest.RES_ACC:
             gate = self._gate
             assert gate is not None

@@ -8,26 +8,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from peritus.arch.config import HwConfig
+from peritus.arch.config import ACC_BITS, HwConfig
 from peritus.arch.isa import FetchEntry, Instruction, Scale2
 from peritus.arch.params import PARAM_BLOCK_WORDS, Params
 from peritus.bundle import Bundle
-from peritus.ir.requant import MAX_SHIFT, MIN_SHIFT
-from peritus.ir.verify import ACC_LIMIT, ACTIVATION_PEAK, PROBABILITY_PEAK
 from peritus.reference.arithmetic import I64
+from peritus.reference.linear import ACTIVATION_PEAK
+from peritus.reference.requantize import MAX_SHIFT, MIN_SHIFT
+from peritus.reference.softmax import PROBABILITY_PEAK
 from peritus.verifier.errors import need
 from peritus.verifier.forms import Form
 
+ACC_LIMIT = 1 << (ACC_BITS - 1)
 Lanes = NDArray[np.bool_]
 STATIONARY_PEAK = 127  # of weights, keys and values: two of them share a multiplier
 
 
 @dataclass(frozen=True, eq=False)
 class Used:
-    """What a segment means for its instruction. silent: bool [k_tiles * pk], input lanes that no weight
-    reads; empty where weights are not in it."""
+    """What a segment means for its instruction.
+
+    silent: bool [k_tiles * pk], input lanes that no weight reads; empty where weights are not in it.
+    mute: bool [..., n_tiles, pn], output lanes that are 0 whatever is read; RES_INIT: [tokens, n_tiles, pn].
+    """
 
     silent: Lanes
+    mute: Lanes
 
 
 class Segments:
@@ -77,9 +83,7 @@ class SegmentWalk:
 
     def take(self, i: Instruction, form: Form, where: str) -> Used:
         """The next segment, for this instruction."""
-        need(
-            self._next < len(self._entries), "segment", f"{where}: the weight stream has no segment left"
-        )
+        need(self._next < len(self._entries), "segment", f"{where}: the weight stream has no segment left")
         self._next += 1
         return self._segments.use(self._entries[self._next - 1], i, form, where)
 
@@ -101,16 +105,18 @@ def segment_bytes(i: Instruction, form: Form, hw: HwConfig) -> int:
             return i.n_tiles * (i.k_tiles * hw.pk * hw.pn + PARAM_BLOCK_WORDS * word)
 
 
-def _contents(
-    raw: NDArray[np.uint8], i: Instruction, form: Form, hw: HwConfig, where: str
-) -> Used:
+def _contents(raw: NDArray[np.uint8], i: Instruction, form: Form, hw: HwConfig, where: str) -> Used:
     """Sums that fit the accumulator on every input, shifts that every device has."""
     none = np.zeros(0, np.bool_)
     if form is Form.RES_INIT:
-        return Used(none)
+        return Used(none, raw.view("<i2").reshape(i.tokens, i.n_tiles, hw.pn) == 0)
     if form is Form.LAYERNORM:
-        _shifts(Params(raw, hw.pn)["shift1"], "shift", where)
-        return Used(none)
+        norm = Params(raw, hw.pn)
+        _shifts(norm["shift1"], "shift", where)
+        mute = (norm.gamma == 0) & (norm["bias"] == 0)
+        message = f"{where}: gamma and beta must be 0 in lanes from its width {i.width} on"
+        need(bool(mute[i.width :].all()), "padding", message)
+        return Used(none, mute.reshape(i.n_tiles, hw.pn))
     blocks = raw.reshape(i.n_tiles, -1)
     before = 0 if form is Form.VALUES else (i.k_tiles - 1) * hw.pk * hw.pn
     after = before + PARAM_BLOCK_WORDS * hw.weight_word_bytes
@@ -118,25 +124,22 @@ def _contents(
     _shifts(params["shift1"], "shift of stage 1", where)
     if i.scale2 is Scale2.CHANNEL:
         _shifts(params["shift2"], "shift of stage 2", where)
+    mute = (params["mult1"] == 0).reshape(i.n_tiles, hw.pn)
     if form is Form.VALUES:
         _sums(np.full(1, i.keys * STATIONARY_PEAK), PROBABILITY_PEAK, params["bias"], where)
-        return Used(none)
+        return Used(none, mute)
     tiles = np.concatenate([blocks[:, :before], blocks[:, after:]], axis=1).view(np.int8)
     weights = tiles.reshape(i.n_tiles, i.k_tiles * hw.pk, hw.pn)
     lowest = int(weights.min())
-    need(
-        lowest >= -STATIONARY_PEAK, "weight", f"{where}: a weight is {lowest}, must be -{STATIONARY_PEAK}.."
-    )
+    need(lowest >= -STATIONARY_PEAK, "weight", f"{where}: a weight is {lowest}, must be -{STATIONARY_PEAK}..")
     magnitude = np.abs(weights)  # int8: 127 at most
     _sums(magnitude.sum(axis=1, dtype=np.int64).reshape(-1), ACTIVATION_PEAK, params["bias"], where)
-    return Used(~magnitude.any(axis=(0, 2)))
+    return Used(~magnitude.any(axis=(0, 2)), mute)
 
 
 def check_scores(i: Instruction, hw: HwConfig, where: str) -> None:
     """The sums of Q K^T, which has no segment."""
-    _sums(
-        np.full(1, i.k_tiles * hw.pk * STATIONARY_PEAK), ACTIVATION_PEAK, np.zeros(1, np.int64), where
-    )
+    _sums(np.full(1, i.k_tiles * hw.pk * STATIONARY_PEAK), ACTIVATION_PEAK, np.zeros(1, np.int64), where)
 
 
 def _sums(magnitude: I64, peak: int, bias: I64, where: str) -> None:
