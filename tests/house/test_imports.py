@@ -17,6 +17,7 @@ LAYERS = (
     ("cli",),
     ("api",),
     ("boards",),
+    ("fuzz",),
     ("report", "evaluation", "debug"),
     ("runtime",),
     ("devices",),

@@ -127,3 +127,9 @@ def check_counts(i: Instruction, form: Form, hw: HwConfig, where: str) -> None:
     for name, (low, high) in limits.items():
         value = getattr(i, name)
         need(low <= value <= high, "count", f"{where}: {name} is {value}, must be {low}..{high}")
+
+
+def modes_of(form: Form) -> tuple[tuple[Dest, ...], tuple[Scale2, ...]]:
+    """Destinations and second stages that a form may have."""
+    modes = _GEMMS.get(form)
+    return (modes.dst, modes.scale2) if modes else ((_DEFAULT.dst,), (_DEFAULT.scale2,))
