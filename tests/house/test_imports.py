@@ -14,7 +14,8 @@ import pytest
 
 # From the top down; CONTRIBUTING.md says what each is for.
 LAYERS = (
-    ("cli",),
+    ("cli", "pytest_plugin"),
+    ("check",),
     ("api",),
     ("boards",),
     ("fuzz",),
@@ -54,6 +55,7 @@ ROOMS = (
 BASE = {"numpy", "PIL", "rich", "safetensors", "typer"}
 # Modules that need more: only development runs (`make generated`) or functions may import them.
 DEVELOPMENT = {
+    "peritus.pytest_plugin": {"pytest"},
     "peritus.codegen.csr": {"peakrdl_regblock", "systemrdl"},
     "peritus.runtime.pynq.ip": {"pynq"},
     "peritus.runtime.virtual.soc": {"pynq", "pynqmetadata"},

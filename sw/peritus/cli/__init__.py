@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 import typer
 
 from peritus.cli.build import build_command
+from peritus.cli.check import check_command
 from peritus.cli.common import reports_errors
 from peritus.cli.compile import compile_command
 from peritus.cli.demo import demo_command
@@ -43,6 +44,7 @@ def make_app() -> typer.Typer:
         "demo": demo_command,
         "compile": compile_command,
         "run": run_command,
+        "check": check_command,
         "info": info_command,
         "build": build_command,
         "rtl": rtl_command,
