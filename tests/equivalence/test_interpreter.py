@@ -205,6 +205,7 @@ def test_counts_that_no_configuration_allows(name: str) -> None:
             check_counts(bad, hw)
 
 
+@pytest.mark.usefixtures("unverified")
 def test_a_bad_count_names_its_instruction() -> None:
     bundle = compile_model(random_model(MICRO), load_config("nano"))
     index = next(i for i, x in enumerate(bundle.instructions) if x.opcode is Opcode.LAYERNORM)

@@ -165,6 +165,7 @@ def test_token_and_query_blocks_on_nano(nano: RtlDevice) -> None:
     assert_equal(nano, bundle, [random_image(dims)])
 
 
+@pytest.mark.usefixtures("unverified")
 def test_without_waiting_the_smallest_model_is_wrong(nano: RtlDevice) -> None:
     """The waits that the hazard analysis leaves in are needed, and this suite would notice one too few."""
     dims = replace(MICRO, d=8, heads=1, hidden=8, expert_hidden=8)
