@@ -179,6 +179,39 @@ def test_what_breaks_a_rule(rule: str, text: str, bundle: Bundle) -> None:
         device.run(np.zeros(compiled().frame.shape, np.uint8), task="task0")  # what was loaded stays
 
 
+def test_idle_experts_take_no_time() -> None:
+    """A result that is read behind an expert's passes only: there may be none, if its queue is empty."""
+    bundle = compiled()
+    code, fetches = list(bundle.instructions), list(bundle.fetches)
+
+    def named(text: str) -> int:
+        return bundle.labels.index(text)
+
+    def fetch(index: int) -> Any:
+        return fetches[sum(map(uses_weight_stream, bundle.instructions[:index]))]
+
+    expert = next(n for n, i in enumerate(code) if i.stream_src is StreamSource.ACT_GATHER and i.expert == 1)
+    added = [named("q_1"), expert, named("k_1")]
+    last = max(n for n, i in enumerate(code) if i.scatter) + 1
+    place = sum(map(uses_weight_stream, code[:last]))
+    extra = [replace(code[n], sync=0, wait_stream=0) for n in added]
+    fresh = NANO.act_words - 100  # no other value lies there
+    extra[0] = replace(extra[0], dst_base=fresh)
+    extra[2] = replace(extra[2], src_base=fresh * NANO.slices)
+    for reader, accepted in ((extra[2], False), (replace(extra[2], wait_stream=1), True)):
+        changed = replace(
+            bundle,
+            instructions=(*code[:last], *extra[:2], reader, *code[last:]),
+            fetches=(*fetches[:place], *map(fetch, added), *fetches[place:]),
+            labels=(*bundle.labels[:last], "a", "b", "c", *bundle.labels[last:]),
+        )
+        if accepted:
+            verify_program(changed)
+        else:
+            with pytest.raises(ProgramRefused, match=r"\(c\): its source may come .* set wait_stream"):
+                verify_program(changed)
+
+
 def test_rows_of_a_queue_are_their_experts() -> None:
     """An expert's queue may be empty: what it would have written is nobody else's to read."""
     bundle = compiled()

@@ -3,7 +3,8 @@
 
 Without features a job only waits less, at the stores of the features: so these are not counted as waiting.
 Time is that of compiler/hazards.py: the array takes a row a cycle at the earliest, and a pass lasts MIN_PASS
-cycles at least, so that the distance of two rows in this count is the least that they ever have.
+cycles at least, so that the distance of two rows in this count is the least that they ever have. An expert
+may be idle, and then takes no time: its passes count for what it writes and reads itself, for nobody else.
 """
 
 from __future__ import annotations
@@ -51,12 +52,18 @@ class Job:
             1: ("the features", np.zeros(bundle.features.output_bytes // beat, np.bool_)),
         }
         self._now = self._last_pass = 0  # earliest starts of the next pass and of the one before
+        self._expert: int | None = None  # whose passes these are
+        self._before = 0, 0  # _now and _last_pass when they began
+        self._expert_writes: list[tuple[Contents, I64]] = []
         self._gate: _Gate | None = None
         self._gate_pending = False
         self._scores: Instruction | None = None  # the last that wrote scores
 
     def step(self, i: Instruction, form: Form, where: str) -> None:
         """The next instruction of the job."""
+        expert = i.expert if form in _ROUTED else None
+        if expert != self._expert:
+            self._change_expert(expert)
         if form in _UNITS:
             if not i.features_only:
                 self._settle()
@@ -209,6 +216,8 @@ class Job:
                 first - memory.latest(target), UPDATE_LATENCY, f"{where}: what it adds to", "wait_stream"
             )
         memory.issue(target, issued)
+        if form in _ROUTED:
+            self._expert_writes.append((memory, target))
         if form is Form.EXPERT_HIDDEN:
             memory.own(target, self._owner(i))
         else:
@@ -286,7 +295,17 @@ class Job:
         message = f"{what} may come {least} cycles after it is computed, {latency} are needed: set {flag}"
         need(least >= latency, "hazard", message)
 
+    def _change_expert(self, expert: int | None) -> None:
+        """Leave one expert's passes for another's, or for everybody's."""
+        if self._expert is not None:
+            taken = self._now - self._before[0]
+            for memory, target in self._expert_writes:
+                memory.issue(target, memory.latest(target) - taken)
+            self._now, self._last_pass = self._before
+        self._expert, self._before, self._expert_writes = expert, (self._now, self._last_pass), []
+
     def _settle(self) -> None:
         for memory in (self._act, self._kv, self._score, self._residual):
             memory.settle()
+        self._expert_writes = []
         self._gate_pending = False
