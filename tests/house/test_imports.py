@@ -26,6 +26,7 @@ LAYERS = (
     ("bundle", "ir"),
     ("arch",),
     ("reference",),
+    ("schema",),
     ("demo", "photo", "provenance", "resources", "tail", "tasks"),
     ("image",),
     ("errors",),
@@ -50,7 +51,7 @@ ROOMS = (
     ("network",),
 )
 # What the base install has; anything else is imported inside the function that needs it.
-BASE = {"numpy", "PIL", "rich", "safetensors", "typer"}
+BASE = {"numpy", "PIL", "pydantic", "pydantic_core", "rich", "safetensors", "typer"}
 # Modules that need more: only development runs (`make generated`) or functions may import them.
 DEVELOPMENT = {
     "peritus.codegen.csr": {"peakrdl_regblock", "systemrdl"},
