@@ -45,7 +45,7 @@ class OneOf:
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from pydantic_core import core_schema
 
-        choices = {
+        choices: dict[Any, Any] = {
             name: core_schema.no_info_before_validator_function(_body, handler.generate_schema(record))
             for name, record in self.records.items()
         }

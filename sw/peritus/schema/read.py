@@ -8,6 +8,7 @@ import json
 import re
 import reprlib
 import tomllib
+from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -77,8 +78,9 @@ def checked(kind: type[Record], value: object, context: object = None) -> Record
     """
     from pydantic import ValidationError
 
+    adapter: TypeAdapter[Record] = _adapter(kind)
     try:
-        return _adapter(kind).validate_python(value, context=context)
+        return adapter.validate_python(value, context=context)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
     except RecursionError as error:
@@ -88,7 +90,7 @@ def checked(kind: type[Record], value: object, context: object = None) -> Record
 
 
 @lru_cache
-def _adapter(kind: type[Record]) -> TypeAdapter[Record]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)

@@ -107,7 +107,7 @@ def test_wrong_files_are_named(net: M3ViT, tmp_path: Path) -> None:
     ("metadata", "message"),
     [
         ({"version": "9"}, "has version 9, this program reads 1; make it again: peritus import"),
-        ({"config": "{}"}, "unreadable configuration: 'tasks'"),
+        ({"config": "{}"}, "unreadable configuration: name is missing"),
         ({"config": "["}, "unreadable configuration"),
     ],
 )
