@@ -15,7 +15,7 @@ from torch import Tensor
 
 from peritus.errors import PeritusError
 from peritus.ir.model_file import FLOAT_FORMAT
-from peritus.schema import MAX_EXTENT, SchemaError, checked, printable, read_json
+from peritus.schema import MAX_EXTENT, SchemaError, checked, printable, read_json, short
 from peritus.tail import HostTail
 from quant_models.network.config import ConfigError, M3ViTConfig
 from quant_models.network.model import M3ViT
@@ -112,17 +112,18 @@ def _read(path: Path, with_tensors: bool) -> tuple[dict[str, str], dict[str, Ten
             keys = list(file.keys()) if with_tensors else []
             for key in keys:
                 if (found := file.get_slice(key).get_dtype()) not in (("U8",) if key == TAIL else _DTYPES):
-                    raise SchemaError(f"tensor {key[:60]!r} is {found}, must be one of {', '.join(_DTYPES)}")
+                    raise SchemaError(f"tensor {short(key)} is {found}, must be one of {', '.join(_DTYPES)}")
             tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in keys}
     except (SafetensorError, OSError, SchemaError) as error:
         raise WeightsError(f"weight file {path} is truncated or no safetensors file: {error}") from error
     if metadata.get("format") != FLOAT_FORMAT:
         raise WeightsError(
-            f"{path} holds no float weights: format is {metadata.get('format')!r}, must be {FLOAT_FORMAT!r}"
+            f"{path} holds no float weights: format is {short(metadata.get('format'))}, "
+            f"must be {FLOAT_FORMAT!r}"
         )
     if metadata.get("version") != str(VERSION):
         raise WeightsError(
-            f"weight file {path} has version {printable(metadata.get('version', 'none'))}, "
+            f"weight file {path} has version {short(metadata.get('version'))}, "
             f"this program reads {VERSION}; "
             "make it again: peritus import CHECKPOINT -o FILE, or peritus train"
         )

@@ -39,7 +39,7 @@ from peritus.bundle.errors import (
 from peritus.bundle.frame import FrameLayout
 from peritus.bundle.header import FeatureEntry, Header, TaskEntry
 from peritus.provenance import Provenance
-from peritus.schema import SchemaError
+from peritus.schema import SchemaError, short
 from peritus.tail import HostTail
 
 MAGIC = b"PERITUSB"
@@ -209,7 +209,7 @@ class Bundle:
         hw = header.hw
         if header.config_hash != f"{hw.hash64:#018x}":
             raise BundleVersionError(
-                f"bundle has another instruction layout: hash {header.config_hash!r}, here "
+                f"bundle has another instruction layout: hash {short(header.config_hash)}, here "
                 f"{hw.hash64:#018x}; {COMPILE_AGAIN}"
             )
         start = end + -end % ALIGNMENT

@@ -22,7 +22,7 @@ from peritus.ir.ops import Affine, Expert, Requant
 from peritus.ir.stored import plain
 from peritus.ir.task import Task
 from peritus.provenance import Provenance
-from peritus.schema import CLOSED, Name, Real, SchemaError, Text, Whole, checked, printable, read_json
+from peritus.schema import CLOSED, Name, Real, SchemaError, Text, Whole, checked, read_json, short
 from peritus.tail import HostTail
 
 FORMAT = "peritus-quantized-model"
@@ -105,7 +105,7 @@ class QuantModel:
             raise ModelFileError(f"model file {path} is truncated or corrupted: {error}") from error
         if metadata.get("format") != FORMAT:
             raise ModelFileError(
-                f"{path} is no quantized model: format is {metadata.get('format')!r}, must be {FORMAT!r}"
+                f"{path} is no quantized model: format is {short(metadata.get('format'))}, must be {FORMAT!r}"
                 + (
                     f"; peritus quantize {path} makes one of it"
                     if metadata.get("format") == FLOAT_FORMAT
@@ -114,7 +114,7 @@ class QuantModel:
             )
         if metadata.get("version") not in READABLE:
             raise ModelFileError(
-                f"model file {path} has version {printable(metadata.get('version', 'none'))}, "
+                f"model file {path} has version {short(metadata.get('version'))}, "
                 f"this program reads {', '.join(READABLE)}; "
                 f"{AGAIN}"
             )
@@ -122,7 +122,7 @@ class QuantModel:
         found, expected = checksum(text, tensors), metadata.get("sha256", "")
         if found != expected:
             raise ModelFileError(
-                f"model file {path} is corrupted: checksum {found[:16]}, expected {printable(expected[:16])}"
+                f"model file {path} is corrupted: checksum {found[:16]}, expected {short(expected[:16])}"
             )
         try:
             header = checked(_Header, plain(read_json(text), _IMPLIED), tensors)
@@ -149,7 +149,7 @@ def _contents(path: Path) -> tuple[dict[str, str], Tensors]:
         names = list(file.keys())
         for name in names:
             if (found := file.get_slice(name).get_dtype()) not in _DTYPES:
-                raise SchemaError(f"tensor {name[:60]!r} is {found}, must be one of {', '.join(_DTYPES)}")
+                raise SchemaError(f"tensor {short(name)} is {found}, must be one of {', '.join(_DTYPES)}")
         return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
 
 

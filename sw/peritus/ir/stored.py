@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from peritus.ir.int4 import unpack_int4
 from peritus.ir.types import GraphError
-from peritus.schema import CLOSED, Count, checked
+from peritus.schema import CLOSED, Count, checked, short
 
 
 class Record:
@@ -56,7 +56,7 @@ class OneOf:
         kind, name = record.get("type"), str(record.get("name"))[:60]
         if not isinstance(kind, str) or kind not in self.records:
             known = ", ".join(self.records)
-            raise GraphError(name, f"unsupported layer {str(kind)[:60]!r}; supported: {known}")
+            raise GraphError(name, f"unsupported layer {short(kind)}; supported: {known}")
         return kind
 
 

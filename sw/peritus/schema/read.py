@@ -101,7 +101,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in found if names.count(name) > 1)
-        raise SchemaError(f"the key {_short(twice)} is there twice")
+        raise SchemaError(f"the key {short(twice)} is there twice")
     return found
 
 
@@ -116,9 +116,9 @@ def _fault(fault: Any) -> str:
     if fault["type"] == "missing":
         return f"{where} is missing"
     if fault["type"] == "unexpected_keyword_argument":
-        return f"{_short(where)} is no field"
+        return f"{short(where)} is no field"
     message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{where} = {_short(fault['input'])}: {message}" if where else message
+    return f"{where} = {short(fault['input'])}: {message}" if where else message
 
 
 class _Short(reprlib.Repr):
@@ -135,4 +135,9 @@ class _Short(reprlib.Repr):
         return repr(value) if bits <= 64 else f"an integer of {bits} bits"
 
 
-_short = _Short().repr
+_shortener = _Short()
+
+
+def short(value: object) -> str:
+    """A value of others in a message: its representation, escaped and of bounded length."""
+    return _shortener.repr(value)

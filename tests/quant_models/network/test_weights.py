@@ -106,7 +106,7 @@ def test_wrong_files_are_named(net: M3ViT, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"version": "9"}, "has version 9, this program reads 1; make it again: peritus import"),
+        ({"version": "9"}, "has version '9', this program reads 1; make it again: peritus import"),
         ({"config": "{}"}, "unreadable configuration: name is missing"),
         ({"config": "["}, "unreadable configuration"),
     ],
