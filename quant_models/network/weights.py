@@ -15,7 +15,7 @@ from torch import Tensor
 
 from peritus.errors import PeritusError
 from peritus.ir.model_file import FLOAT_FORMAT
-from peritus.schema import MAX_EXTENT, SchemaError, checked, printable, read_json, short
+from peritus.schema import MAX_EXTENT, SchemaError, cause, checked, printable, read_json, short
 from peritus.tail import HostTail
 from quant_models.network.config import ConfigError, M3ViTConfig
 from quant_models.network.model import M3ViT
@@ -115,7 +115,9 @@ def _read(path: Path, with_tensors: bool) -> tuple[dict[str, str], dict[str, Ten
                     raise SchemaError(f"tensor {short(key)} is {found}, must be one of {', '.join(_DTYPES)}")
             tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in keys}
     except (SafetensorError, OSError, SchemaError) as error:
-        raise WeightsError(f"weight file {path} is truncated or no safetensors file: {error}") from error
+        raise WeightsError(
+            f"weight file {path} is truncated or no safetensors file: {cause(error)}"
+        ) from error
     if metadata.get("format") != FLOAT_FORMAT:
         raise WeightsError(
             f"{path} holds no float weights: format is {short(metadata.get('format'))}, "

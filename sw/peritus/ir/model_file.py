@@ -22,7 +22,7 @@ from peritus.ir.ops import Affine, Expert, Requant
 from peritus.ir.stored import plain
 from peritus.ir.task import Task
 from peritus.provenance import Provenance
-from peritus.schema import CLOSED, Name, Real, SchemaError, Text, Whole, checked, read_json, short
+from peritus.schema import CLOSED, Name, Real, SchemaError, Text, Whole, cause, checked, read_json, short
 from peritus.tail import HostTail
 
 FORMAT = "peritus-quantized-model"
@@ -102,7 +102,7 @@ class QuantModel:
         try:
             metadata, tensors = _contents(Path(path))
         except (SafetensorError, OSError, SchemaError) as error:
-            raise ModelFileError(f"model file {path} is truncated or corrupted: {error}") from error
+            raise ModelFileError(f"model file {path} is truncated or corrupted: {cause(error)}") from error
         if metadata.get("format") != FORMAT:
             raise ModelFileError(
                 f"{path} is no quantized model: format is {short(metadata.get('format'))}, must be {FORMAT!r}"

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 MAX_DEPTH = 32  # of objects and lists in each other
 MAX_JSON, MAX_TOML = 16 << 20, 1 << 16  # characters; bytes
 _LISTED = 3  # faults in a message before it says how many more there are
-_LONGEST_PLACE = 120  # characters
+_LONGEST_PLACE, _LONGEST_CAUSE = 120, 300  # characters in a message
+_DOTS = 100  # in a line of TOML
 _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)  # linear, whatever the text
 
 Record = TypeVar("Record")
@@ -52,7 +53,7 @@ def read_json(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise SchemaError(f"no JSON: {error}") from error
+        raise SchemaError(f"no JSON: {cause(error)}") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -62,9 +63,12 @@ def read_toml(path: Path) -> dict[str, Any]:
             data = file.read(MAX_TOML + 1)
         if len(data) > MAX_TOML:
             raise SchemaError(f"a file of more than {MAX_TOML} bytes")
-        return tomllib.loads(data.decode())
+        text = data.decode()
+        if (dots := max(line.count(".") for line in text.split("\n"))) > _DOTS:  # dotted keys nest
+            raise SchemaError(f"a line with {dots} dots, limit {_DOTS}")
+        return tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, endless digits
-        raise SchemaError(str(error)) from error
+        raise SchemaError(cause(error)) from error
 
 
 def checked(kind: type[Record], value: object, context: object = None) -> Record:
@@ -107,6 +111,11 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> None:
     raise SchemaError(f"{text} is no number of JSON")
+
+
+def cause(error: Exception) -> str:
+    """What a library says of a file of others, in a message: escaped and of bounded length."""
+    return printable(str(error))[:_LONGEST_CAUSE]
 
 
 def _fault(fault: Any) -> str:
