@@ -143,7 +143,8 @@ def _as_today(record: Any) -> Any:
     """A record of before `moe_layers` says `moe_every`: the last block of each such group has experts."""
     if not isinstance(record, dict) or "moe_every" not in record:
         return record
-    every, blocks = record.pop("moe_every"), record.get("n_layers")
+    every: Any = record.pop("moe_every")
+    blocks: Any = record.get("n_layers")
     if not all(type(count) is int and 0 <= count <= MAX_EXTENT for count in (every, blocks)):
         raise SchemaError(f"moe_every and n_layers must be integers of 0..{MAX_EXTENT}")
     layers = list(range(every - 1, blocks, every)) if every else []

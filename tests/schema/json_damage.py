@@ -19,8 +19,8 @@ EXTREMES: tuple[Any, ...] = (
 OTHER_TYPES: tuple[Any, ...] = (None, True, False, "", "1", "text", [], {}, [[]], [1, 2, 3], {"a": 1}, 3.5, 7)
 HOSTILE_NAMES = (
     "",
-    "../../tmp/x",
-    "/tmp/x",
+    "../../etc/x",
+    "/etc/x",
     ".",
     "..",
     "a/b",

@@ -8,8 +8,6 @@ import json
 import re
 import reprlib
 import tomllib
-from collections.abc import Hashable
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +23,8 @@ _LISTED = 3  # faults in a message before it says how many more there are
 _LONGEST_PLACE, _LONGEST_CAUSE = 120, 300  # characters in a message
 _DOTS = 100  # in a line of TOML
 _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)  # linear, whatever the text
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}  # made once for each kind of record
 
 Record = TypeVar("Record")
 
@@ -80,9 +80,11 @@ def checked(kind: type[Record], value: object, context: object = None) -> Record
         SchemaError: names the first fields that break their type, with value and limit. Errors that the
         records themselves raise and that are no ValueError pass.
     """
-    from pydantic import ValidationError
+    from pydantic import TypeAdapter, ValidationError
 
-    adapter: TypeAdapter[Record] = _adapter(kind)
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    adapter: TypeAdapter[Record] = _ADAPTERS[kind]
     try:
         return adapter.validate_python(value, context=context)
     except ValidationError as error:
@@ -91,13 +93,6 @@ def checked(kind: type[Record], value: object, context: object = None) -> Record
         raise SchemaError(f"more than {MAX_DEPTH} levels") from error
     more = f" and {len(faults) - _LISTED} more" if len(faults) > _LISTED else ""
     raise SchemaError("; ".join(map(_fault, faults[:_LISTED])) + more)
-
-
-@lru_cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind)
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
