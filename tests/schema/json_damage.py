@@ -151,6 +151,13 @@ def json_list(tree: Any, rng: random.Random) -> str:
     return _set(tree, rng, change, lambda value: isinstance(value, list))
 
 
+def json_many(tree: Any, rng: random.Random) -> str:
+    """A list or an object of very many, each of them wrong."""
+    count, item = rng.choice([1000, 100_000, 400_000]), rng.choice([1, "", [], "x"])
+    many = [item] * count if rng.random() < 0.5 else {f"k{i}": item for i in range(count)}
+    return _set(tree, rng, many, lambda value: isinstance(value, list | dict))
+
+
 def json_nested(tree: Any, rng: random.Random) -> str:
     text = _set(tree, rng, _MARK)
     depth = rng.choice([10, 31, 40, 900, 100_000])
@@ -181,6 +188,7 @@ JSON_KINDS: tuple[Callable[[Any, random.Random], str], ...] = (
     json_key_added,
     json_key_twice,
     json_list,
+    json_many,
     json_nested,
     json_text,
     json_whole,

@@ -123,7 +123,8 @@ def test_no_record_at_all(value: object) -> None:
         ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), f"more than {MAX_DEPTH} levels"),
         ('{"a":' * 200_000, f"more than {MAX_DEPTH} levels"),
         ("[" * 200_000, f"more than {MAX_DEPTH} levels"),
-        (" " * (1 << 24) + "1", "limit 16777216"),
+        (" " * (1 << 23) + "1", "limit 8388608"),
+        ("[" + "1," * 300_000 + "1]", "JSON with 300000 commas, limit 262144"),
     ],
 )
 def test_json_that_is_refused(text: str, message: str) -> None:

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 MAX_DEPTH = 32  # of objects and lists in each other
-MAX_JSON, MAX_TOML = 16 << 20, 1 << 16  # characters; bytes
+MAX_JSON, MAX_TOML = 8 << 20, 1 << 16  # characters; bytes
+MAX_ITEMS = 1 << 18  # commas of a JSON: what is in its lists and objects, each of which may be a fault
 _LISTED = 3  # faults in a message before it says how many more there are
 _LONGEST_PLACE, _LONGEST_CAUSE = 120, 300  # characters in a message
 _DOTS = 100  # in a line of TOML
 _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)  # linear, whatever the text
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}  # made once for each kind of record
 
@@ -37,7 +39,7 @@ class SchemaError(PeritusError, ValueError):
 
 
 def read_json(text: str) -> Any:
-    """The value of a JSON text of at most MAX_JSON characters and MAX_DEPTH levels.
+    """The value of a JSON text of at most MAX_JSON characters, MAX_ITEMS commas and MAX_DEPTH levels.
 
     Raises:
         SchemaError: it is none, too large or too deep, names a key twice, or holds a NaN, an infinity or an
@@ -45,9 +47,11 @@ def read_json(text: str) -> Any:
     """
     if len(text) > MAX_JSON:
         raise SchemaError(f"JSON of {len(text)} characters, limit {MAX_JSON}")
+    if (items := text.count(",")) > MAX_ITEMS:
+        raise SchemaError(f"JSON with {items} commas, limit {MAX_ITEMS}")
     depth = 0
     for token in _TOKENS.finditer(text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        depth += _STEPS.get(token[0], 0)
         if depth > MAX_DEPTH:
             raise SchemaError(f"JSON of more than {MAX_DEPTH} levels")
     try:
