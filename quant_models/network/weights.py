@@ -84,7 +84,7 @@ def load_weights(path: str | Path, expected: M3ViTConfig | None = None) -> M3ViT
     with torch.device("meta"):  # sizes only: what a file says is not allocated before it fits
         difference = state_diff(M3ViT(config).state_dict(), tensors)
     if difference:
-        raise WeightsError(f"weight file {path} does not fit its own configuration: {difference}")
+        raise WeightsError(f"weight file {path} does not fit its own configuration: {cause(difference)}")
     net = M3ViT(config).eval()
     if tail is not None:
         net.tail = HostTail(tail.numpy().tobytes())

@@ -14,7 +14,7 @@ from typing import Any
 from peritus.arch.isa import layout_fingerprint
 from peritus.errors import PeritusError
 from peritus.resources import resource
-from peritus.schema import CLOSED, Flag, Real, SchemaError, Text, Whole, checked, read_toml
+from peritus.schema import CLOSED, Flag, Name, Real, SchemaError, Whole, cause, checked, read_toml
 
 BURST_BEATS = 16  # beats of every weight burst: the longest that AXI3 and AXI4 ports share
 RESIDUAL_BITS = 20  # residual storage: 16-bit value plus room for top-k unsaturated MoE contributions
@@ -68,7 +68,7 @@ class HwConfig:
     """
 
     __pydantic_config__ = CLOSED
-    name: Text
+    name: Name
     pk: Whole
     pn: Whole
     pack_macs: Flag
@@ -210,4 +210,4 @@ def parse_config(name: str, table: Mapping[str, Any]) -> HwConfig:
     try:
         return checked(HwConfig, {"name": name, **table})
     except SchemaError as error:
-        raise ConfigError(f"hardware {name}: {error}") from error
+        raise ConfigError(f"hardware {cause(name)}: {error}") from error

@@ -29,7 +29,7 @@ from peritus.ir.requant import MAX_SHIFT, MIN_SHIFT
 from peritus.ir.task import Task
 from peritus.ir.types import IMAGE, GraphError, Kind, TensorType
 from peritus.reference import ACTIVATIONS
-from peritus.schema import MAX_EXTENT, name_fault
+from peritus.schema import MAX_EXTENT, name_fault, short
 
 ACC_LIMIT = 1 << 26  # |acc + bias| stays below: signed 27 bits
 MAX_EXPERTS = 64
@@ -91,7 +91,7 @@ def verify(
 def _verify_tasks(tasks: Sequence[Task]) -> None:
     names = [task.name for task in tasks]
     if not names or len(set(names)) != len(names):
-        raise GraphError("tasks", f"task names {names} must be distinct, at least one")
+        raise GraphError("tasks", f"task names {short(names)} must be distinct, at least one")
     for task in tasks:
         for name in (task.name, *task.classes):
             if fault := name_fault(name):
@@ -319,7 +319,7 @@ def _patches(known: _Known) -> int:
 def _head(node: Head, known: _Known) -> TensorType:
     tokens, d = _input(node, known, 0, Kind.ACTIVATION).shape
     tasks = {task.name: task for task in known.tasks}
-    _need(node, node.task in tasks, f"task {node.task!r} is not in the task table ({', '.join(tasks)})")
+    _need(node, node.task in tasks, f"task {node.task!r} is not in the task table, {short(list(tasks))}")
     channels = tasks[node.task].channels
     prefix = tokens - _patches(known)
     patches = prefix, tokens - prefix

@@ -21,7 +21,7 @@ MAX_DEPTH = 32  # of objects and lists in each other
 MAX_JSON, MAX_TOML = 8 << 20, 1 << 16  # characters; bytes
 MAX_ITEMS = 1 << 18  # commas of a JSON: what is in its lists and objects, each of which may be a fault
 _LISTED = 3  # faults in a message before it says how many more there are
-_LONGEST_PLACE, _LONGEST_CAUSE = 120, 300  # characters in a message
+_LONGEST_PLACE, _LONGEST_CAUSE = 120, 1000  # characters in a message
 _DOTS = 100  # in a line of TOML
 _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)  # linear, whatever the text
 _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
@@ -112,9 +112,9 @@ def _no_number(text: str) -> None:
     raise SchemaError(f"{text} is no number of JSON")
 
 
-def cause(error: Exception) -> str:
-    """What a library says of a file of others, in a message: escaped and of bounded length."""
-    return printable(str(error))[:_LONGEST_CAUSE]
+def cause(said: object) -> str:
+    """What somebody says of a file of others, in a message: escaped and of bounded length."""
+    return printable(str(said))[:_LONGEST_CAUSE]
 
 
 def _fault(fault: Any) -> str:
@@ -125,7 +125,7 @@ def _fault(fault: Any) -> str:
         return f"{where} is missing"
     if fault["type"] == "unexpected_keyword_argument":
         return f"{short(where)} is no field"
-    message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    message = cause(fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be"))
     return f"{where} = {short(fault['input'])}: {message}" if where else message
 
 
