@@ -16,7 +16,7 @@ import pytest
 
 from peritus.errors import PeritusError
 from tests.schema import bundles, models, tomls
-from tests.schema.mutations import FORMATS
+from tests.schema.mutations import FORMATS, LONGEST
 from tests.schema.tensor_file import TensorFile
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -65,6 +65,10 @@ BUNDLES: dict[str, tuple[Callable[[Any], None], str]] = {
     ),
     "a frame of 12 GB": (lambda h: h["frame"].update(height=65_535, width=65_520), r"a frame of \d+ bytes"),
     "memory that is not there": (_setter("memory", "act_words", value=10**6), "act_words = 1000000, limit"),
+    "memory of many names": (
+        _setter("memory", value={f"k{index}": 0 for index in range(100_000)}),
+        "memory of",
+    ),
     "a label less": (lambda h: h["labels"].pop(), "labels for"),
     "hardware with a path": (_setter("hw", "name", value="../x"), "name = ../x, must be a small letter"),
     "a ring without end": (_setter("hw", "weight_store_words", value=1 << 40), "weight_store_words"),
@@ -77,8 +81,9 @@ def test_bundles(case: str) -> None:
     change, message = BUNDLES[case]
     parts = bundles.taken_apart(bundles.valid())
     change(parts.header)
-    with pytest.raises(PeritusError, match=message):
+    with pytest.raises(PeritusError, match=message) as error:
         bundles.judge(parts.joined())
+    assert len(str(error.value)) < LONGEST
 
 
 MODELS: dict[str, tuple[Callable[[Any], None], str]] = {
