@@ -115,6 +115,10 @@ fuzz: $(STAMPS)/models ## Damage FUZZ=1000 files of each format: each must be re
 	for format in bundle model toml weights frames; do \
 	  $(PY) -m tests.schema.mutations --format $$format --count $(FUZZ); done
 
+.PHONY: fuzz-programs
+fuzz-programs: $(STAMPS)/sim ## Change FUZZ=1000 compiled programs: each must be refused by name, or run alike on simulator and RTL
+	$(PY) -m tests.verifier.hostile --count $(FUZZ)
+
 # The python3.12 on PATH, if it runs (a version manager's stub may not); another: BOARD_PYTHON=/path/to/python3.12.
 BOARD_PYTHON ?= $(shell python3.12 -c 'import sys; print(sys.executable)' 2>/dev/null)
 BOARD_VENV := build/venv_board

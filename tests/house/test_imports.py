@@ -17,28 +17,29 @@ LAYERS = (
     ("cli",),
     ("api",),
     ("boards",),
+    ("fuzz",),
     ("report", "evaluation", "debug"),
     ("runtime",),
     ("devices",),
     ("eda",),
     ("codegen",),
-    ("compiler", "frontends"),
+    ("compiler", "frontends", "verifier"),
     ("bundle", "ir"),
     ("arch",),
     ("reference",),
     ("schema",),
     ("demo", "photo", "provenance", "resources", "tail", "tasks"),
-    ("image",),
+    ("image", "onnx_session"),
     ("errors",),
 )
 HEIGHT = {package: -row for row, packages in enumerate(LAYERS) for package in packages}
 # Below the border: may not know how a bundle came to be.
-RUNNERS = ("runtime", "eda", "codegen", "bundle", "arch")
+RUNNERS = ("runtime", "eda", "codegen", "verifier", "bundle", "arch")
 GRAPHS = {"ir", "compiler", "frontends"}
 LARGEST = 0.25  # of sw/, in lines of Python
 # Heavy packages and who may import them.
 TRAINING = {"torch", "torchvision", "brevitas", "qonnx", "onnx", "onnxruntime", "onnxscript"}
-TRAINING_USERS = {"frontends", "tail"}
+TRAINING_USERS = {"frontends", "onnx_session"}
 # The same for the rooms of quant_models, which stands above peritus: peritus never imports it.
 ROOMS = (
     ("cli",),

@@ -16,6 +16,7 @@ from peritus.cli.common import reports_errors
 from peritus.cli.compile import compile_command
 from peritus.cli.demo import demo_command
 from peritus.cli.doctor import doctor_command
+from peritus.cli.fuzz import fuzz_command
 from peritus.cli.info import info_command
 from peritus.cli.rtl import rtl_command
 from peritus.cli.run import run_command
@@ -45,6 +46,7 @@ def make_app() -> typer.Typer:
         "info": info_command,
         "build": build_command,
         "rtl": rtl_command,
+        "fuzz": fuzz_command,
         "doctor": doctor_command,
     }
     for name, command in own.items():

@@ -8,8 +8,7 @@ import numpy.typing as npt
 
 from peritus.errors import PeritusError
 from peritus.ir.ops import Requant
-
-MIN_SHIFT, MAX_SHIFT = 1, 47
+from peritus.reference.requantize import MAX_SHIFT, MIN_SHIFT
 
 
 class ScaleError(PeritusError):

@@ -25,10 +25,12 @@ from peritus.ir.ops import (
     Requant,
     Router,
 )
-from peritus.ir.requant import MAX_SHIFT, MIN_SHIFT
 from peritus.ir.task import Task
 from peritus.ir.types import IMAGE, GraphError, Kind, TensorType
 from peritus.reference import ACTIVATIONS
+from peritus.reference.linear import ACTIVATION_PEAK
+from peritus.reference.requantize import MAX_SHIFT, MIN_SHIFT
+from peritus.reference.softmax import PROBABILITY_PEAK
 from peritus.schema import MAX_EXTENT, name_fault, short
 
 ACC_LIMIT = 1 << 26  # |acc + bias| stays below: signed 27 bits
@@ -36,7 +38,6 @@ MAX_EXPERTS = 64
 MAX_TOP_K = 15  # contributions that fit 20-bit residual storage on top of 16 bits
 MAX_NORM_WIDTH = 1024
 MAX_TOKENS = 4095
-ACTIVATION_PEAK, PROBABILITY_PEAK = 128, 255
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from peritus.reference.arithmetic import I64, Ints
 
+ACTIVATION_PEAK = 128  # largest magnitude of an int8 activation
+
 
 def matmul(x: Ints, w: Ints) -> I64:
     """x @ w, exactly: [..., m, k] @ [..., k, n] -> int64 [..., m, n].

@@ -7,6 +7,8 @@ import numpy as np
 
 from peritus.reference.arithmetic import I64, Ints, rhu, saturate
 
+MIN_SHIFT, MAX_SHIFT = 1, 47  # of a channel, in either stage
+
 
 def requantize(acc: Ints, bias: Ints | int, multiplier: Ints | int, shift: Ints | int) -> I64:
     """Stage 1: y = sat24(rhu((acc + bias) * multiplier, shift)).

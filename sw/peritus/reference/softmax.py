@@ -8,6 +8,8 @@ import numpy as np
 from peritus.reference.arithmetic import I64, Ints
 from peritus.reference.tables import EXP
 
+PROBABILITY_PEAK = 255
+
 
 def row_maximum(scores: Ints) -> I64:
     """M[q] = max over keys: int16 [..., queries, keys], valid keys only -> [..., queries, 1]."""

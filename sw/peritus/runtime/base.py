@@ -22,6 +22,7 @@ from peritus.runtime.buffers import FrameBuffers
 from peritus.runtime.device import Result
 from peritus.runtime.errors import CallError, DeviceBusy, DeviceClosed, NotLoaded
 from peritus.tail import TailError, TailSession
+from peritus.verifier import verify_program
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ class BaseDevice(ABC):
         with self._used(), self._at_work:
             self._check_open()
             bundle.check_hardware(self.hw)
+            verify_program(bundle)
             tail = bundle.tail.open() if bundle.tail else None
             self._load(bundle)
             self._tail = tail

@@ -108,6 +108,7 @@ class Device(Protocol):
 
         Raises:
             BundleConfigError: it is for other hardware; what was loaded before stays.
+            ProgramRefused: the verifier cannot prove its program; what was loaded before stays.
             TailError: the host's part of the network cannot be opened; what was loaded before stays.
             ForeignDevice: the device is not of the configuration expected.
         """

@@ -291,6 +291,7 @@ class TestMemory:
         assert device.simulated_board.allocated < before
 
     @pytest.mark.parametrize("access", HOSTILE)
+    @pytest.mark.usefixtures("unverified")
     def test_a_hostile_bundle_writes_nowhere_else(self, device: PynqSimDevice, access: str) -> None:
         _, program, fetches = HOSTILE[access]
         device.load(bundle(program, fetches))
@@ -338,6 +339,7 @@ class TestMemory:
         device.load(bundle())
         check_works(device)
 
+    @pytest.mark.usefixtures("unverified")
     def test_a_count_of_zero(self, device: PynqSimDevice) -> None:
         """Refused before the unit that would count for ever has started."""
         device.load(bundle((replace(INIT, task_mask=1, tokens=0), *PROGRAM[1:])))
@@ -348,6 +350,7 @@ class TestMemory:
 
 
 class TestTime:
+    @pytest.mark.usefixtures("unverified")
     def test_silent_in_mid_run(self) -> None:
         with PynqSimDevice(HW, limit=SHORT) as device:
             device.load(bundle(fetches=FETCHES[1:]))  # in task "first" weights are waited for that never come

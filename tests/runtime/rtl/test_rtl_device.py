@@ -103,6 +103,7 @@ def test_disturbed_memory_changes_nothing_but_time() -> None:
 
 
 @pytest.mark.parametrize("access", HOSTILE)
+@pytest.mark.usefixtures("unverified")
 def test_access_outside_the_buffers_names_the_instruction(device: RtlDevice, access: str) -> None:
     index, program, fetches = HOSTILE[access]
     device.load(bundle(program, fetches))
@@ -117,6 +118,7 @@ def test_access_outside_the_buffers_names_the_instruction(device: RtlDevice, acc
 
 
 @pytest.mark.parametrize("offset", [WEIGHT_BYTES, 64, (1 << 32) - 64])
+@pytest.mark.usefixtures("unverified")
 def test_result_that_ends_outside_its_buffer_is_not_written(device: RtlDevice, offset: int) -> None:
     # From slot 2 of 3 the window ends right behind the result.
     device.load(
@@ -128,6 +130,7 @@ def test_result_that_ends_outside_its_buffer_is_not_written(device: RtlDevice, o
     check_recovers(device)
 
 
+@pytest.mark.usefixtures("unverified")
 def test_hung_device_times_out_with_the_state_of_its_sequencer(device: RtlDevice) -> None:
     device.load(bundle(fetches=FETCHES[1:]))  # in task "first" RES_INIT waits for weights that never come
     with pytest.raises(
@@ -137,6 +140,7 @@ def test_hung_device_times_out_with_the_state_of_its_sequencer(device: RtlDevice
     check_recovers(device)
 
 
+@pytest.mark.usefixtures("unverified")
 def test_unknown_instruction_is_refused(device: RtlDevice) -> None:
     unknown = replace(END, opcode=9, task_mask=1)  # type: ignore[arg-type]
     device.load(bundle(program=(*PROGRAM[:2], unknown, STORE, END)))
@@ -146,6 +150,7 @@ def test_unknown_instruction_is_refused(device: RtlDevice) -> None:
     check_recovers(device)
 
 
+@pytest.mark.usefixtures("unverified")
 def test_program_too_large_is_refused(device: RtlDevice) -> None:
     too_large = (*PROGRAM[:-1], *[END] * HW.program_depth)
     with pytest.raises(DeviceError, match="program memory"):
@@ -215,6 +220,7 @@ class TestAccelerator:
         with pytest.raises(JobRefused, match="refused the last command"):
             accelerator.wait_done(Limit(seconds=5, cycles=1000))
 
+    @pytest.mark.usefixtures("unverified")
     def test_queue_depth(self, device: RtlDevice) -> None:
         device.load(bundle(fetches=()))  # the first job hangs
         accelerator = Accelerator(device.platform, HW)

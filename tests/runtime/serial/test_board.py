@@ -246,6 +246,7 @@ def test_the_line_stays_open_while_a_thread_is_at_it(
     board.close()
 
 
+@pytest.mark.usefixtures("unverified")
 def test_what_does_not_fit(board: Board, small: Bundle) -> None:
     large = replace(small, weights=np.zeros(board.client.memory_bytes, np.uint8))
     with pytest.raises(ImageError, match=f"needs {memory_needed(large)} bytes"):

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peritus fuzz: random networks on random hardware, compared integer by integer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from peritus.arch.config import load_config
+from peritus.cli.common import JsonOption, counted, output_console, reports_errors, write_json
+from peritus.errors import PeritusError
+
+SHRINKING = 300.0  # seconds
+
+
+class FuzzFailed(PeritusError):
+    """Something did not agree; the cases that show it are on disk."""
+
+
+@reports_errors
+def fuzz_command(
+    count: Annotated[int, typer.Option(min=1, help="Cases to play.")] = 100,
+    start: Annotated[int, typer.Option(min=0, help="Seed of the first.")] = 0,
+    hw: Annotated[str, typer.Option(help="A configuration, or a file MY.toml.")] = "nano",
+    hardware: Annotated[
+        int, typer.Option(min=0, help="So many random configurations instead; each has a simulator to build.")
+    ] = 0,
+    device: Annotated[str, typer.Option(help="What is compared: rtl, pynq-sim, ulx3s-sim ...")] = "rtl",
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
+    cluster: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler; its workers play.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="For cases that fail.")] = Path("fuzz"),
+    replay: Annotated[Path | None, typer.Option(help="Play this one case instead.")] = None,
+    json_target: JsonOption = None,
+) -> None:
+    """Draw networks, hardware, memory and queues at random; graph, simulator and device must agree."""
+    from peritus.fuzz.campaign import Failure, Tally, run_campaign, shrunk, try_case, workers
+    from peritus.fuzz.case import Case, draw_hardware
+    from peritus.fuzz.coverage import all_modes
+
+    console = output_console(json_target)
+    if replay is not None:
+        outcome = try_case(Case.load(replay), device)
+        if isinstance(outcome, Failure):
+            raise FuzzFailed(f"{replay}: {outcome.error}")
+        console.print(f"{replay}: {outcome.results} results agree, {outcome.cycles:,} cycles")
+        return
+    configurations = [draw_hardware(start + n) for n in range(hardware)] or [load_config(hw)]
+    total, seeds = Tally(), list(range(start, start + count))
+    with workers(jobs or os.cpu_count() or 1, cluster) as executor, counted("Playing", count) as progress:
+        for tally in run_campaign(configurations, seeds, device, executor):
+            total.add(tally)
+            progress(total.cases)
+    modes = all_modes()
+    table = Table(title=f"peritus fuzz, seeds {start} to {start + count - 1}, {device}", title_justify="left")
+    table.add_column("what")
+    table.add_column("number", justify="right")
+    for what, number in (
+        ("cases", f"{total.cases:,}"),
+        ("of these too large for their hardware", f"{total.too_large:,}"),
+        ("hardware configurations", f"{len(configurations):,}"),
+        ("results compared", f"{total.results:,}"),
+        ("cycles of the device", f"{total.cycles:,}"),
+        ("modes of the instruction set", f"{len(total.modes & modes)} of {len(modes)}"),
+        ("shapes (tokens, width, hidden width)", f"{len(total.shapes):,}"),
+        ("failures", f"{len(total.failures):,}"),
+    ):
+        table.add_row(what, number)
+    console.print(table)
+    for mode in sorted(modes - total.modes):
+        console.print(f"never: {' '.join(mode)}", markup=False)
+    record = {
+        "cases": total.cases,
+        "too_large": total.too_large,
+        "hardware": len(configurations),
+        "results": total.results,
+        "cycles": total.cycles,
+        "modes_never": sorted(" ".join(mode) for mode in modes - total.modes),
+        "failures": [failure.error for failure in total.failures],
+    }
+    write_json(record, json_target)
+    if not total.failures:
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    for failure in total.failures:
+        failure.case.save(output / f"seed{failure.case.seed}.json")
+        console.print(f"seed {failure.case.seed}: {failure.error}", markup=False)
+    small = shrunk(total.failures[0], device, SHRINKING)
+    path = output / f"seed{small.case.seed}_small.json"
+    small.case.save(path)
+    raise FuzzFailed(
+        f"{len(total.failures)} of {total.cases} cases fail; the first, made smaller: "
+        f"peritus fuzz --device {device} --replay {path}: {small.error}"
+    )

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One test: a network, the hardware, the memory beside it, and what is asked of the device in which order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from peritus.arch.config import ConfigError, HwConfig, load_config, parse_config
+from peritus.errors import PeritusError
+from peritus.fuzz.extremes import EXTREMES
+from peritus.ir.random_model import Dims
+
+IMAGES = ("noise", "black", "white", "grey", "checks", "ramp", "photo")
+ROUTINGS = ("even", "skewed", "idle", "single", "ties")
+JOBS = ("run", "batch", "reset", "abandon", "other")
+DRAWS = 200  # of a hardware, until one keeps its rules
+
+
+class CaseError(PeritusError):
+    """A file is no case."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """seed: what it was drawn from. hw: name and table of the configuration.
+
+    dims: of the network, and model_seed of its weights; extremes: names of peritus.fuzz.extremes, applied to
+    it in order. modes: so many instructions of the program get another function or stage 2, which no network
+    has. ddr: DdrParameters. power_up: of the RTL. jobs: (what, images, task, features): "run" and "batch"
+    compare results; "reset" resets; "abandon" starts a stream and leaves it; "other" loads another network,
+    runs it, and comes back.
+    """
+
+    seed: int
+    hw: dict[str, Any]
+    dims: dict[str, Any]
+    model_seed: int
+    extremes: tuple[str, ...] = ()
+    modes: int = 0
+    ddr: dict[str, Any] = field(default_factory=dict)
+    power_up: str = "zeros"
+    jobs: tuple[tuple[str, tuple[str, ...], int, bool], ...] = ()
+
+    @property
+    def hardware(self) -> HwConfig:
+        """The configuration."""
+        table = dict(self.hw)
+        return parse_config(table.pop("name"), table)
+
+    @property
+    def network(self) -> Dims:
+        """The dimensions."""
+        tuples: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in self.dims.items()}
+        return Dims(**tuples)
+
+    def save(self, path: Path) -> None:
+        """As JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Case:
+        """What `save` has written; CaseError for anything else."""
+        try:
+            table = json.loads(path.read_text(encoding="utf-8"))
+            jobs = tuple(
+                (what, tuple(images), task, features) for what, images, task, features in table["jobs"]
+            )
+            case = cls(**{**table, "extremes": tuple(table["extremes"]), "jobs": jobs})
+            _ = case.hardware, case.network
+        except (OSError, ValueError, TypeError, KeyError, RecursionError, ConfigError) as error:
+            raise CaseError(f"{path} is no case of peritus fuzz: {error}") from error
+        return case
+
+
+def draw_hardware(seed: int) -> HwConfig:
+    """A small configuration that keeps all rules: array, ports, memories, ring."""
+    rng = np.random.default_rng([seed, 1])
+    base = load_config("nano")
+    for _ in range(DRAWS):
+        pk = int(rng.choice([8, 8, 16]))
+        pn = pk * int(rng.choice([1, 2, 4]))
+        table: Mapping[str, Any] = {
+            "pk": pk,
+            "pn": pn,
+            "pack_macs": bool(rng.integers(2)),
+            "axi_ports": int(rng.choice([1, 2, 4])),
+            "axi_data_bytes": int(rng.choice([8, 16])),
+            "act_words": int(rng.integers(512, 2048)) * 8 // pn,
+            "kv_words": int(rng.integers(256, 1024)),
+            "score_words": int(rng.integers(32, 256)),
+            "residual_words": int(rng.integers(200, 1024)),
+            "acc_depth": int(rng.choice([16, 24, 32, 64, 100])),
+            "weight_store_words": 64 * int(rng.integers(2, 12)),
+            "max_experts": int(rng.integers(2, min(pn, 16) + 1)),
+            "max_top_k": int(rng.integers(1, 3)),
+            "max_d_words": int(rng.integers(8, 17)),
+            "program_depth": 512,
+            "fetch_depth": 512,
+        }
+        try:
+            return replace(base, name="fuzz", **table)
+        except ConfigError:
+            continue
+    raise AssertionError(f"no hardware within {DRAWS} draws of seed {seed}")
+
+
+def draw(seed: int, hw: HwConfig) -> Case:
+    """A case for a configuration; the network may be too large for it (peritus.fuzz.play says so)."""
+    rng = np.random.default_rng([seed, 2])
+
+    def flip(probability: float) -> bool:
+        return bool(rng.random() < probability)
+
+    return Case(
+        seed=seed,
+        hw={"name": hw.name, **hw.table()},
+        dims=_draw_dims(rng, hw),
+        model_seed=int(rng.integers(1 << 30)),
+        extremes=tuple(str(name) for name in rng.choice(sorted(EXTREMES), int(rng.integers(0, 4)))),
+        modes=int(rng.integers(1, 13)) if flip(0.4) else 0,
+        ddr=_draw_ddr(rng) if flip(0.5) else {},
+        power_up=str(rng.choice(["zeros", "ones", f"random:{int(rng.integers(1, 1 << 30))}"])),
+        jobs=tuple(_draw_job(rng) for _ in range(int(rng.integers(1, 4)))),
+    )
+
+
+def _draw_dims(rng: np.random.Generator, hw: HwConfig) -> dict[str, Any]:
+    patch = int(rng.choice([4, 8, 14, 16], p=[0.4, 0.3, 0.15, 0.15]))
+    heads = int(rng.integers(1, 5))
+    experts = int(rng.integers(1, hw.max_experts + 1))
+    layers = int(rng.integers(1, 4))
+    dims = Dims(
+        height=patch * int(rng.integers(1, 5)),
+        width=patch * int(rng.integers(1, 6)),
+        patch=patch,
+        d=heads * int(rng.integers(2, 17)),
+        heads=heads,
+        layers=layers,
+        hidden=int(rng.integers(4, 100)),
+        experts=experts,
+        top_k=int(rng.integers(1, min(hw.max_top_k, experts) + 1)),
+        expert_hidden=int(rng.integers(4, 70)),
+        upscale=int(rng.choice([1, 2, 4])),
+        task_channels=tuple(int(c) for c in rng.integers(1, 9, rng.integers(1, 4))),
+        routing=rng.choice(ROUTINGS),
+        expert_bits=int(rng.choice([4, 8])),  # type: ignore[arg-type]
+        activation=str(rng.choice(["gelu", "relu"])),
+        prefix=int(rng.choice([0, 1, 1, 2, 5])),
+        channels=int(rng.choice([1, 3, 3])),
+        moe_layers=tuple(int(n) for n in range(layers) if rng.random() < 0.5),
+    )
+    if dims.prefix and rng.random() < 0.3:
+        dims = replace(dims, classes=int(rng.integers(2, 12)))
+    return {key: str(v) if isinstance(v, np.str_) else v for key, v in asdict(dims).items()}
+
+
+def _draw_ddr(rng: np.random.Generator) -> dict[str, Any]:
+    refreshed = bool(rng.integers(2))
+    return {
+        "read_latency": int(rng.integers(1, 200)),
+        "bytes_per_cycle": float(rng.choice([1.0, 3.0, 8.0, 42.0])),
+        "write_latency": int(rng.integers(1, 100)),
+        "jitter": int(rng.choice([0, 7, 60])),
+        "refresh_period": 900 if refreshed else 0,
+        "refresh_cycles": 100 if refreshed else 0,
+        "outstanding": int(rng.choice([1, 2, 16])),
+        "stall": float(rng.choice([0.0, 0.1, 0.4])),
+        "seed": int(rng.integers(1, 1 << 20)),
+    }
+
+
+def _draw_job(rng: np.random.Generator) -> tuple[str, tuple[str, ...], int, bool]:
+    what = str(rng.choice(JOBS, p=[0.4, 0.3, 0.1, 0.1, 0.1]))
+    count = int(rng.integers(2, 5)) if what in ("batch", "abandon") else 1
+    images = tuple(str(name) for name in rng.choice(IMAGES, count))
+    return what, images, int(rng.integers(16)), bool(rng.integers(2))

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random cases play; what fails is found, made smaller and can be played again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from peritus.arch.config import HwConfig, load_config
+from peritus.cli import app
+from peritus.compiler import compile_model
+from peritus.fuzz import Case, draw, draw_hardware, play, shrink
+from peritus.fuzz.campaign import Tally, run_chunk
+from peritus.fuzz.case import CaseError
+from peritus.fuzz.coverage import all_modes, executed
+from peritus.fuzz.extremes import EXTREMES, apply
+from peritus.ir.random_model import Dims, random_model
+from peritus.runtime import Result
+from peritus.runtime.iss.device import IssDevice
+
+NANO = load_config("nano")
+CASES = 120
+
+
+@pytest.mark.sim
+def test_cases_on_nano() -> None:
+    """The first of `peritus fuzz`: none fails, and hardly any is too large."""
+    tally = run_chunk(NANO, list(range(CASES)), "rtl")
+    print(f"{tally.results} results, {tally.cycles:,} cycles, {len(tally.modes)} of {len(all_modes())} modes")
+    assert tally.failures == []
+    assert tally.too_large < CASES / 10
+    assert tally.cycles > 2_000_000
+    assert len(tally.modes & all_modes()) > 0.8 * len(all_modes())
+
+
+@pytest.mark.sim
+@pytest.mark.board
+@pytest.mark.parametrize(("device", "seeds"), [("pynq-sim", [1000, 1001, 1003]), ("ulx3s-sim", [1000])])
+def test_cases_on_the_boards_simulated(device: str, seeds: list[int]) -> None:
+    tally = run_chunk(NANO, seeds, device)
+    assert tally.failures == [] and tally.results >= len(seeds)
+
+
+def test_drawn_hardware_is_different_and_keeps_its_rules() -> None:
+    drawn = [draw_hardware(seed) for seed in range(40)]
+    assert len({hw.hash64 for hw in drawn}) == 40
+    assert {hw.pk for hw in drawn} == {8, 16} and {hw.axi_ports for hw in drawn} == {1, 2, 4}
+    assert draw_hardware(3) == draw_hardware(3)
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_an_extreme_changes_something(name: str) -> None:
+    dims = Dims(layers=2, experts=3)
+    graph = random_model(dims).graph
+    found = [apply(graph, (name,), seed) for seed in range(3)]
+    assert any(one is not graph for one in found)
+    for one in found:
+        compile_model(replace(random_model(dims), graph=one), load_config("edge"))
+
+
+def test_a_case_is_the_same_from_its_file(tmp_path: Path) -> None:
+    for seed in range(20):
+        case = draw(seed, NANO)
+        case.save(tmp_path / "case.json")
+        again = Case.load(tmp_path / "case.json")
+        assert again.network == case.network and again.hardware.hash64 == NANO.hash64
+        assert (again.jobs, again.extremes, again.ddr) == (case.jobs, case.extremes, case.ddr)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"jobs": 3}', "nul", "[" * 100000])
+def test_other_files_are_no_cases(text: str, tmp_path: Path) -> None:
+    (tmp_path / "case.json").write_text(text)
+    with pytest.raises(CaseError, match=r"is no case of peritus fuzz"):
+        Case.load(tmp_path / "case.json")
+
+
+class _Wrong(IssDevice):
+    """A device with a fault: the last channel of what has more than two is off by one."""
+
+    def _execute(self, *arguments: Any) -> Result:
+        result = super()._execute(*arguments)
+        for values in result.outputs.values():
+            if values.shape[-1] > 2:
+                values[..., -1] += 1
+        return result
+
+
+def test_a_fault_is_found_and_made_small() -> None:
+    def opener(hw: HwConfig, case: Case) -> _Wrong:
+        return _Wrong(hw)
+
+    def fails(case: Case) -> bool:
+        try:
+            play(case, opener)
+        except Exception as error:
+            return "the device's integers" in str(error)
+        return False
+
+    case = next(case for seed in range(50) if fails(case := draw(seed, NANO)))
+    small = shrink(case, fails, seconds=60)
+    assert fails(small)
+    assert (small.ddr, small.power_up, small.modes, small.extremes) == ({}, "zeros", 0, ())
+    assert len(small.jobs) == 1 and small.network.layers == 1 and small.network.height == small.network.patch
+
+
+def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["fuzz", "--device", "iss", "--count", "3", "--jobs", "1"])
+    assert result.exit_code == 0, result.output
+    assert "failures" in result.output and not (tmp_path / "fuzz").exists()
+    draw(1, NANO).save(tmp_path / "case.json")
+    result = CliRunner().invoke(app, ["fuzz", "--device", "iss", "--replay", "case.json"])
+    assert result.exit_code == 0 and "results agree" in result.output
+    result = CliRunner().invoke(app, ["fuzz", "--replay", "none.json"])
+    assert result.exit_code == 1 and "is no case" in result.output
+
+
+def test_tallies_add_up() -> None:
+    one = run_chunk(NANO, [1], "iss")
+    both = Tally()
+    both.add(one)
+    both.add(one)
+    assert (both.cases, both.results) == (2, 2 * one.results) and both.modes == one.modes
+    assert executed(compile_model(random_model(Dims(layers=1)), NANO)) <= all_modes()
