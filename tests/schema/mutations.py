@@ -5,8 +5,7 @@
 
 Every file is a valid one with one random change of a random kind; checksums and sizes are repaired, so that
 the damage gets past them. What is accepted is used: printed, compiled, run. Each file has SECONDS and
-MEMORY_BYTES. Not the reader's fault, but counted and listed, is what a well-formed program does to the
-instruction set simulator: "raw in ISS".
+MEMORY_BYTES. "raw in ISS": the verifier of programs let one pass that the simulator cannot run.
 """
 
 from __future__ import annotations
