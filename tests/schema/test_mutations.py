@@ -107,6 +107,10 @@ MODELS: dict[str, tuple[Callable[[Any], None], str]] = {
     ),
     "an image of nothing": (_setter("graph", "image_height", value=-16), "image_height = -16"),
     "no tasks": (_setter("graph", "tasks", value=[]), "task names"),
+    "a table of 100,000 rows": (
+        _setter("config", value={f"k{index}": 1 for index in range(100_000)}),
+        "config has 100000 entries, limit 256",
+    ),
     "an escape in a node": (_setter("graph", "nodes", 0, "name", value="\x1b[2J"), "cannot be printed"),
     "a scale that is none": (_setter("graph", "residual_scale", value=float("nan")), "NaN is no number"),
 }

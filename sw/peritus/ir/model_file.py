@@ -33,6 +33,7 @@ AGAIN = "quantize it again: peritus train, or quantize(net, images)"
 READABLE = ("1", "2", "3", "4", "5")
 _TAIL = "tail.onnx"  # the tensor with the bytes of the host's part
 
+_MAX_SETTINGS = 256  # of `config`, each a row of a table
 _IMPLIED = {cls.__name__ for cls in (Graph, Task, Affine, Expert, Requant)}
 _DTYPES = ("I8", "U8", "I16", "U16", "I32")  # of tensors, in the words of safetensors
 
@@ -141,6 +142,10 @@ class _Header:
     provenance: Text
     config: Settings
     graph: Graph
+
+    def __post_init__(self) -> None:
+        if len(self.config) > _MAX_SETTINGS:
+            raise ValueError(f"config has {len(self.config)} entries, limit {_MAX_SETTINGS}")
 
 
 def _contents(path: Path) -> tuple[dict[str, str], Tensors]:
