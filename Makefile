@@ -109,9 +109,11 @@ test-rtl: $(STAMPS)/sim ## Run the RTL's benches, with the extra sim only; BLOCK
 FUZZ ?= 1000
 
 .PHONY: fuzz
-fuzz: $(STAMPS)/models ## Damage FUZZ=1000 QONNX and as many float ONNX files: each must be refused by a typed error, or understood
+fuzz: $(STAMPS)/models ## Damage FUZZ=1000 files of each format: each must be refused by a typed error, or understood
 	$(PY) -m tests.frontends.mutations --format qonnx --count $(FUZZ)
 	$(PY) -m tests.frontends.mutations --format float --count $(FUZZ)
+	for format in bundle model toml weights frames; do \
+	  $(PY) -m tests.schema.mutations --format $$format --count $(FUZZ); done
 
 .PHONY: fuzz-programs
 fuzz-programs: $(STAMPS)/sim ## Change FUZZ=1000 compiled programs: each must be refused by name, or run alike on simulator and RTL

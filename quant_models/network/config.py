@@ -7,7 +7,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from peritus.arch.isa import MAX_TASKS
 from peritus.errors import PeritusError
+from peritus.schema import CLOSED, MAX_EXTENT, Count, Extent, Name, Real, Text, Whole, name_fault
 from peritus.tasks import TaskKind
 
 GateKind = Literal["multi_gate", "task_conditioned"]
@@ -32,14 +34,17 @@ class TaskConfig:
     computes on the host (`M3ViT.tail`), instead of a head of ours.
     """
 
-    name: str
+    __pydantic_config__ = CLOSED
+    name: Name
     kind: TaskKind
-    channels: int
-    classes: tuple[str, ...] = ()
-    host: tuple[int, int] | None = None
+    channels: Extent
+    classes: tuple[Name, ...] = ()
+    host: tuple[Extent, Extent] | None = None
 
     def __post_init__(self) -> None:
         _require(self.name.isidentifier(), f"task name {self.name!r} is not an identifier")
+        for name in (self.name, *self.classes):
+            _require(not (fault := name_fault(name)), f"task {self.name!r}: {fault}")
         _require(self.kind in get_args(TaskKind), f"task {self.name}: unknown kind {self.kind!r}")
         _require(self.channels >= 1, f"task {self.name}: channels = {self.channels}, must be at least 1")
         _require(
@@ -66,29 +71,30 @@ class M3ViTConfig:
         ConfigError: a value is outside its range, or two values do not fit together.
     """
 
-    name: str
-    image_height: int
-    image_width: int
-    d_model: int
-    n_layers: int
-    n_heads: int
-    head_dim: int
-    mlp_hidden: int
-    expert_hidden: int
-    n_experts: int
-    top_k: int
+    __pydantic_config__ = CLOSED
+    name: Text
+    image_height: Whole
+    image_width: Whole
+    d_model: Whole
+    n_layers: Whole
+    n_heads: Whole
+    head_dim: Whole
+    mlp_hidden: Whole
+    expert_hidden: Whole
+    n_experts: Whole
+    top_k: Whole
     tasks: tuple[TaskConfig, ...]
-    patch_size: int = 16
-    in_channels: int = 3
+    patch_size: Whole = 16
+    in_channels: Whole = 3
     gate: GateKind = "multi_gate"
-    task_embedding_dim: int = 64
-    head_upscale: int = 4
-    moe_layers: tuple[int, ...] | None = None
-    layer_norm_eps: float = 1e-6
-    pixel_mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    pixel_std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    task_embedding_dim: Whole = 64
+    head_upscale: Whole = 4
+    moe_layers: tuple[Count, ...] | None = None
+    layer_norm_eps: Real = 1e-6
+    pixel_mean: tuple[Real, ...] = (0.0, 0.0, 0.0)
+    pixel_std: tuple[Real, ...] = (1.0, 1.0, 1.0)
     activation: ActivationKind = "gelu"
-    prefix_tokens: int = 1
+    prefix_tokens: Whole = 1
 
     def __post_init__(self) -> None:
         for field in (
@@ -109,8 +115,8 @@ class M3ViTConfig:
         ):
             value = getattr(self, field)
             _require(
-                isinstance(value, int) and value >= 1,
-                f"{field} = {value!r}, must be an integer of at least 1",
+                type(value) is int and 1 <= value <= MAX_EXTENT,
+                f"{field} = {value!r}, must be an integer of 1..{MAX_EXTENT}",
             )
         for field, length in (("image_height", self.image_height), ("image_width", self.image_width)):
             _require(
@@ -121,7 +127,10 @@ class M3ViTConfig:
             self.n_heads * self.head_dim == self.d_model,
             f"n_heads * head_dim = {self.n_heads * self.head_dim}, must equal d_model = {self.d_model}",
         )
-        _require(self.prefix_tokens >= 0, f"prefix_tokens = {self.prefix_tokens}, must be 0 or more")
+        _require(
+            0 <= self.prefix_tokens <= MAX_EXTENT,
+            f"prefix_tokens = {self.prefix_tokens}, must be 0..{MAX_EXTENT}",
+        )
         _require(
             list(self.expert_layers) == sorted(set(self.expert_layers) & set(range(self.n_layers))),
             f"moe_layers = {self.moe_layers}, must be ascending layers of 0..{self.n_layers - 1}",
@@ -141,7 +150,7 @@ class M3ViTConfig:
             self.prefix_tokens > 0 or not any(t.kind == "classification" and not t.host for t in self.tasks),
             "prefix_tokens = 0, but a classification reads the class token; a mean over tokens is the host's",
         )
-        _require(len(self.tasks) >= 1, "tasks is empty, at least one task is needed")
+        _require(1 <= len(self.tasks) <= MAX_TASKS, f"{len(self.tasks)} tasks, must be 1..{MAX_TASKS}")
         names = [task.name for task in self.tasks]
         _require(len(set(names)) == len(names), f"task names {names} are not distinct")
         for field, values in (("pixel_mean", self.pixel_mean), ("pixel_std", self.pixel_std)):
@@ -150,7 +159,10 @@ class M3ViTConfig:
                 f"{field} = {values}, needs {self.in_channels} finite values (in_channels)",
             )
         _require(all(v > 0 for v in self.pixel_std), f"pixel_std = {self.pixel_std}, must be positive")
-        _require(self.layer_norm_eps > 0, f"layer_norm_eps = {self.layer_norm_eps}, must be positive")
+        _require(
+            0 < self.layer_norm_eps < math.inf,
+            f"layer_norm_eps = {self.layer_norm_eps}, must be positive and finite",
+        )
 
     @property
     def grid(self) -> tuple[int, int]:

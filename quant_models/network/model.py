@@ -112,7 +112,11 @@ class M3ViT(nn.Module):
         )
         self.tail: HostTail | None = None  # computes the maps of the tasks that have no decoder
         self.backbone = Backbone(config)
-        self.decoders = nn.ModuleDict({task.name: Decoder(config, task) for task in config.device_tasks})
+        try:
+            self.decoders = nn.ModuleDict({task.name: Decoder(config, task) for task in config.device_tasks})
+        except KeyError as error:  # "keys", "train": PyTorch needs them for itself
+            names = ", ".join(config.task_names)
+            raise ConfigError(f"a task of {names} has a name that PyTorch does not take: {error}") from error
 
     def decoder(self, task: str) -> Decoder:
         """The head of a task of the configuration."""

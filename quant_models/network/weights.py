@@ -15,12 +15,14 @@ from torch import Tensor
 
 from peritus.errors import PeritusError
 from peritus.ir.model_file import FLOAT_FORMAT
+from peritus.schema import MAX_EXTENT, SchemaError, cause, checked, printable, read_json, short
 from peritus.tail import HostTail
-from quant_models.network.config import ConfigError, M3ViTConfig, TaskConfig
+from quant_models.network.config import ConfigError, M3ViTConfig
 from quant_models.network.model import M3ViT
 from quant_models.network.state_diff import state_diff
 
 VERSION = 1
+_DTYPES = ("F32", "F16")  # of tensors, in the words of safetensors
 TAIL = "tail.onnx"  # the tensor with the bytes of the host's part
 
 
@@ -73,14 +75,21 @@ def load_weights(path: str | Path, expected: M3ViTConfig | None = None) -> M3ViT
         differences = _differences(config, expected)
         if differences:
             raise WeightsError(f"weight file {path} is of another architecture: {differences}")
-    net = M3ViT(config).eval()
-    if TAIL in tensors:
-        net.tail = HostTail(tensors.pop(TAIL).numpy().tobytes())
-    difference = state_diff(net.state_dict(), tensors)
+    tail = tensors.pop(TAIL, None)
+    if config.n_layers > len(tensors):
+        raise WeightsError(f"weight file {path} has {len(tensors)} tensors for {config.n_layers} blocks")
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise WeightsError(f"weight file {path}: {name} holds values that are not finite")
+    with torch.device("meta"):  # sizes only: what a file says is not allocated before it fits
+        difference = state_diff(M3ViT(config).state_dict(), tensors)
     if difference:
-        raise WeightsError(f"weight file {path} does not fit its own configuration: {difference}")
+        raise WeightsError(f"weight file {path} does not fit its own configuration: {cause(difference)}")
+    net = M3ViT(config).eval()
+    if tail is not None:
+        net.tail = HostTail(tail.numpy().tobytes())
     net.load_state_dict(tensors)
-    net.provenance = metadata.get("provenance", "")
+    net.provenance = printable(metadata.get("provenance", ""))
     return net
 
 
@@ -91,7 +100,7 @@ def weights_config(path: str | Path) -> M3ViTConfig:
 
 def weights_provenance(path: str | Path) -> str:
     """Where the weights of a file come from; WeightsError as `load_weights`."""
-    return _read(Path(path), with_tensors=False)[0].get("provenance", "")
+    return printable(_read(Path(path), with_tensors=False)[0].get("provenance", ""))
 
 
 def _read(path: Path, with_tensors: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -101,16 +110,23 @@ def _read(path: Path, with_tensors: bool) -> tuple[dict[str, str], dict[str, Ten
         with safe_open(str(path), framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
             keys = list(file.keys()) if with_tensors else []
+            for key in keys:
+                if (found := file.get_slice(key).get_dtype()) not in (("U8",) if key == TAIL else _DTYPES):
+                    raise SchemaError(f"tensor {short(key)} is {found}, must be one of {', '.join(_DTYPES)}")
             tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in keys}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"weight file {path} is truncated or no safetensors file: {error}") from error
+    except (SafetensorError, OSError, SchemaError) as error:
+        raise WeightsError(
+            f"weight file {path} is truncated or no safetensors file: {cause(error)}"
+        ) from error
     if metadata.get("format") != FLOAT_FORMAT:
         raise WeightsError(
-            f"{path} holds no float weights: format is {metadata.get('format')!r}, must be {FLOAT_FORMAT!r}"
+            f"{path} holds no float weights: format is {short(metadata.get('format'))}, "
+            f"must be {FLOAT_FORMAT!r}"
         )
     if metadata.get("version") != str(VERSION):
         raise WeightsError(
-            f"weight file {path} has version {metadata.get('version')}, this program reads {VERSION}; "
+            f"weight file {path} has version {short(metadata.get('version'))}, "
+            f"this program reads {VERSION}; "
             "make it again: peritus import CHECKPOINT -o FILE, or peritus train"
         )
     return metadata, tensors
@@ -118,27 +134,21 @@ def _read(path: Path, with_tensors: bool) -> tuple[dict[str, str], dict[str, Ten
 
 def _config(path: Path, metadata: dict[str, str]) -> M3ViTConfig:
     try:
-        record: dict[str, Any] = json.loads(metadata.get("config", ""))
-        tasks = tuple(_task(task) for task in record["tasks"])
-        if "moe_every" in record:  # of files before moe_layers: the last block of each such group; 0: none
-            every = record.pop("moe_every")
-            layers = list(range(every - 1, record["n_layers"], every)) if every else []
-            record["moe_layers"] = None if every == 2 else layers
-        tuples = {
-            key: tuple(record[key])
-            for key in ("pixel_mean", "pixel_std", "moe_layers")
-            if record[key] is not None
-        }
-        return M3ViTConfig(**{**record, **tuples, "tasks": tasks})
-    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        return checked(M3ViTConfig, _as_today(read_json(metadata.get("config", ""))))
+    except (ConfigError, SchemaError) as error:
         raise WeightsError(f"weight file {path} has an unreadable configuration: {error}") from error
 
 
-def _task(record: dict[str, Any]) -> TaskConfig:
-    host = record.get("host")
-    return TaskConfig(
-        **{**record, "classes": tuple(record["classes"]), "host": None if host is None else tuple(host)}
-    )
+def _as_today(record: Any) -> Any:
+    """A record of before `moe_layers` says `moe_every`: the last block of each such group has experts."""
+    if not isinstance(record, dict) or "moe_every" not in record:
+        return record
+    every: Any = record.pop("moe_every")
+    blocks: Any = record.get("n_layers")
+    if not all(type(count) is int and 0 <= count <= MAX_EXTENT for count in (every, blocks)):
+        raise SchemaError(f"moe_every and n_layers must be integers of 0..{MAX_EXTENT}")
+    layers = list(range(every - 1, blocks, every)) if every else []
+    return {**record, "moe_layers": None if every == 2 else layers}
 
 
 def _differences(found: M3ViTConfig, expected: M3ViTConfig) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from peritus.schema import file_name
 from quant_models.data.dataset import Dataset
 from quant_models.network.config import M3ViTConfig
 from quant_models.network.weights import load_weights, save_weights, weights_provenance
@@ -68,6 +69,6 @@ def train_quantized(
         f"learning rate {training.learning_rate:g}, distillation {training.distillation:g}, "
         f"seed {training.seed}"
     )
-    file = folder / f"{config.name}.safetensors"
+    file = folder / f"{file_name(config.name)}.safetensors"
     integer_model(stage.module.cpu(), provenance).save(file)
     return file

@@ -28,6 +28,7 @@ LAYERS = (
     ("bundle", "ir"),
     ("arch",),
     ("reference",),
+    ("schema",),
     ("demo", "photo", "provenance", "resources", "tail", "tasks"),
     ("image", "onnx_session"),
     ("errors",),
@@ -52,7 +53,7 @@ ROOMS = (
     ("network",),
 )
 # What the base install has; anything else is imported inside the function that needs it.
-BASE = {"numpy", "PIL", "rich", "safetensors", "typer"}
+BASE = {"numpy", "PIL", "pydantic", "pydantic_core", "rich", "safetensors", "typer"}
 # Modules that need more: only development runs (`make generated`) or functions may import them.
 DEVELOPMENT = {
     "peritus.pytest_plugin": {"pytest"},

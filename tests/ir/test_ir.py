@@ -301,7 +301,7 @@ def test_model_file_of_another_version_or_format(model: ir.QuantModel, tmp_path:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     save_file(tensors, str(path), {**metadata, "version": "99"})
     with pytest.raises(
-        ir.ModelFileError, match="has version 99, this program reads 1, 2, 3, 4, 5; quantize it again"
+        ir.ModelFileError, match="has version '99', this program reads 1, 2, 3, 4, 5; quantize it again"
     ):
         ir.QuantModel.load(path)
     save_file(tensors, str(path), {"format": "pt"})

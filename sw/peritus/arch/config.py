@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from peritus.arch.isa import layout_fingerprint
 from peritus.errors import PeritusError
 from peritus.resources import resource
+from peritus.schema import CLOSED, Flag, Name, Real, SchemaError, Whole, cause, checked, read_toml
 
 BURST_BEATS = 16  # beats of every weight burst: the longest that AXI3 and AXI4 ports share
 RESIDUAL_BITS = 20  # residual storage: 16-bit value plus room for top-k unsaturated MoE contributions
@@ -30,7 +30,7 @@ MIN_PASS = 16
 RESULT_LATENCY = 72
 UPDATE_LATENCY = 16
 ABI_VERSION = 1
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # it becomes a part of files' names
 
 
 class ConfigError(PeritusError):
@@ -45,8 +45,9 @@ class DdrConfig:
     bytes_per_cycle: sustained read bandwidth over all ports together.
     """
 
-    read_latency: int
-    bytes_per_cycle: float
+    __pydantic_config__ = CLOSED
+    read_latency: Whole
+    bytes_per_cycle: Real
 
 
 @dataclass(frozen=True)
@@ -66,24 +67,25 @@ class HwConfig:
         a Zynq cannot make every clock).
     """
 
-    name: str
-    pk: int
-    pn: int
-    pack_macs: bool
-    axi_ports: int
-    axi_data_bytes: int
-    act_words: int
-    kv_words: int
-    score_words: int
-    residual_words: int
-    acc_depth: int
-    weight_store_words: int
-    program_depth: int
-    fetch_depth: int
-    max_experts: int
-    max_top_k: int
-    max_d_words: int
-    clock_mhz: float
+    __pydantic_config__ = CLOSED
+    name: Name
+    pk: Whole
+    pn: Whole
+    pack_macs: Flag
+    axi_ports: Whole
+    axi_data_bytes: Whole
+    act_words: Whole
+    kv_words: Whole
+    score_words: Whole
+    residual_words: Whole
+    acc_depth: Whole
+    weight_store_words: Whole
+    program_depth: Whole
+    fetch_depth: Whole
+    max_experts: Whole
+    max_top_k: Whole
+    max_d_words: Whole
+    clock_mhz: Real
     ddr: DdrConfig
 
     def __post_init__(self) -> None:
@@ -91,6 +93,7 @@ class HwConfig:
             if not ok:
                 raise ConfigError(f"hardware {self.name}: {field} = {getattr(self, field)}, must be {rule}")
 
+        need(bool(_NAME.fullmatch(self.name)), "name", "a small letter, then those, digits, _, 64 in all")
         need(self.pk in (8, 16, 32), "pk", "8, 16 or 32")
         need(8 <= self.pn <= 64, "pn", "8..64")
         need(self.pn % self.pk == 0 and self.slices in (1, 2, 4), "pn", "1, 2 or 4 times pk")
@@ -109,6 +112,7 @@ class HwConfig:
             "a whole number of stripes per port",
         )
         need(self.weight_store_words >= 4 * self.tile_words, "weight_store_words", "at least four tiles")
+        need(self.weight_store_words <= 65536, "weight_store_words", "at most 65536")
         need(1 <= self.max_top_k <= 4, "max_top_k", "1..4")
         need(self.max_top_k <= self.max_experts <= min(64, self.pn), "max_experts", "max_top_k..min(64, pn)")
         need(8 <= self.acc_depth <= 4095, "acc_depth", "8..4095")
@@ -192,32 +196,18 @@ def load_config(name_or_path: str | Path) -> HwConfig:
 
 
 def _parse(path: Path) -> HwConfig:
-    if not _NAME.fullmatch(path.stem):
-        raise ConfigError(f"hardware file {path}: its name must be a small letter, then those, digits, _")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        table = read_toml(path)
+    except SchemaError as error:
         raise ConfigError(f"hardware file {path}: {error}") from error
     return parse_config(path.stem, table)
 
 
 def parse_config(name: str, table: Mapping[str, Any]) -> HwConfig:
     """The configuration that a table describes, as in a file; ConfigError as `load_config`."""
-    where = f"hardware {name}"
-    ddr = table.get("ddr")
-    if not isinstance(ddr, Mapping):
-        raise ConfigError(f"{where}: ddr = {ddr!r}, must be {{ read_latency = ..., bytes_per_cycle = ... }}")
-    shape = _typed(HwConfig, {key: value for key, value in table.items() if key != "ddr"}, where)
-    return HwConfig(name=name, **shape, ddr=DdrConfig(**_typed(DdrConfig, ddr, f"{where}: ddr")))
-
-
-def _typed(kind: type[HwConfig | DdrConfig], table: Mapping[str, object], where: str) -> dict[str, Any]:
-    """The fields of `kind` other than name and ddr, each there and of its type."""
-    types = {field.name: str(field.type) for field in fields(kind) if field.name not in ("name", "ddr")}
-    if set(table) != set(types):
-        raise ConfigError(f"{where}: fields {sorted(set(table) ^ set(types))} are unknown or missing")
-    for field, value in table.items():
-        found = type(value).__name__
-        if found != types[field] and (found, types[field]) != ("int", "float"):
-            raise ConfigError(f"{where}: {field} = {value!r}, must be of type {types[field]}")
-    return dict(table)
+    if "name" in table:
+        raise ConfigError(f"hardware {name}: name is no field, the file's name is it")
+    try:
+        return checked(HwConfig, {"name": name, **table})
+    except SchemaError as error:
+        raise ConfigError(f"hardware {cause(name)}: {error}") from error

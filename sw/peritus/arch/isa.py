@@ -122,6 +122,8 @@ EXEC_FIELDS: tuple[Field, ...] = (
     Field("imm", 32, "LAYERNORM: epsilon; GEMM: segment length in stripes; STORE: byte offset"),
 )
 
+MAX_TASKS = next(field.bits for field in EXEC_FIELDS if field.name == "task_mask")
+
 # What an opcode counts over; none may be 0. `tokens` does not count where expert_valid says whose queue does.
 COUNTS: dict[Opcode, tuple[str, ...]] = {
     Opcode.END: (),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from peritus.eda.ecp5.image import memory_bytes, preload
 from peritus.eda.ecp5.pnr import PlacedDesign, write_bitstream
 from peritus.eda.ecp5.pnr_report import read_report
 from peritus.runtime.serial.image import memory_image
+from peritus.schema import file_name
 
 _RUN = """\
 #!/usr/bin/env bash
@@ -48,11 +50,11 @@ def package(
     folder.mkdir(parents=True, exist_ok=True)
     bitstream = folder / f"peritus_{hw.name}.bit"
     write_bitstream(preload(design.config, image), bitstream, timeout_s=timeout_s)
-    name = f"{bundle.model}.bundle"
+    name = f"{file_name(bundle.model)}.bundle"
     bundle.save(folder / name)
     shutil.copy(SCENE, folder / SCENE.name)
-    run = folder / "run.sh"
-    run.write_text(_RUN.format(bundle=name, board=board.name, task=bundle.tasks[0].name, picture=SCENE.name))
+    run, task = folder / "run.sh", shlex.quote(bundle.tasks[0].name)
+    run.write_text(_RUN.format(bundle=name, board=board.name, task=task, picture=SCENE.name))
     run.chmod(0o755)
     record = {
         "board": board.name,

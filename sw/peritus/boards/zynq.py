@@ -11,6 +11,7 @@ report.json              utilization, timing, power
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from peritus.bundle import Bundle
 from peritus.demo import SCENE
 from peritus.eda.vivado.project import Project
 from peritus.eda.vivado.reports import BuildReport
+from peritus.schema import file_name
 
 _RUN = """\
 #!/usr/bin/env bash
@@ -45,12 +47,12 @@ def package(project: Project, report: BuildReport, bundle: Bundle, folder: Path)
     """
     bundle.check_hardware(project.hw)
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{bundle.model}.bundle"
+    name = f"{file_name(bundle.model)}.bundle"
     for file in (project.bitstream, project.handoff, SCENE):
         shutil.copy(file, folder / file.name)
     bundle.save(folder / name)
     script = folder / "run.sh"
-    script.write_text(_RUN.format(bundle=name, task=bundle.tasks[0].name, scene=SCENE.name))
+    script.write_text(_RUN.format(bundle=name, task=shlex.quote(bundle.tasks[0].name), scene=SCENE.name))
     script.chmod(0o755)
     pages = notebook(project.board.title, project.hw.name, name, SCENE.name)
     (folder / "peritus.ipynb").write_text(json.dumps(pages, indent=1) + "\n")

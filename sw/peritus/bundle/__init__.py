@@ -8,16 +8,17 @@ from peritus.bundle.bundle import (
     MAGIC,
     VERSION,
     Bundle,
+)
+from peritus.bundle.errors import (
     BundleConfigError,
     BundleCorrupted,
     BundleError,
     BundleTaskError,
     BundleTruncated,
     BundleVersionError,
-    FeatureEntry,
-    TaskEntry,
 )
 from peritus.bundle.frame import FrameLayout
+from peritus.bundle.header import FeatureEntry, TaskEntry
 
 __all__ = [
     "ALIGNMENT",

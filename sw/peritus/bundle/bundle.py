@@ -17,97 +17,38 @@ Integers are little endian.
 from __future__ import annotations
 
 import hashlib
-import json
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from peritus.arch.config import ConfigError, HwConfig, parse_config
+from peritus.arch.config import ConfigError, HwConfig
 from peritus.arch.isa import EXEC_BITS, FETCH_BITS, EncodingError, FetchEntry, Instruction
+from peritus.bundle.errors import (
+    BundleConfigError,
+    BundleCorrupted,
+    BundleError,
+    BundleTaskError,
+    BundleTruncated,
+    BundleVersionError,
+)
 from peritus.bundle.frame import FrameLayout
-from peritus.errors import PeritusError
+from peritus.bundle.header import FeatureEntry, Header, TaskEntry
 from peritus.provenance import Provenance
+from peritus.schema import SchemaError, short
 from peritus.tail import HostTail
-from peritus.tasks import TaskKind
 
 MAGIC = b"PERITUSB"
 VERSION = 3
 ALIGNMENT = 64
 COMPILE_AGAIN = "compile it again: peritus compile MODEL --hw HW -o FILE"
 EXEC_BYTES, FETCH_BYTES = EXEC_BITS // 8, FETCH_BITS // 8
+MAX_FILE_BYTES = 1 << 32
 _PREFIX = struct.Struct("<8sIIQ32s")
-
-
-class BundleError(PeritusError):
-    """A bundle that cannot be used; names the value and what was expected."""
-
-
-class BundleTruncated(BundleError):
-    """The file ends early."""
-
-
-class BundleCorrupted(BundleError):
-    """The contents do not match their checksum, or make no sense."""
-
-
-class BundleVersionError(BundleError):
-    """Written by another version of the format."""
-
-
-class BundleConfigError(BundleError):
-    """Compiled for another hardware configuration."""
-
-
-class BundleTaskError(BundleError):
-    """The bundle has no such task."""
-
-
-@dataclass(frozen=True)
-class TaskEntry:
-    """One task of the bundle.
-
-    rows, columns, channels: of the map. padded_channels: as stored; the output buffer is int16 [rows,
-    columns, padded_channels]. scale: real value of one LSB. kind: see peritus.tasks. classes: names, one
-    per channel, or empty. macs: useful multiply-accumulates of one job. host: the device computes the
-    features only, and the host float32 [rows, columns, channels] of them (peritus.tail).
-    """
-
-    name: str
-    kind: TaskKind
-    classes: tuple[str, ...]
-    rows: int
-    columns: int
-    channels: int
-    padded_channels: int
-    scale: float
-    macs: int
-    host: bool = False
-
-    @property
-    def output_bytes(self) -> int:
-        """Size of what the device writes."""
-        return 0 if self.host else self.rows * self.columns * self.padded_channels * 2
-
-
-@dataclass(frozen=True)
-class FeatureEntry:
-    """The feature buffer: int16 [tokens, padded_channels], of which `channels` count; scale of one LSB."""
-
-    tokens: int
-    channels: int
-    padded_channels: int
-    scale: float
-
-    @property
-    def output_bytes(self) -> int:
-        """Size of the feature buffer."""
-        return self.tokens * self.padded_channels * 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,23 +128,28 @@ class Bundle:
             )
 
     def to_bytes(self) -> bytes:
-        """The file's contents."""
-        header = {
-            "model": self.model,
-            "provenance": self.provenance,
-            "hw": {"name": self.hw.name, **self.hw.table()},
-            "config_hash": f"{self.hw.hash64:#018x}",
-            "frame": asdict(self.frame),
-            "tasks": [asdict(task) for task in self.tasks],
-            "features": asdict(self.features),
-            "memory": dict(self.memory),
-            "labels": list(self.labels),
-            "exec": len(self.instructions),
-            "fetch": len(self.fetches),
-            "weight_bytes": len(self.weights),
-            "tail_bytes": len(self.tail.model) if self.tail else 0,
-        }
-        text = json.dumps(header, sort_keys=True).encode()
+        """The file's contents; BundleError if they are beyond what a reader would take."""
+        try:
+            text = Header(
+                model=self.model,
+                provenance=self.provenance,
+                hw=self.hw,
+                config_hash=f"{self.hw.hash64:#018x}",
+                frame=self.frame,
+                tasks=self.tasks,
+                features=self.features,
+                memory=dict(self.memory),
+                labels=self.labels,
+                exec=len(self.instructions),
+                fetch=len(self.fetches),
+                weight_bytes=len(self.weights),
+                tail_bytes=len(self.tail.model) if self.tail else 0,
+            ).to_json()
+        except ValueError as error:
+            raise BundleError(f"the bundle of {self.model} cannot be written: {error}") from error
+        return self._joined(text.encode())
+
+    def _joined(self, text: bytes) -> bytes:
         program = self.program
         head, tail = bytes(-(_PREFIX.size + len(text)) % ALIGNMENT), bytes(-len(program) % ALIGNMENT)
         parts = [text, head, program, tail, self.weights.tobytes(), self.tail.model if self.tail else b""]
@@ -222,7 +168,11 @@ class Bundle:
         """Read a bundle file; raises as from_bytes, BundleError if there is no such file."""
         if not Path(path).is_file():
             raise BundleError(f"bundle {path} does not exist")
-        return cls.from_bytes(Path(path).read_bytes())
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise BundleCorrupted(f"bundle {path} has more than {MAX_FILE_BYTES} bytes")
+        return cls.from_bytes(data)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Bundle:
@@ -249,46 +199,41 @@ class Bundle:
                 f"bundle is corrupted: checksum {found.hex()[:16]}, expected {digest.hex()[:16]}"
             )
         try:
-            return cls._parse(json.loads(bytes(body[:header_bytes])), data, _PREFIX.size + header_bytes)
-        except (AttributeError, ConfigError, EncodingError, LookupError, TypeError, ValueError) as error:
-            raise BundleCorrupted(f"bundle header makes no sense: {error!r}") from error
+            header = Header.parse(str(body[:header_bytes], "utf-8"))
+            return cls._parse(header, data, _PREFIX.size + header_bytes)
+        except (ConfigError, EncodingError, ValueError) as error:
+            raise BundleCorrupted(f"bundle header makes no sense: {error}; {COMPILE_AGAIN}") from error
 
     @classmethod
-    def _parse(cls, header: dict[str, Any], data: bytes, end: int) -> Bundle:
-        hw = parse_config(header["hw"].pop("name"), header["hw"])
-        if header["config_hash"] != f"{hw.hash64:#018x}":
+    def _parse(cls, header: Header, data: bytes, end: int) -> Bundle:
+        hw = header.hw
+        if header.config_hash != f"{hw.hash64:#018x}":
             raise BundleVersionError(
-                f"bundle has another instruction layout: hash {header['config_hash']}, here "
+                f"bundle has another instruction layout: hash {short(header.config_hash)}, here "
                 f"{hw.hash64:#018x}; {COMPILE_AGAIN}"
             )
-        counts = [header[key] for key in ("exec", "fetch", "weight_bytes", "tail_bytes")]
-        if (fewest := min(counts)) < 0:
-            raise ValueError(f"a count of {fewest}")
         start = end + -end % ALIGNMENT
-        fetch_start = start + header["exec"] * EXEC_BYTES
-        end = fetch_start + header["fetch"] * FETCH_BYTES
+        fetch_start = start + header.exec * EXEC_BYTES
+        end = fetch_start + header.fetch * FETCH_BYTES
         weight_start = end + -end % ALIGNMENT
-        tail_start = weight_start + header["weight_bytes"]
-        if (size := tail_start + header["tail_bytes"]) != len(data):
-            raise ValueError(f"contents of {size} bytes in a file of {len(data)}")
+        tail_start = weight_start + header.weight_bytes
+        if (size := tail_start + header.tail_bytes) != len(data):
+            raise SchemaError(f"contents of {size} bytes in a file of {len(data)}")
 
         def words(first: int, last: int, size: int) -> Iterator[int]:
             return (int.from_bytes(data[i : i + size], "little") for i in range(first, last, size))
 
-        tasks = tuple(TaskEntry(**{**t, "classes": tuple(t["classes"])}) for t in header["tasks"])
-        if any(task.host for task in tasks) and not header["tail_bytes"]:
-            raise ValueError("a task of the host without the part that computes it")
         return cls(
-            model=header["model"],
-            provenance=header["provenance"],
+            model=header.model,
+            provenance=header.provenance,
             hw=hw,
-            frame=FrameLayout(**header["frame"]),
-            tasks=tasks,
-            features=FeatureEntry(**header["features"]),
-            memory=header["memory"],
+            frame=header.frame,
+            tasks=header.tasks,
+            features=header.features,
+            memory=header.memory,
             instructions=tuple(Instruction.decode(w) for w in words(start, fetch_start, EXEC_BYTES)),
-            labels=tuple(header["labels"]),
+            labels=header.labels,
             fetches=tuple(FetchEntry.decode(w) for w in words(fetch_start, end, FETCH_BYTES)),
-            weights=np.frombuffer(data, np.uint8, header["weight_bytes"], weight_start),
-            tail=HostTail(data[tail_start:]) if header["tail_bytes"] else None,
+            weights=np.frombuffer(data, np.uint8, header.weight_bytes, weight_start),
+            tail=HostTail(data[tail_start:]) if header.tail_bytes else None,
         )

@@ -25,8 +25,9 @@ def disassemble(bundle: Bundle) -> list[str]:
     for index, (instruction, label) in enumerate(zip(bundle.instructions, bundle.labels, strict=True)):
         parts = [describe(instruction), *_flags(instruction)]
         if uses_weight_stream(instruction):
-            entry = next(fetches)
-            parts.append(f"weights[{entry.offset}:{entry.offset + entry.stripes}]")
+            entry = next(fetches, None)
+            where = f"{entry.offset}:{entry.offset + entry.stripes}" if entry else "missing"
+            parts.append(f"weights[{where}]")
         lines.append(
             f"{index:5d}  {instruction.opcode.name:<10}  {label:<{width}}  {'  '.join(parts)}".rstrip()
         )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from peritus.schema import CLOSED, Count, Extent
+
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -21,11 +23,12 @@ class FrameLayout:
     at.
     """
 
-    height: int
-    width: int
-    channels: int
-    patch: int
-    pitch: int
+    __pydantic_config__ = CLOSED
+    height: Extent
+    width: Extent
+    channels: Extent
+    patch: Extent
+    pitch: Count
 
     def __post_init__(self) -> None:
         if min(self.height, self.width, self.channels, self.patch) < 1 or self.width % self.patch:

@@ -110,7 +110,6 @@ def vivado_flow(board: Board, options: Options) -> None:
             f"The project is written, but not built: {error}.\n"
             f"Where Vivado is: cd {project.folder} && vivado -mode batch -source {project.script.name}",
             style="yellow",
-            markup=False,
             highlight=False,
             soft_wrap=True,
         )

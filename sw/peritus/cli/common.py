@@ -33,11 +33,13 @@ from peritus.devices import find_device, installed_devices
 from peritus.errors import PeritusError
 from peritus.runtime import Device, open_device
 from peritus.runtime.driver.platform import Limit
+from peritus.schema import printable
 
 P = ParamSpec("P")
 
 # People read stderr's progress and stdout's tables; with --json - stdout belongs to the JSON.
-progress_console = Console(stderr=True)
+# Brackets in names of others are no markup, and their colons no emoji.
+progress_console = Console(stderr=True, markup=False, emoji=False)
 
 JsonOption = Annotated[
     str | None,
@@ -67,7 +69,7 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except (PeritusError, OSError) as error:
             progress_console.print(
-                f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+                f"error: {printable(str(error))}", style="red", highlight=False, soft_wrap=True
             )
             raise typer.Exit(1) from error
 
@@ -76,7 +78,7 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
 
 def output_console(json_target: str | None) -> Console:
     """Where tables go."""
-    return Console(stderr=json_target == "-")
+    return Console(stderr=json_target == "-", markup=False, emoji=False)
 
 
 def write_json(record: Any, target: str | None) -> None:
@@ -99,6 +101,10 @@ def write_picture(picture: npt.NDArray[np.uint8], path: Path) -> str:
     return str(path)
 
 
+def _what() -> TextColumn:
+    return TextColumn("{task.description}", markup=False)
+
+
 def _progress(*columns: ProgressColumn) -> Progress:
     """Progress that leaves nothing behind, and shows nothing where standard error is no terminal."""
     quiet = not progress_console.is_terminal
@@ -108,7 +114,7 @@ def _progress(*columns: ProgressColumn) -> Progress:
 @contextmanager
 def busy(text: str) -> Iterator[Callable[[str], None]]:
     """A spinner with the elapsed time around something long whose end is not known; takes what goes on."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), _what(), TimeElapsedColumn())
     with _progress(*columns) as progress:
         task = progress.add_task(text)
         yield lambda step: progress.update(task, description=f"{text} ({step})")
@@ -117,7 +123,7 @@ def busy(text: str) -> Iterator[Callable[[str], None]]:
 @contextmanager
 def counted(text: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar around something countable; takes the number done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (_what(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with _progress(*columns) as progress:
         task = progress.add_task(text, total=total)
         yield lambda done: progress.update(task, completed=done)
@@ -126,7 +132,7 @@ def counted(text: str, total: int) -> Iterator[Callable[[int], None]]:
 @contextmanager
 def counting(text: str) -> Iterator[Callable[[str, int, int], None]]:
     """A bar around countable things one after the other; takes what, the number done, and of how many."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (_what(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with _progress(*columns) as progress:
         task = progress.add_task(text, total=None)
         yield lambda what, done, total: progress.update(
@@ -181,7 +187,7 @@ def open_with_progress(
     spec = find_device(name)
     if timeout is not None:
         offered["limit"] = Limit(seconds=timeout)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (_what(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with _progress(*columns) as progress:
 
         def show(build: Any) -> None:

@@ -26,7 +26,6 @@ def compile_command(
     json_target: JsonOption = None,
 ) -> None:
     """Compile a quantized model for a hardware configuration."""
-    path = output or Path(f"{Path(model).stem}-{hw}.bundle")
     console, record = output_console(json_target), {}
     if Path(model).suffix == ".onnx":
         imported = read_imported(model, console)
@@ -35,6 +34,7 @@ def compile_command(
         quantized = api.load_model(model)
     with busy(f"Compiling {model} for {hw}"):
         bundle = api.compile(quantized, hw=hw)
+        path = output or Path(f"{Path(model).stem}-{bundle.hw.name}.bundle")
         path.parent.mkdir(parents=True, exist_ok=True)
         bundle.save(path)
     console.print(bundle_table(bundle, path))

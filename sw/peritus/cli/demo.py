@@ -28,6 +28,7 @@ from peritus.devices import find_device
 from peritus.image import fit_image
 from peritus.photo import read_photo
 from peritus.report import render, run_record
+from peritus.schema import file_name
 
 DEFAULT_MODEL = "m3vit_tiny"
 
@@ -64,7 +65,7 @@ def demo_command(
         for task in bundle.tasks:
             result = run_job(opened, image, task.name, features=True)
             exact = equals_reference(bundle, config, image, result, device)
-            files = {"picture": write_picture(render(result, image), output / f"{task.name}.png")}
+            files = {"picture": write_picture(render(result, image), output / f"{file_name(task.name)}.png")}
             records.append(run_record(bundle, config, device, result, exact, files))
     console.print(results_table(records, f"{bundle.model} on {hw}, {config.clock_mhz} MHz"))
     console.print(bundle.origin.warning or f"Weights: {bundle.provenance}")

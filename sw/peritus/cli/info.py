@@ -49,7 +49,7 @@ def info_command(
         lines = disassemble(bundle)
         record["program"] = lines
         for line in lines:
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print(line, highlight=False, soft_wrap=True)
     write_json(record, json_target)
 
 

@@ -27,6 +27,7 @@ from peritus.image import check_image, fit_image, with_channels
 from peritus.photo import read_photo
 from peritus.report import render, run_record
 from peritus.runtime import Result
+from peritus.schema import file_name
 
 
 @takes_device_options
@@ -87,7 +88,7 @@ def run_command(
 def _write_files(result: Result, image: np.ndarray, folder: Path) -> dict[str, str]:  # type: ignore[type-arg]
     """Map, features and picture; their paths by kind."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = result.task.name
+    name = file_name(result.task.name)
     arrays = {"map": (folder / f"{name}.npy", result.dequantized())}
     if result.features is not None:
         arrays["features"] = (folder / f"{name}_features.npy", result.features)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from peritus.arch.config import HwConfig
-from peritus.arch.isa import Dest, Function, Instruction, Opcode, Scale2
+from peritus.arch.isa import MAX_TASKS, Dest, Function, Instruction, Opcode, Scale2
 from peritus.arch.memories import Memory
 from peritus.bundle.frame import FrameLayout
 from peritus.compiler import segments
@@ -21,8 +21,6 @@ from peritus.compiler.step import Step
 from peritus.ir.graph import Graph
 from peritus.ir.ops import Add, Attention, Experts, Head, LayerNorm, Linear, Node, PatchEmbed, Router
 from peritus.ir.types import Kind
-
-MAX_TASKS = 16
 
 
 def lower(graph: Graph, hw: HwConfig) -> list[Step]:

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from peritus.ir.ops import Head, Node, PatchEmbed
+from peritus.ir.ops import Head, Node, Operation, PatchEmbed
+from peritus.ir.stored import Record
 from peritus.ir.task import Task, UnknownTaskError
 from peritus.ir.types import IMAGE, TensorType
 from peritus.ir.verify import image_channels, verify
+from peritus.schema import Extent, Name, Scale
 
 
 @dataclass(frozen=True)
-class Graph:
+class Graph(Record):
     """A verified graph: making one that breaks a rule raises GraphError, which names the first such node.
 
     image_height, image_width: of the uint8 HWC camera frame; `image_channels` follow from its reader. nodes:
@@ -23,12 +25,12 @@ class Graph:
     LSB. types: of every value by name; found by verification, not given.
     """
 
-    image_height: int
-    image_width: int
-    nodes: tuple[Node, ...]
+    image_height: Extent
+    image_width: Extent
+    nodes: tuple[Operation, ...]
     tasks: tuple[Task, ...]
-    features: str
-    residual_scale: float
+    features: Name
+    residual_scale: Scale
     types: Mapping[str, TensorType] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

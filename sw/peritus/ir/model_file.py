@@ -17,35 +17,28 @@ from safetensors.numpy import save
 
 from peritus.errors import PeritusError
 from peritus.ir.graph import Graph
-from peritus.ir.int4 import pack_int4, unpack_int4
-from peritus.ir.ops import OPS, RECORDS, Affine, Experts, Head
+from peritus.ir.int4 import pack_int4
+from peritus.ir.ops import Affine, Expert, Requant
+from peritus.ir.stored import plain
 from peritus.ir.task import Task
-from peritus.ir.types import GraphError
 from peritus.provenance import Provenance
+from peritus.schema import CLOSED, Name, Real, SchemaError, Text, Whole, cause, checked, read_json, short
 from peritus.tail import HostTail
 
 FORMAT = "peritus-quantized-model"
 FLOAT_FORMAT = "peritus-float-weights"  # of the files that `peritus train` and `peritus import` write
 VERSION = 5
-READABLE = (
-    "1",
-    "2",
-    "3",
-    "4",
-    "5",
-)  # 1: int8 weights only; 1, 2: GELU in all experts; 1 to 3: heads of patches only; to 4: nothing on the host
-# What files of older versions left out.
-_NOT_SAID: Mapping[type[Any], Mapping[str, Any]] = {
-    Affine: {"weight_bits": 8},
-    Experts: {"function": "gelu"},
-    Head: {"first": 1},
-    Task: {"host": None},
-}
-
+AGAIN = "quantize it again: peritus train, or quantize(net, images)"
+# 1: int8 weights only; 1, 2: GELU in all experts; 1 to 3: heads of patches only; to 4: nothing on the host.
+READABLE = ("1", "2", "3", "4", "5")
 _TAIL = "tail.onnx"  # the tensor with the bytes of the host's part
 
+_MAX_SETTINGS = 256  # of `config`, each a row of a table
+_IMPLIED = {cls.__name__ for cls in (Graph, Task, Affine, Expert, Requant)}
+_DTYPES = ("I8", "U8", "I16", "U16", "I32")  # of tensors, in the words of safetensors
+
 Tensors = dict[str, npt.NDArray[Any]]
-_CLASSES: dict[str, type[Any]] = {**OPS, **RECORDS, "Graph": Graph, "Task": Task}
+Settings = Mapping[Name, Text | Whole | Real]
 
 
 class ModelFileError(PeritusError):
@@ -64,7 +57,7 @@ class QuantModel:
     name: str
     graph: Graph
     provenance: str
-    config: Mapping[str, str | int | float] = field(default_factory=dict)
+    config: Settings = field(default_factory=dict)
     tail: HostTail | None = None
 
     @property
@@ -108,14 +101,12 @@ class QuantModel:
         if not Path(path).is_file():
             raise ModelFileError(f"model file {path} does not exist")
         try:
-            with safe_open(str(path), framework="numpy") as file:
-                metadata = file.metadata() or {}
-                tensors: Tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, OSError) as error:
-            raise ModelFileError(f"model file {path} is truncated or corrupted: {error}") from error
+            metadata, tensors = _contents(Path(path))
+        except (SafetensorError, OSError, SchemaError) as error:
+            raise ModelFileError(f"model file {path} is truncated or corrupted: {cause(error)}") from error
         if metadata.get("format") != FORMAT:
             raise ModelFileError(
-                f"{path} is no quantized model: format is {metadata.get('format')!r}, must be {FORMAT!r}"
+                f"{path} is no quantized model: format is {short(metadata.get('format'))}, must be {FORMAT!r}"
                 + (
                     f"; peritus quantize {path} makes one of it"
                     if metadata.get("format") == FLOAT_FORMAT
@@ -124,21 +115,47 @@ class QuantModel:
             )
         if metadata.get("version") not in READABLE:
             raise ModelFileError(
-                f"model file {path} has version {metadata.get('version')}, "
+                f"model file {path} has version {short(metadata.get('version'))}, "
                 f"this program reads {', '.join(READABLE)}; "
-                "quantize it again: peritus train, or quantize(net, images)"
+                f"{AGAIN}"
             )
         text = metadata.get("model", "")
         found, expected = checksum(text, tensors), metadata.get("sha256", "")
         if found != expected:
             raise ModelFileError(
-                f"model file {path} is corrupted: checksum {found[:16]}, expected {expected[:16]}"
+                f"model file {path} is corrupted: checksum {found[:16]}, expected {short(expected[:16])}"
             )
-        header = json.loads(text)
-        graph = _decode(header["graph"], "graph", tensors)
-        assert isinstance(graph, Graph)
+        try:
+            header = checked(_Header, plain(read_json(text), _IMPLIED), tensors)
+        except SchemaError as error:
+            raise ModelFileError(f"model file {path} makes no sense: {error}; {AGAIN}") from error
         tail = HostTail(tensors[_TAIL].tobytes()) if _TAIL in tensors else None
-        return cls(header["name"], graph, header["provenance"], header["config"], tail)
+        return cls(header.name, header.graph, header.provenance, header.config, tail)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The JSON of a model file."""
+
+    __pydantic_config__ = CLOSED
+    name: Text
+    provenance: Text
+    config: Settings
+    graph: Graph
+
+    def __post_init__(self) -> None:
+        if len(self.config) > _MAX_SETTINGS:
+            raise ValueError(f"config has {len(self.config)} entries, limit {_MAX_SETTINGS}")
+
+
+def _contents(path: Path) -> tuple[dict[str, str], Tensors]:
+    """Metadata and tensors of a .safetensors file of integers; SchemaError for other types."""
+    with safe_open(str(path), framework="numpy") as file:
+        names = list(file.keys())
+        for name in names:
+            if (found := file.get_slice(name).get_dtype()) not in _DTYPES:
+                raise SchemaError(f"tensor {short(name)} is {found}, must be one of {', '.join(_DTYPES)}")
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
 
 
 def checksum(text: str, tensors: Tensors) -> str:
@@ -175,31 +192,3 @@ def _join(path: str, name: object) -> str:
     if name == "nodes":  # node names are unique: no need for the prefix
         return path
     return f"{path}.{name}" if path else str(name)
-
-
-def _decode(value: Any, where: str, tensors: Tensors) -> Any:
-    if isinstance(value, list):
-        return tuple(_decode(item, where, tensors) for item in value)
-    if isinstance(value, dict) and "tensor" in value:
-        if value["tensor"] not in tensors:
-            raise ModelFileError(f"tensor {value['tensor']!r} of {where!r} is missing")
-        tensor = tensors[value["tensor"]]
-        if "int4" not in value:
-            return tensor
-        try:
-            return unpack_int4(tensor, value["int4"])
-        except ValueError as error:
-            raise ModelFileError(f"tensor {value['tensor']!r} of {where!r}: {error}") from error
-    if isinstance(value, dict):
-        where = str(value.get("name", where))
-        cls = _CLASSES.get(value.get("type", ""))
-        if cls is None:
-            raise GraphError(where, f"unsupported layer {value.get('type')!r}; supported: {', '.join(OPS)}")
-        value = {**_NOT_SAID.get(cls, {}), **value}
-        known = set(_stored(cls))
-        if set(value) - {"type"} != known:
-            raise ModelFileError(
-                f"{value['type']} {where!r} has fields {sorted(value)}, must be {sorted(known)}"
-            )
-        return cls(**{key: _decode(item, where, tensors) for key, item in value.items() if key != "type"})
-    return value

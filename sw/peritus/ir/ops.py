@@ -9,26 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from peritus import reference as ref
+from peritus.ir.stored import OneOf, Record, Stored
 from peritus.ir.types import Value
 from peritus.reference.arithmetic import I64, Ints
+from peritus.schema import Count, Extent, Name
 
-Int8 = npt.NDArray[np.int8]
-Int16 = npt.NDArray[np.int16]
-Int32 = npt.NDArray[np.int32]
-UInt8 = npt.NDArray[np.uint8]
-UInt16 = npt.NDArray[np.uint16]
+Int8 = Annotated[npt.NDArray[np.int8], Stored(np.int8)]
+Int16 = Annotated[npt.NDArray[np.int16], Stored(np.int16)]
+Int32 = Annotated[npt.NDArray[np.int32], Stored(np.int32)]
+UInt8 = Annotated[npt.NDArray[np.uint8], Stored(np.uint8)]
+UInt16 = Annotated[npt.NDArray[np.uint16], Stored(np.uint16)]
 
 Values = Mapping[str, Value]
 
 
 @dataclass(frozen=True, eq=False)
-class Requant:
+class Requant(Record):
     """Per-channel factor multiplier * 2^-shift. Make it with peritus.ir.requant.
 
     multiplier: uint16 [channels], 0 or in [2^15, 2^16). shift: uint8 [channels], 1..47.
@@ -39,7 +41,7 @@ class Requant:
 
 
 @dataclass(frozen=True, eq=False)
-class Affine:
+class Affine(Record):
     """x W^T + b, then requantization stage 1.
 
     weight: int8 [out, in] within +-127, or within +-7 if weight_bits is 4: this changes how the model file
@@ -60,11 +62,11 @@ class Affine:
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class Node(Record):
     """name: unique, also the name of the computed value. inputs: names of the values read."""
 
-    name: str
-    inputs: tuple[str, ...]
+    name: Name
+    inputs: tuple[Name, ...]
     n_inputs: ClassVar[int] = 1
 
     def execute(self, values: Values, task: int) -> Value:
@@ -89,7 +91,7 @@ class PatchEmbed(Node):
 
     affine: Affine
     position: Int16
-    patch: int
+    patch: Extent
 
     def execute(self, values: Values, task: int) -> I64:
         (image,) = self.arrays(values)
@@ -112,7 +114,7 @@ class LayerNorm(Node):
     gamma: Int16
     beta: Int32
     shift: UInt8
-    epsilon: int
+    epsilon: Count
 
     def execute(self, values: Values, task: int) -> I64:
         (residual,) = self.arrays(values)
@@ -129,7 +131,7 @@ class Linear(Node):
     """
 
     affine: Affine
-    function: str = "none"
+    function: Name = "none"
     rescale: Requant | None = None
     bits: Literal[8, 16] = 8
 
@@ -147,10 +149,10 @@ class Attention(Node):
     shift of the reciprocal of the row sum. Since sum(P) / rowsum = 1: value 2^-shift2 = s_v / out_scale.
     """
 
-    heads: int
+    heads: Extent
     score: Requant
     value: Requant
-    shift2: int
+    shift2: Count
     n_inputs: ClassVar[int] = 3
 
     def execute(self, values: Values, task: int) -> I64:
@@ -187,7 +189,7 @@ class Router(Node):
     """
 
     gates: tuple[Affine, ...]
-    top_k: int
+    top_k: Extent
 
     def execute(self, values: Values, task: int) -> ref.Routing:
         (x,) = self.arrays(values)
@@ -195,7 +197,7 @@ class Router(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Expert:
+class Expert(Record):
     """One expert's MLP: hidden (stage 1 to Q.8), activation, rescale (stage 2) to int8, then output.
 
     Stage 1 of `output` gives residual LSBs times 2^(score_shift - 15): extra bits that the score
@@ -216,8 +218,8 @@ class Experts(Node):
     """
 
     experts: tuple[Expert, ...]
-    score_shift: int
-    function: str = "gelu"
+    score_shift: Count
+    function: Name = "gelu"
     n_inputs: ClassVar[int] = 3
 
     def execute(self, values: Values, task: int) -> I64:
@@ -242,12 +244,12 @@ class Head(Node):
     Returns int16 [rows * upscale, columns * upscale, channels].
     """
 
-    task: str
+    task: Name
     affine: Affine
-    upscale: int
-    rows: int
-    columns: int
-    first: int = 1
+    upscale: Extent
+    rows: Extent
+    columns: Extent
+    first: Count = 1
 
     def execute(self, values: Values, task: int) -> I64:
         (x,) = self.arrays(values)
@@ -271,7 +273,7 @@ def affines(node: Node) -> tuple[Affine, ...]:
     return ()
 
 
-OPS: dict[str, type[Any]] = {
+OPS: dict[str, type[Node]] = {
     cls.__name__: cls for cls in (PatchEmbed, LayerNorm, Linear, Attention, Add, Router, Experts, Head)
 }
-RECORDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (Requant, Affine, Expert)}
+Operation = Annotated[Node, OneOf(OPS)]

@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from peritus.errors import PeritusError
+from peritus.ir.stored import Record
+from peritus.schema import Extent, Name, Scale
 from peritus.tasks import TaskKind
 
 
@@ -14,7 +16,7 @@ class UnknownTaskError(PeritusError):
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Record):
     """One task of the table.
 
     kind: see peritus.tasks. classes: names, one per channel, or empty. scale: real value of one LSB of the
@@ -22,9 +24,9 @@ class Task:
     host: rows and columns of a map that no head computes: the host does, from the features (peritus.tail).
     """
 
-    name: str
+    name: Name
     kind: TaskKind
-    channels: int
-    scale: float
-    classes: tuple[str, ...] = ()
-    host: tuple[int, int] | None = None
+    channels: Extent
+    scale: Scale
+    classes: tuple[Name, ...] = ()
+    host: tuple[Extent, Extent] | None = None

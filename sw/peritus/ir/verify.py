@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,7 @@ from peritus.reference import ACTIVATIONS
 from peritus.reference.linear import ACTIVATION_PEAK
 from peritus.reference.requantize import MAX_SHIFT, MIN_SHIFT
 from peritus.reference.softmax import PROBABILITY_PEAK
+from peritus.schema import MAX_EXTENT, name_fault, short
 
 ACC_LIMIT = 1 << 26  # |acc + bias| stays below: signed 27 bits
 MAX_EXPERTS = 64
@@ -61,6 +63,11 @@ def verify(
     Raises:
         GraphError: names the first node that breaks a rule, the value and the limit.
     """
+    _verify_tasks(tasks)
+    for name, extent in zip(("height", "width"), image, strict=True):
+        if not 1 <= extent <= MAX_EXTENT:
+            raise GraphError(IMAGE, f"{name} = {extent}, must be 1..{MAX_EXTENT}")
+    _scale("residual_scale", residual_scale)
     known = _Known(tasks, residual_scale)
     types = known.types
     types[IMAGE] = TensorType(Kind.IMAGE, (*image, image_channels(nodes)), 8, signed=False)
@@ -70,6 +77,7 @@ def verify(
             raise GraphError(
                 node.name, f"unsupported layer {type(node).__name__}; supported: {', '.join(OPS)}"
             )
+        _need(node, not (fault := name_fault(node.name)), str(fault))
         _need(node, node.name not in types, "a value of this name exists already")
         _need(node, len(node.inputs) == node.n_inputs, f"{len(node.inputs)} inputs, must be {node.n_inputs}")
         for name in node.inputs:
@@ -81,6 +89,26 @@ def verify(
     return types
 
 
+def _verify_tasks(tasks: Sequence[Task]) -> None:
+    names = [task.name for task in tasks]
+    if not names or len(set(names)) != len(names):
+        raise GraphError("tasks", f"task names {short(names)} must be distinct, at least one")
+    for task in tasks:
+        for name in (task.name, *task.classes):
+            if fault := name_fault(name):
+                raise GraphError(task.name, fault)
+        if len(task.classes) not in (0, task.channels):
+            raise GraphError(task.name, f"{len(task.classes)} class names for {task.channels} channels")
+        if task.host is not None and (len(task.host) != 2 or min(task.host) < 1):
+            raise GraphError(task.name, f"a map of {task.host} rows and columns on the host")
+        _scale(task.name, task.scale)
+
+
+def _scale(name: str, scale: float) -> None:
+    if not (math.isfinite(scale) and scale > 0):
+        raise GraphError(name, f"scale = {scale}, must be positive and finite")
+
+
 def image_channels(nodes: Sequence[Node]) -> int:
     """Channels of the image that the first patch embedding reads.
 
@@ -89,7 +117,9 @@ def image_channels(nodes: Sequence[Node]) -> int:
     """
     for node in nodes:
         if isinstance(node, PatchEmbed):
-            inputs = node.affine.weight.shape[-1]
+            weight = node.affine.weight
+            _need(node, weight.ndim == 2, f"patch weight has {weight.ndim} dimensions, must be 2")
+            inputs = weight.shape[1]
             _need(node, node.patch >= 1, f"patch = {node.patch}, must be at least 1")
             _need(
                 node,
@@ -182,6 +212,7 @@ def _patch_embed(node: PatchEmbed, known: _Known) -> TensorType:
             f"image of {height}x{width} is not a multiple of patch {node.patch}",
         )
     patches = height * width // node.patch**2
+    _need(node, node.position.ndim == 2, f"position has {node.position.ndim} dimensions, must be 2")
     tokens = len(node.position)
     _need(node, tokens >= patches, f"{tokens} positions for {patches} patches")
     _need(node, tokens <= MAX_TOKENS, f"{tokens} tokens, limit {MAX_TOKENS}")
@@ -246,7 +277,7 @@ def _add(node: Add, known: _Known) -> TensorType:
 def _router(node: Router, known: _Known) -> TensorType:
     tokens, d = _input(node, known, 0, Kind.ACTIVATION).shape
     _need(node, len(node.gates) == len(known.tasks), f"{len(node.gates)} gates for {len(known.tasks)} tasks")
-    experts = node.gates[0].weight.shape[0]
+    experts = len(node.gates[0].weight) if node.gates[0].weight.ndim else 0
     for index, gate in enumerate(node.gates):
         _affine(node, f"gate {index}", gate, d, experts)
     _need(node, 1 <= experts <= MAX_EXPERTS, f"{experts} experts, limit {MAX_EXPERTS}")
@@ -289,7 +320,7 @@ def _patches(known: _Known) -> int:
 def _head(node: Head, known: _Known) -> TensorType:
     tokens, d = _input(node, known, 0, Kind.ACTIVATION).shape
     tasks = {task.name: task for task in known.tasks}
-    _need(node, node.task in tasks, f"task {node.task!r} is not in the task table ({', '.join(tasks)})")
+    _need(node, node.task in tasks, f"task {node.task!r} is not in the task table, {short(list(tasks))}")
     channels = tasks[node.task].channels
     prefix = tokens - _patches(known)
     patches = prefix, tokens - prefix
@@ -335,16 +366,11 @@ def _verify_outputs(
 ) -> None:
     if features not in types or types[features].kind is not Kind.RESIDUAL:
         raise GraphError(features, "the features are not a residual value of the graph")
-    names = [task.name for task in tasks]
-    if not names or len(set(names)) != len(names):
-        raise GraphError("tasks", f"task names {names} must be distinct, at least one")
     heads = [node.task for node in nodes if isinstance(node, Head)]
     for task in tasks:
         wanted = 0 if task.host else 1
         if heads.count(task.name) != wanted:
             raise GraphError(task.name, f"the task has {heads.count(task.name)} heads, must be {wanted}")
-        if task.host is not None and (len(task.host) != 2 or min(task.host) < 1):
-            raise GraphError(task.name, f"a map of {task.host} rows and columns on the host")
 
 
 _RULES: dict[type[Node], Callable[[Any, _Known], TensorType]] = {

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from quant_models.network.config import M3VIT_MICRO, M3VIT_TINY  # noqa: E402
+from quant_models.network.config import M3VIT_MICRO, M3VIT_TINY, ConfigError  # noqa: E402
 from quant_models.network.init import new_model  # noqa: E402
 from quant_models.network.model import M3ViT  # noqa: E402
 from quant_models.network.weights import (  # noqa: E402
@@ -106,8 +106,8 @@ def test_wrong_files_are_named(net: M3ViT, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"version": "9"}, "has version 9, this program reads 1; make it again: peritus import"),
-        ({"config": "{}"}, "unreadable configuration: 'tasks'"),
+        ({"version": "9"}, "has version '9', this program reads 1; make it again: peritus import"),
+        ({"config": "{}"}, "unreadable configuration: name is missing"),
         ({"config": "["}, "unreadable configuration"),
     ],
 )
@@ -133,3 +133,53 @@ def test_tensors_must_fit_the_configuration(net: M3ViT, tmp_path: Path) -> None:
     found = r"1 missing: backbone.cls_token; 1 unexpected: extra; 1 of another shape: backbone.pos_embed is"
     with pytest.raises(WeightsError, match=rf"{found} \(1, 3, 64\), expected \(1, 9, 64\)"):
         load_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_layers": 65_535, "moe_layers": []}, r"tensors for 65535 blocks"),
+        ({"d_model": 65_520, "head_dim": 32_760}, r"does not fit its own configuration: .*of another shape"),
+        ({"n_experts": 65_535}, "does not fit its own configuration"),
+        ({"image_height": 2**40}, "image_height = 1099511627776, must be an integer of 1..65535"),
+        ({"n_layers": 2.0}, "n_layers = 2.0: must be a valid integer"),
+        ({"name": None}, "name = None"),
+        ({"layer_norm_eps": True}, "layer_norm_eps = True"),
+        ({"moe_every": 10**30}, "moe_every and n_layers must be integers"),
+    ],
+)
+def test_sizes_are_compared_before_they_are_allocated(
+    net: M3ViT, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_weights(net, path)
+    with safe_open(str(path), "pt") as file:
+        metadata = file.metadata()
+    metadata["config"] = json.dumps({**json.loads(metadata["config"]), **changes})
+    save_file(load_file(path), path, metadata=metadata)
+    with pytest.raises(WeightsError, match=message):
+        load_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (torch.full((1, 9, 64), float("nan")), "pos_embed holds values that are not finite"),
+        (torch.zeros((1, 9, 64), dtype=torch.bfloat16), "pos_embed' is BF16, must be one of F32, F16"),
+        (torch.zeros((1, 9, 64), dtype=torch.int64), "pos_embed' is I64, must be one of F32, F16"),
+    ],
+)
+def test_weights_are_finite_and_real(net: M3ViT, tmp_path: Path, values: torch.Tensor, message: str) -> None:
+    path = tmp_path / "a.safetensors"
+    save_weights(net, path)
+    with safe_open(str(path), "pt") as file:
+        metadata = file.metadata()
+    save_file({**load_file(path), "backbone.pos_embed": values}, path, metadata=metadata)
+    with pytest.raises(WeightsError, match=message):
+        load_weights(path)
+
+
+def test_a_task_of_a_name_that_pytorch_needs() -> None:
+    task = replace(CONFIG.tasks[0], name="keys")
+    with pytest.raises(ConfigError, match="keys has a name that PyTorch does not take"):
+        M3ViT(replace(CONFIG, tasks=(task,)))

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Damaged integer models, with their checksum repaired; and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from peritus.arch.config import load_config
+from peritus.cli.info import model_record, model_table
+from peritus.compiler import compile_model
+from peritus.ir import QuantModel
+from peritus.ir.model_file import checksum
+from peritus.ir.random_model import Dims, random_model
+from peritus.runtime import open_device
+from tests.schema.json_damage import JSON_KINDS
+from tests.schema.shown import check_shown
+from tests.schema.tensor_file import FILE_KINDS, TensorFile
+
+HW = load_config("nano")
+
+
+@cache
+def valid() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.safetensors"
+        random_model(Dims(layers=2, expert_bits=4)).save(path)
+        return path.read_bytes()
+
+
+def whole(file: TensorFile) -> bytes:
+    with suppress(TypeError, ValueError):  # NumPy has no such tensor: refused before the checksum
+        file.metadata["sha256"] = checksum(file.metadata["model"], file.arrays())
+    return file.joined()
+
+
+def _header(kind: Callable[[object, random.Random], str]) -> Callable[[TensorFile, random.Random], None]:
+    def damage(file: TensorFile, rng: random.Random) -> None:
+        text = kind(json.loads(file.metadata["model"]), rng)
+        file.metadata["model"] = text.encode(errors="replace").decode()
+
+    damage.__name__ = kind.__name__
+    return damage
+
+
+def metadata(file: TensorFile, rng: random.Random) -> None:
+    key = rng.choice(sorted(file.metadata))
+    file.metadata[key] = rng.choice(["", "\x1b[2J", "x" * 10_000, "4", "6", file.metadata["format"]])
+
+
+KINDS = (*map(_header, JSON_KINDS), metadata, *FILE_KINDS)
+
+
+def damaged(kind: Callable[[TensorFile, random.Random], bytes | None], rng: random.Random) -> bytes:
+    file = TensorFile.of(valid())
+    data = kind(file, rng)
+    return whole(file) if data is None else data
+
+
+def judge(data: bytes) -> None:
+    """Read, print, compile for nano, and run an image; a PeritusError refuses."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.safetensors"
+        path.write_bytes(data)
+        model = QuantModel.load(path)
+    check_shown(model_table(model), model_record(model))
+    bundle = compile_model(model, HW)
+    bundle.to_bytes()
+    image = np.random.default_rng(0).integers(0, 256, bundle.frame.shape).astype(np.uint8)
+    with open_device("iss", hw=HW) as device:
+        device.load(bundle)
+        device.run(image, task=bundle.tasks[0].name, features=True)
