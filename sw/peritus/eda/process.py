@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run a program with a time limit, its output in a log file, and nothing left running afterwards."""
+"""Run a program with a time limit, its output in a log file, and nothing left running afterwards.
 
-import contextlib
+Nothing: neither when the program ends, nor when this process does, be it by SIGTERM, SIGKILL or a crash.
+"""
+
 import os
-import signal
+import shutil
 import subprocess
+import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from peritus.eda.errors import BuildError, ToolchainError
+from peritus.eda.errors import BuildError, ToolchainError, ToolNotFound
+
+GUARD = Path(__file__).with_name("guard.py")
+END_S = 10.0  # that killing everything may take
 
 
 class ProcessTimeout(ToolchainError):
@@ -32,26 +39,19 @@ def run_logged(
 
     Raises:
         ProcessTimeout: it ran longer than `timeout_s` seconds.
+        ToolNotFound: there is no such program.
     """
-    with log.open("a") as out:
+    if shutil.which(command[0], path=(env or os.environ).get("PATH")) is None:
+        raise ToolNotFound(f"{command[0]} is not a program that can be run: is it installed?")
+    with log.open("a", errors="backslashreplace") as out:
         out.write(f"$ {' '.join(command)}\n")
         out.flush()
-        with subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # a process group of its own, so that children can be ended too
-        ) as process:
+        with _guarded(command, cwd, env) as process:
             expired = threading.Event()
 
             def expire() -> None:
                 expired.set()
-                _kill_group(process.pid)
+                process.terminate()
 
             timer = threading.Timer(timeout_s, expire)
             timer.start()
@@ -62,9 +62,6 @@ def run_logged(
                     if on_line:
                         on_line(line)
                 status = process.wait()
-            except BaseException:
-                _kill_group(process.pid)
-                raise
             finally:
                 timer.cancel()
     if expired.is_set():
@@ -72,6 +69,43 @@ def run_logged(
             f"{Path(command[0]).name} ran longer than its limit of {timeout_s:g} s; log {log}"
         )
     return status
+
+
+@contextmanager
+def _guarded(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str] | None
+) -> Iterator[subprocess.Popen[str]]:
+    """The command under a guard (guard.py): it ends with the block, and with this process."""
+    life, ours = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(GUARD), str(life), *command],
+            cwd=cwd,
+            env=env,
+            pass_fds=[life],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C is for us: we end the command in order
+        )
+        os.close(life)
+        life = -1
+        with process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+                    try:
+                        process.wait(END_S)
+                    except subprocess.TimeoutExpired:
+                        process.kill()
+    finally:
+        for end in (life, ours):
+            if end >= 0:
+                os.close(end)
 
 
 def run_step(
@@ -95,8 +129,3 @@ def run_step(
         raise BuildError(f"{what}: {error}", log) from error
     if status != 0:
         raise BuildError(f"{what} failed with status {status}", log)
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)

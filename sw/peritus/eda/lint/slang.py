@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peritus.eda.errors import SourceError, ToolNotFound
+from peritus.resources import how_to_install
 
 WAIVERS = Path(__file__).with_name("slang_waivers.toml")
 TIMEOUT_S = 600
@@ -77,7 +78,7 @@ def findings(files: Sequence[Path], top: str) -> list[Finding]:
     command = [sys.executable, "-c", _PROGRAM, "-Weverything", "--top", top, *map(str, files)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     if "No module named 'pyslang'" in run.stderr:
-        raise ToolNotFound("pyslang is not installed: pip install 'peritus[dev]'")
+        raise ToolNotFound(f"pyslang is not installed: {how_to_install('dev')}")
     output = run.stdout + run.stderr
     found = [
         Finding(Path(file), int(line), rule, text)

@@ -7,6 +7,7 @@ import importlib
 from types import ModuleType
 from typing import Any
 
+from peritus.resources import how_to_install
 from peritus.runtime.serial.errors import PortError
 
 BITS_PER_BYTE = 10
@@ -71,4 +72,4 @@ def _pyserial() -> ModuleType:
     try:
         return importlib.import_module("serial")
     except ImportError as error:
-        raise PortError("pyserial is not installed: pip install 'peritus[link]'") from error
+        raise PortError(f"pyserial is not installed: {how_to_install('link')}") from error
