@@ -34,7 +34,8 @@ JOBS = 2
 BUILD_TIMEOUT_S = 1800.0
 FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast")
 CHECK_FLAGS = ("--assert", "--x-assign", "unique", "--x-initial", "unique")
-_COMMON_FLAGS = ("-O3", "--no-timing", "--prefix", "Vtop", "--quiet")
+# Nothing is built twice in one folder: no dependencies, which would name files by their full path.
+_COMMON_FLAGS = ("-O3", "--no-timing", "--no-MMD", "--prefix", "Vtop", "--quiet")
 # STB_GNU_UNIQUE symbols would join the models of two libraries loaded into one process.
 _CFLAGS_SHARED = ("-fPIC", "-fno-gnu-unique")
 _LDFLAGS_SHARED = ("-shared", "-Wl,-Bsymbolic")
@@ -249,6 +250,7 @@ def _build(
     libraries = " ".join([*(f"-L{folder}" for folder in names.link_dirs), *request.link_flags])
     make = [
         *("make", "--no-print-directory", "-f", "Vtop.mk", f"-j{JOBS}"),
+        "CURDIR=.",  # which Verilator's makefile refuses if it has a space; it names nothing by it
         *(f"OPT_FAST={request.optimization}", f"OPT_GLOBAL={request.optimization}"),
         *(f"USER_CPPFLAGS={cflags}", f"USER_LDLIBS={libraries}"),
     ]
