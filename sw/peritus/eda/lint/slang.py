@@ -19,14 +19,14 @@ from peritus.resources import how_to_install
 
 WAIVERS = Path(__file__).with_name("slang_waivers.toml")
 TIMEOUT_S = 600
-_FINDING = re.compile(r"^(\S+?):(\d+):\d+: (error|warning): (.*?)(?: \[-W([\w-]+)\])?$", re.MULTILINE)
+_FINDING = re.compile(r"^(.+?):(\d+):\d+: (error|warning): (.*?)(?: \[-W([\w-]+)\])?$", re.MULTILINE)
 # slang prints from C++: a process of its own, whose output is read.
 _PROGRAM = """
-import sys
+import shlex, sys
 from pyslang import driver
 slang = driver.Driver()
 slang.addStandardArgs()
-ready = slang.parseCommandLine(" ".join(sys.argv)) and slang.processOptions() and slang.parseAllSources()
+ready = slang.parseCommandLine(shlex.join(sys.argv)) and slang.processOptions() and slang.parseAllSources()
 sys.exit(0 if ready and slang.runFullCompilation(True) else 1)
 """
 

@@ -4,7 +4,9 @@
     library = verilate("accelerator", sources, include_dirs=[...], cpp_sources=[harness], kind=SHARED_LIBRARY)
 
 The generated class is always `Vtop` (`#include "Vtop.h"`), whatever the top module's name. Flags for speed:
-FAST_FLAGS (long runs of trusted RTL); for benches: CHECK_FLAGS (assertions on, uninitialized state random).
+FAST_FLAGS (long runs of trusted RTL); for benches: CHECK_FLAGS (assertions on, what is undefined is random).
+What registers hold at power-up is decided when a simulation starts, by its VerilatedContext or, for an
+executable, by +verilator+rand+reset+N and +verilator+seed+N.
 No flag set enables delays (`--no-timing`): RTL has none, and the harness or cocotb makes the clock.
 """
 
@@ -32,10 +34,10 @@ from peritus.resources import cache_dir as default_cache_dir
 
 JOBS = 2
 BUILD_TIMEOUT_S = 1800.0
-FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast")
-CHECK_FLAGS = ("--assert", "--x-assign", "unique", "--x-initial", "unique")
+FAST_FLAGS = ("--no-assert", "--x-assign", "fast")
+CHECK_FLAGS = ("--assert", "--x-assign", "unique")
 # Nothing is built twice in one folder: no dependencies, which would name files by their full path.
-_COMMON_FLAGS = ("-O3", "--no-timing", "--no-MMD", "--prefix", "Vtop", "--quiet")
+_COMMON_FLAGS = ("-O3", "--no-timing", "--no-MMD", "--prefix", "Vtop", "--quiet", "--x-initial", "unique")
 # STB_GNU_UNIQUE symbols would join the models of two libraries loaded into one process.
 _CFLAGS_SHARED = ("-fPIC", "-fno-gnu-unique")
 _LDFLAGS_SHARED = ("-shared", "-Wl,-Bsymbolic")

@@ -8,7 +8,7 @@ The bench module is imported inside the simulator. Write it so that it stays fas
 - wait with `Timer`/`ClockCycles` in long stretches; a `RisingEdge` each cycle costs about 10 us;
 - only ports of the top module are visible unless `public_depth` says otherwise; ports that are unpacked
   arrays or packed structs are reachable as in any cocotb bench;
-- registers start random (`--x-initial unique`), so a missing reset shows;
+- registers start random by `seed`, so a missing reset shows;
 - random numbers: use `random`, which cocotb seeds with `seed`.
 """
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +12,7 @@ from peritus.resources import how_to_install
 from peritus.runtime.serial.errors import PortError
 
 BITS_PER_BYTE = 10
-WRITE_TIMEOUT_S = 10.0
+LEAST_S = 0.01  # a time-out of 0 would make pyserial write a part and say nothing
 
 
 class SerialTransport:
@@ -30,15 +31,18 @@ class SerialTransport:
         serial = _pyserial()
         self._failures = (serial.SerialException, OSError)
         try:
-            self._port: Any = serial.Serial(
-                port, baud, timeout=0, write_timeout=WRITE_TIMEOUT_S, exclusive=True
-            )
+            self._port: Any = serial.Serial(port, baud, timeout=0, write_timeout=0, exclusive=True)
         except (*self._failures, ValueError) as error:
             raise PortError(f"serial port {port} at {baud} baud: {error}") from error
 
-    def write(self, data: bytes) -> None:
-        """Hand over bytes to be sent; PortError if the port has gone or takes nothing for WRITE_TIMEOUT_S."""
+    def now(self) -> float:
+        """Seconds."""
+        return time.monotonic()
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Hand over bytes to be sent; PortError if the port has gone or has not taken all in `timeout_s`."""
         try:
+            self._port.write_timeout = max(timeout_s, LEAST_S)
             self._port.write(data)
         except self._failures as error:
             raise PortError(f"serial port {self._name}: {error}") from error
@@ -46,7 +50,7 @@ class SerialTransport:
     def read(self, timeout_s: float) -> bytes:
         """What has come, at least one byte; empty after `timeout_s`. PortError if the port has gone."""
         try:
-            self._port.timeout = timeout_s
+            self._port.timeout = max(timeout_s, 0.0)
             first = self._port.read(1)
             return bytes(first + self._port.read(self._port.in_waiting)) if first else b""
         except self._failures as error:
