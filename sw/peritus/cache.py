@@ -147,10 +147,12 @@ class ContentCache:
         findings = self.inspect()
         with _writing(self.root):
             for path in findings.damaged:
-                if path.is_dir():
-                    self._discard(path)
-                else:
+                if not path.is_dir():
                     path.unlink(missing_ok=True)
+                    continue
+                with suppress(CacheLockTimeout), exclusive(self._lock(path.name), 0):
+                    if not is_whole(path):  # nobody has built it again meanwhile
+                        self._discard(path)
             self._remove_drafts()
         return findings
 
