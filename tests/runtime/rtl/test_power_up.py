@@ -64,6 +64,6 @@ def test_a_seed_determines_what_registers_hold(small: Bundle) -> None:
 
 @pytest.mark.sim
 def test_errors_tell_the_seed(small: Bundle, small_image: NDArray[np.uint8]) -> None:
-    device = RtlDevice(NANO, limit=Limit(seconds=60, cycles=100))
+    device = RtlDevice(NANO, limit=Limit(seconds=60, cycles=1))
     with device, pytest.raises(DeviceTimeout, match=rf"; power-up random:{device.power_up.seed}$"):
         device.load(small)
