@@ -23,16 +23,15 @@ class ProcessTimeout(ToolchainError):
     """A program ran longer than its limit and was ended together with its children."""
 
 
-def run_logged(
+def run_lines(
     command: Sequence[str],
     *,
     cwd: Path,
-    log: Path,
     timeout_s: float,
+    on_line: Callable[[str], object],
     env: Mapping[str, str] | None = None,
-    on_line: Callable[[str], None] | None = None,
 ) -> int:
-    """Append stdout and stderr of `command` to `log`, calling `on_line` for every line.
+    """Run `command`, calling `on_line` for every line of its stdout and stderr, line ends included.
 
     Returns:
         The exit status (negative: the signal that ended the program).
@@ -43,32 +42,49 @@ def run_logged(
     """
     if shutil.which(command[0], path=(env or os.environ).get("PATH")) is None:
         raise ToolNotFound(f"{command[0]} is not a program that can be run: is it installed?")
+    with _guarded(command, cwd, env) as process:
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            process.terminate()
+
+        timer = threading.Timer(timeout_s, expire)
+        timer.start()
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                on_line(line)
+            status = process.wait()
+        finally:
+            timer.cancel()
+    if expired.is_set():
+        raise ProcessTimeout(f"{Path(command[0]).name} ran longer than its limit of {timeout_s:g} s")
+    return status
+
+
+def run_logged(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    log: Path,
+    timeout_s: float,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], object] = lambda line: None,
+) -> int:
+    """run_lines that appends what the program says to `log` as well, which ProcessTimeout names."""
     with log.open("a", errors="backslashreplace") as out:
         out.write(f"$ {' '.join(command)}\n")
         out.flush()
-        with _guarded(command, cwd, env) as process:
-            expired = threading.Event()
 
-            def expire() -> None:
-                expired.set()
-                process.terminate()
+        def keep(line: str) -> None:
+            out.write(line)
+            on_line(line)
 
-            timer = threading.Timer(timeout_s, expire)
-            timer.start()
-            try:
-                assert process.stdout is not None
-                for line in process.stdout:
-                    out.write(line)
-                    if on_line:
-                        on_line(line)
-                status = process.wait()
-            finally:
-                timer.cancel()
-    if expired.is_set():
-        raise ProcessTimeout(
-            f"{Path(command[0]).name} ran longer than its limit of {timeout_s:g} s; log {log}"
-        )
-    return status
+        try:
+            return run_lines(command, cwd=cwd, timeout_s=timeout_s, on_line=keep, env=env)
+        except ProcessTimeout as error:
+            raise ProcessTimeout(f"{error}; log {log}") from None
 
 
 @contextmanager
@@ -116,7 +132,7 @@ def run_step(
     log: Path,
     timeout_s: float,
     env: Mapping[str, str] | None = None,
-    on_line: Callable[[str], None] | None = None,
+    on_line: Callable[[str], object] = lambda line: None,
 ) -> None:
     """run_logged for a step of a build, which `what` names; the rest as there.
 

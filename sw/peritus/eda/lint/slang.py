@@ -7,7 +7,6 @@ after a whole run.
 
 import fnmatch
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peritus.eda.errors import SourceError, ToolNotFound
+from peritus.eda.process import run_lines
 from peritus.resources import how_to_install
 
 WAIVERS = Path(__file__).with_name("slang_waivers.toml")
@@ -76,15 +76,16 @@ def findings(files: Sequence[Path], top: str) -> list[Finding]:
         SourceError: slang fails and does not say of which line.
     """
     command = [sys.executable, "-c", _PROGRAM, "-Weverything", "--top", top, *map(str, files)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    if "No module named 'pyslang'" in run.stderr:
+    lines: list[str] = []
+    status = run_lines(command, cwd=Path.cwd(), timeout_s=TIMEOUT_S, on_line=lines.append)
+    output = "".join(lines)
+    if "No module named 'pyslang'" in output:
         raise ToolNotFound(f"pyslang is not installed: {how_to_install('dev')}")
-    output = run.stdout + run.stderr
     found = [
         Finding(Path(file), int(line), rule, text)
         for file, line, _, text, rule in dict.fromkeys(_FINDING.findall(output))
     ]
-    if run.returncode != 0 and not found:
+    if status != 0 and not found:
         raise SourceError(f"slang cannot read {top}:\n{output}")
     return found
 

@@ -232,7 +232,7 @@ def _build(
     names = _gather(request, work)
     env = {**verilator_environment(), "VERILATOR_ROOT": VERILATOR}
 
-    def run(what: str, command: list[str], on_line: Callable[[str], None] | None = None) -> None:
+    def run(what: str, command: list[str], on_line: Callable[[str], object] = lambda line: None) -> None:
         step = f"{what} of {request.top!r}"
         run_step(step, command, cwd=work, log=log, timeout_s=timeout_s, env=env, on_line=on_line)
 

@@ -60,13 +60,13 @@ def compiler_identity() -> str:
     for tool in (CXX, "make"):
         if shutil.which(tool) is None:
             raise ToolNotFound(f"{tool!r} is not on PATH: install g++ (11 or later) and make")
-    native = subprocess.run(
-        [CXX, "-march=native", "-Q", "--help=target", "-v"],
-        capture_output=True,
-        text=True,
-        timeout=VERSION_TIMEOUT_S,
-        check=False,
-    )
+    command = [CXX, "-march=native", "-Q", "--help=target", "-v"]
+    try:
+        native = subprocess.run(
+            command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolchainError(f"{CXX} does not say its version: {error}") from error
     version = next((line for line in native.stderr.splitlines() if " version " in line), "unknown")
     target = hashlib.sha256(native.stdout.encode()).hexdigest()[:16]
     return f"{version}, native target {target}"
