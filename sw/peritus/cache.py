@@ -37,7 +37,7 @@ _CONTENTS = "contents.json"
 _BESIDE = (".lock", ".log")  # files that lie beside the entries
 _NOT_WRITABLE = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
-    *(errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOLCK, errno.ENOTSUP),
 }
 
 

@@ -73,7 +73,7 @@ def mutated(text: str, file: str, first: int) -> tuple[str, list[Mutant]]:
 
     def register(match: re.Match[str]) -> str:
         mutants.append(Mutant(first + len(mutants), file, match[1]))
-        return f"if (reset_mutant_pkg::number != {mutants[-1].number}) {match[0]}"
+        return f"begin if (reset_mutant_pkg::number != {mutants[-1].number}) {match[0]} end"
 
     return _RESET.sub(lambda block: _REGISTER.sub(register, block[0]), text), mutants
 

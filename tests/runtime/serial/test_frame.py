@@ -256,3 +256,6 @@ def test_the_level_of_the_interrupt_comes_with_every_answer() -> None:
 def test_no_such_port() -> None:
     with pytest.raises(PortError, match=r"/dev/no-such-port at 2000000 baud"):
         SerialTransport("/dev/no-such-port", 2_000_000)
+    for baud in (0, -9600):
+        with pytest.raises(PortError, match=f"at {baud} baud: must be 1 or more"):
+            SerialTransport("/dev/no-such-port", baud)

@@ -26,6 +26,8 @@ class SerialTransport:
     """
 
     def __init__(self, port: str, baud: int) -> None:
+        if baud < 1:
+            raise PortError(f"serial port {port} at {baud} baud: must be 1 or more")
         self._name = port
         self.byte_s = BITS_PER_BYTE / baud
         serial = _pyserial()
