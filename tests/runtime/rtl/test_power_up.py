@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from peritus.arch.registers import Offset
 from peritus.bundle import Bundle
 from peritus.report import same_result
 from peritus.runtime.device import Result
 from peritus.runtime.driver.errors import DeviceTimeout
 from peritus.runtime.driver.platform import Limit
-from peritus.runtime.rtl.device import RtlDevice
+from peritus.runtime.rtl.device import RtlDevice, build_rtl
 from peritus.runtime.rtl.power_up import MAX_SEED, PowerUp, PowerUpError
 from peritus.runtime.virtual.ulx3s import UartSimDevice
 from tests.common.serial_board import NANO
+from tests.runtime.rtl.power_up import INTERRUPTED, interrupt, registers_after_reset
 
 PATTERNS = ("zeros", "ones", *(f"random:{seed}" for seed in (1, 2, 3, 5, 8, 13)))
 
@@ -44,10 +46,21 @@ def test_results_and_cycles_are_the_same_for_every_pattern(
     for pattern in PATTERNS:
         with RtlDevice(NANO, power_up=pattern) as device:
             device.load(small)
-            results = [device.run(small_image, task="task0", features=True) for _ in range(2)]
+            results = []
+            for interrupted in (None, *INTERRUPTED):
+                if interrupted is not None:
+                    interrupt(device, small_image, interrupted)
+                results.append(device.run(small_image, task="task0", features=True))
             assert all(same_result(result, expected) for result in results), pattern
             cycles.add(tuple(result.perf.cycles for result in results))
     assert len(cycles) == 1
+
+
+@pytest.mark.sim
+def test_registers_after_the_reset_are_the_same_for_every_pattern() -> None:
+    library = build_rtl(NANO)
+    seen = [registers_after_reset(library, PowerUp.of(pattern)) for pattern in PATTERNS]
+    assert seen[0][Offset.ID // 4] and all(registers == seen[0] for registers in seen)
 
 
 @pytest.mark.sim
