@@ -209,7 +209,7 @@ class TestBitstream:
 
     def test_no_pynq(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pynq", None)
-        with pytest.raises(BoardError, match=r"not installed.*peritus\[board\]"):
+        with pytest.raises(BoardError, match=r"not installed.*pip install .*\[board\]"):
             PynqSimDevice(HW)
 
     def test_wrong_ones(self, tmp_path: Path) -> None:
