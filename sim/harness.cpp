@@ -12,7 +12,8 @@
 namespace {
 
 struct Handle {
-  explicit Handle(const peritus::DdrConfig &config) : simulation(config) {}
+  Handle(const peritus::DdrConfig &config, std::uint32_t power_up, std::uint32_t seed)
+      : simulation(config, power_up, seed) {}
   peritus::Simulation simulation;
   std::string message;
 };
@@ -60,9 +61,9 @@ void peritus_trace_write(int memory, int address, const svBitVecVal *enable, con
 }
 
 // Null on failure; sim_creation_error() then says why.
-Handle *sim_create(const peritus::DdrConfig *config) {
+Handle *sim_create(const peritus::DdrConfig *config, std::uint32_t power_up, std::uint32_t seed) {
   try {
-    return new Handle(*config);
+    return new Handle(*config, power_up, seed);
   } catch (const std::exception &error) {
     creation_error = error.what();
     return nullptr;

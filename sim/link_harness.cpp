@@ -8,6 +8,7 @@
 #include <string>
 
 #include "Vtop.h"
+#include "power_up.hpp"
 #include "verilated.h"
 
 namespace {
@@ -58,8 +59,8 @@ struct Receiver {
 };
 
 struct Line {
-  explicit Line(unsigned clocks, const char *image)
-      : context(std::make_unique<VerilatedContext>()), transmitter{clocks}, receiver{clocks} {
+  Line(unsigned clocks, const char *image, std::uint32_t power_up, std::uint32_t seed)
+      : context(peritus::powered_up(power_up, seed)), transmitter{clocks}, receiver{clocks} {
     const std::string argument = std::string("+image=") + image;
     const char *arguments[] = {"peritus_link_system", argument.c_str()};
     context->commandArgs(*image ? 2 : 1, arguments);
@@ -105,9 +106,10 @@ void vl_fatal(const char *file, int line, const char *, const char *text) {
 extern "C" {
 
 // image: folder of the memory's content, or empty. Null if the design stops at once.
-Line *line_create(std::uint32_t clocks_per_bit, const char *image) {
+Line *line_create(std::uint32_t clocks_per_bit, const char *image, std::uint32_t power_up,
+                  std::uint32_t seed) {
   try {
-    return new Line(clocks_per_bit, image);
+    return new Line(clocks_per_bit, image, power_up, seed);
   } catch (const std::exception &) {
     return nullptr;
   }

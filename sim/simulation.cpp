@@ -3,12 +3,14 @@
 
 #include <stdexcept>
 
+#include "power_up.hpp"
+
 namespace peritus {
 
 thread_local Simulation *evaluating = nullptr;
 
-Simulation::Simulation(const DdrConfig &config)
-    : context_(std::make_unique<VerilatedContext>()), top_(std::make_unique<Vtop>(context_.get(), "TOP")) {
+Simulation::Simulation(const DdrConfig &config, std::uint32_t power_up, std::uint32_t seed)
+    : context_(powered_up(power_up, seed)), top_(std::make_unique<Vtop>(context_.get(), "TOP")) {
 #if VM_TRACE
   context_->traceEverOn(true);
 #endif

@@ -25,7 +25,7 @@ enum class Status : int { Ok, Timeout, SlaveError, Stopped, NotTraced };
 
 class Simulation {
  public:
-  explicit Simulation(const DdrConfig &config);
+  Simulation(const DdrConfig &config, std::uint32_t power_up, std::uint32_t seed);
   ~Simulation();
   Simulation(const Simulation &) = delete;
 

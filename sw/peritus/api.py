@@ -96,11 +96,12 @@ def import_qonnx(path: str | Path) -> ImportedModel:
         GraphError, UnsupportedLayerError: as load_model.
     """
     from peritus.ir import ModelFileError
+    from peritus.resources import how_to_install
 
     try:
         from peritus.frontends.qonnx_file import read_qonnx
     except ImportError as error:
         raise ModelFileError(
-            f"reading {path} needs the extra 'models': pip install peritus[models]"
+            f"reading {path} needs the extra 'models': {how_to_install('models')}"
         ) from error
     return read_qonnx(Path(path))

@@ -22,6 +22,7 @@ from peritus.errors import PeritusError
 from peritus.image import check_image, fit_image, with_channels
 from peritus.ir import execute
 from peritus.photo import read_photo
+from peritus.resources import how_to_install
 from peritus.runtime import Result
 
 Image = NDArray[np.uint8]
@@ -135,7 +136,7 @@ def _float_maps(path: Path, images: Image, pixels: str | None) -> dict[str, NDAr
     for entry in entry_points(group=FLOAT_REFERENCE):
         maps: dict[str, NDArray[np.float32]] = entry.load()(path, images, pixels)
         return maps
-    raise CheckError("nothing here runs float networks: install the extra `models`")
+    raise CheckError(f"nothing here runs float networks: {how_to_install('models')}")
 
 
 def _picture(image: str | Path | Image, bundle: Bundle) -> Image:

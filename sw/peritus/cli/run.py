@@ -22,7 +22,7 @@ from peritus.cli.common import (
     write_json,
     write_picture,
 )
-from peritus.cli.jobs import equals_reference, explain_mismatch, results_table, run_job
+from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, results_table, run_job
 from peritus.image import check_image, fit_image, with_channels
 from peritus.photo import read_photo
 from peritus.report import render, run_record
@@ -63,7 +63,7 @@ def run_command(
     beside = bundle_file.with_name(bitstream_name(hw))
     offered = {"bitstream": beside, "preloaded": bundle}
     with open_with_progress(device, hw, timeout, device_options, **offered) as opened:
-        device = opened.name
+        device, power_up = opened.name, power_up_of(opened)
         opened.load(bundle)
         result = run_job(opened, image, task, features)
     exact = equals_reference(bundle, hw, image, result, device) if check else None
@@ -82,7 +82,7 @@ def run_command(
         output_console(json_target).print(bundle.origin.warning)
     write_json(record, json_target)
     if exact is False:
-        raise explain_mismatch(bundle, hw, image, task, device, features)
+        raise explain_mismatch(bundle, hw, image, task, device, features, power_up)
 
 
 def _write_files(result: Result, image: np.ndarray, folder: Path) -> dict[str, str]:  # type: ignore[type-arg]

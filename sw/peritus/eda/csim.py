@@ -7,17 +7,16 @@ else of that package is used, and it is not imported.
 
 import hashlib
 import importlib.util
-import json
+import platform
 from importlib.metadata import version
 from pathlib import Path
 
 from peritus.arch.config import HwConfig
+from peritus.cache import digest, open_cache
 from peritus.codegen.configured import configured
-from peritus.eda.cache import ContentCache
-from peritus.eda.errors import BuildError, ToolNotFound
-from peritus.eda.process import ProcessTimeout, run_logged
+from peritus.eda.errors import ToolNotFound
+from peritus.eda.process import run_step
 from peritus.eda.verilator.install import CXX, compiler_identity
-from peritus.resources import cache_dir as default_cache_dir
 from peritus.resources import resource
 
 LIBRARY = "libcsim.so"
@@ -44,29 +43,26 @@ def csim_library(hw: HwConfig, *, cache_dir: Path | None = None, timeout_s: floa
 
     Raises:
         BuildError: the compiler failed or took longer than `timeout_s`; carries the end of its log.
-        ToolNotFound: g++ or the headers are missing.
+        ToolNotFound: g++ or the headers are missing, and so is the library.
     """
-    types = ap_types()
     root = resource("hls")
     headers = [root / "include", root / "generated", configured(hw)]
     sources = sorted([*(root / "src").glob("*.cpp"), *(root / "csim").glob("*.cpp")])
     files = [*sources, *(path for folder in headers for path in sorted(folder.glob("*.hpp")))]
     contents = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
-    identity = [compiler_identity(), version("hls4ml"), FLAGS, WAIVERS, contents]
-    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
-    cache = (cache_dir or default_cache_dir()) / "csim"
+    content = digest([FLAGS, WAIVERS, contents, platform.machine()])
+    cache = open_cache("csim", cache_dir)
+
+    def tools() -> list[str]:
+        ap_types()
+        return [compiler_identity(), version("hls4ml")]
 
     def build(draft: Path) -> None:
-        log = cache / f"{hw.name}-{key[:12]}.log"
+        log = cache.root / f"{hw.name}-{content[:12]}.log"
         log.write_text("")
-        command = [CXX, *FLAGS, *WAIVERS, "-isystem", str(types)]
+        command = [CXX, *FLAGS, *WAIVERS, "-isystem", str(ap_types())]
         command += [*(f"-I{folder}" for folder in headers), *map(str, sources), "-o", LIBRARY]
-        try:
-            status = run_logged(command, cwd=draft, log=log, timeout_s=timeout_s)
-        except ProcessTimeout as error:
-            raise BuildError(f"C simulation for {hw.name}: {error}", log) from error
-        if status != 0:
-            raise BuildError(f"C simulation for {hw.name}: {CXX} failed with status {status}", log)
+        run_step(f"C simulation for {hw.name}: {CXX}", command, cwd=draft, log=log, timeout_s=timeout_s)
         log.unlink()
 
-    return ContentCache(cache).get(key, build, lock_timeout_s=timeout_s) / LIBRARY
+    return cache.get(content, build, lock_timeout_s=timeout_s, tools=tools) / LIBRARY

@@ -20,10 +20,6 @@ class ToolNotFound(ToolchainError):
     """A program or package that a build needs is not installed; says how to get it."""
 
 
-class CacheLockTimeout(ToolchainError):
-    """Another process holds the cache entry longer than the limit."""
-
-
 class BuildError(ToolchainError):
     """A build step failed or ran out of time; carries the end of its log and the log's path."""
 

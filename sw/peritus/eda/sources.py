@@ -11,6 +11,7 @@ on the configuration, is written for it.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ TOP = "peritus_top"  # the accelerator, with AXI ports
 LINK_TOP = "peritus_link_system"  # the accelerator on a board without a processor: serial link, memory
 _DEFINITION = re.compile(r"^\s*(?:module|package)\s+(\w+)", re.MULTILINE)
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_UNSAFE = re.compile(r"[^A-Za-z0-9_./+-]")
 _WORD = re.compile(r"\b[A-Za-z]\w*\b")
 
 
@@ -77,6 +79,24 @@ def _ordered(first: Path, texts: Mapping[Path, str], home: Mapping[str, Path]) -
         yield path
 
     return visit(first)
+
+
+def tool_names(files: Sequence[Path]) -> list[Path]:
+    """Names that every tool takes, for files wherever they are: relative, without spaces, quotes or the like.
+
+    make and Yosys's scripts have no way to write a space. A tool is given the files under these names, in the
+    folder that it works in.
+    """
+    resolved = [path.resolve() for path in files]
+    base = Path(os.path.commonpath([path.parent for path in resolved])) if resolved else Path()
+    names: list[Path] = []
+    for path in resolved:
+        name = Path(_UNSAFE.sub("_", str(path.relative_to(base))))
+        taken = {other for other, of in zip(names, resolved, strict=False) if of != path}
+        while name in taken:  # two names that differ in what is unsafe only
+            name = name.with_name(f"_{name.name}")
+        names.append(name)
+    return names
 
 
 def waivers() -> Path:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -53,7 +55,7 @@ def in_order(
     context = multiprocessing.get_context("spawn")  # forking a process with BLAS threads can deadlock
     with (
         _environment(_worker_environment()),
-        ProcessPoolExecutor(workers, context, initializer, arguments) as pool,
+        ProcessPoolExecutor(workers, context, _prepare, (initializer, arguments)) as pool,
     ):
         try:
             for job in jobs:
@@ -73,6 +75,28 @@ def in_order(
         finally:
             for future in pending:
                 future.cancel()
+
+
+def end_with_parent() -> None:
+    """For a worker's initializer: it ends with the process that started it, however that ends.
+
+    By itself it would wait for jobs for good: workers hold both ends of the pipe that jobs come through.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _prepare(initializer: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    end_with_parent()
+    initializer(*arguments)
 
 
 def _worker_environment() -> dict[str, str]:

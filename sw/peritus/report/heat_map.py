@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from peritus.errors import PeritusError
+from peritus.resources import how_to_install
 
 
 class PlotError(PeritusError):
@@ -30,7 +31,7 @@ def expert_heat_map(use: Mapping[str, npt.NDArray[np.float64]], layers: Sequence
         from matplotlib.figure import Figure
     except ImportError as error:
         raise PlotError(
-            "plots need matplotlib: pip install 'peritus[models]', or matplotlib alone"
+            f"plots need matplotlib: {how_to_install('models')}, or pip install matplotlib"
         ) from error
     experts = next(iter(use.values())).shape[1]
     size = (1.6 + max(2.4, 0.32 * experts) * len(use), 1.4 + 0.32 * len(layers))

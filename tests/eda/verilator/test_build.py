@@ -2,19 +2,15 @@
 """The simulation flow on a toy: cached builds, FST waves, cocotb with AXI, and clear errors."""
 
 import ctypes
-import os
 import random
 import subprocess
-import sys
 import time
 import zlib
 from pathlib import Path
 
 import pytest
 
-from peritus.eda.cache import ContentCache, exclusive
-from peritus.eda.process import ProcessTimeout, run_logged
-from peritus.eda.verilator import BuildError, BuildKind, BuildProgress, CacheLockTimeout, verilate
+from peritus.eda.verilator import BuildError, BuildKind, BuildProgress, verilate
 from peritus.eda.verilator.install import CXX, verilator_root
 
 TOY = Path(__file__).parent / "toy"
@@ -90,48 +86,6 @@ def test_build_has_a_time_limit() -> None:
 def test_missing_source_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"source of 'top' does not exist: .*nowhere\.sv"):
         verilate("top", [tmp_path / "nowhere.sv"])
-
-
-# --- Cache and processes --------------------------------------------------------------------------------
-
-
-def test_failed_entry_leaves_nothing(tmp_path: Path) -> None:
-    cache = ContentCache(tmp_path)
-
-    def fail(draft: Path) -> None:
-        (draft / "half").write_text("half a product")
-        raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        cache.get("key", fail, lock_timeout_s=1)
-    assert not list(tmp_path.rglob("half"))
-    assert cache.get("key", lambda draft: None, lock_timeout_s=1) == tmp_path / "key"
-
-
-def test_the_least_recently_used_go_when_space_is_short(tmp_path: Path) -> None:
-    cache = ContentCache(tmp_path, keep_bytes=350)
-    for age, key in enumerate("abc"):
-        entry = cache.get(key, lambda draft: (draft / "product").write_bytes(bytes(100)), lock_timeout_s=1)
-        os.utime(entry, (age, age))
-    os.utime(cache.get("a", pytest.fail, lock_timeout_s=1), (9, 9))
-    cache.get("d", lambda draft: (draft / "product").write_bytes(bytes(100)), lock_timeout_s=1)
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["a", "c", "d"]
-    huge = cache.get("e", lambda draft: (draft / "product").write_bytes(bytes(1000)), lock_timeout_s=1)
-    assert huge.is_dir(), "an entry larger than the limit is still of use to who asked for it"
-
-
-def test_lock_wait_is_limited(tmp_path: Path) -> None:
-    with exclusive(tmp_path / "key.lock", 1), pytest.raises(CacheLockTimeout, match=r"more than 0\.3 s"):
-        ContentCache(tmp_path).get("key", lambda draft: None, lock_timeout_s=0.3)
-
-
-def test_timeout_ends_the_children_too(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
-    start = time.monotonic()
-    with pytest.raises(ProcessTimeout, match=r"limit of 0\.5 s"):
-        run_logged([sys.executable, "-c", code], cwd=tmp_path, log=log, timeout_s=0.5)
-    assert time.monotonic() - start < 30, "a child kept the pipe open after the limit"
 
 
 # --- What FST waves are compressed with -----------------------------------------------------------------

@@ -42,7 +42,7 @@ from peritus.runtime.errors import DeviceBusy, DeviceClosed, DeviceError
 from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.pynq import device as pynq_device
 from peritus.runtime.pynq.device import PynqDevice
-from peritus.runtime.rtl.simulation import SimulationError
+from peritus.runtime.rtl.errors import SimulationError
 from peritus.runtime.virtual.pynq import PynqSimDevice
 from tests.common.copy_program import FETCHES, HOSTILE, HW, IMAGE, INIT, PROGRAM, bundle, table
 
@@ -209,7 +209,7 @@ class TestBitstream:
 
     def test_no_pynq(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pynq", None)
-        with pytest.raises(BoardError, match=r"not installed.*peritus\[board\]"):
+        with pytest.raises(BoardError, match=r"not installed.*pip install .*\[board\]"):
             PynqSimDevice(HW)
 
     def test_wrong_ones(self, tmp_path: Path) -> None:

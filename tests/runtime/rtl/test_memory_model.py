@@ -9,16 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from peritus.runtime.rtl.simulation import (
-    DdrParameters,
-    DesignStopped,
-    RegisterError,
-    RegisterTimeout,
-    Simulation,
-    SimulationError,
-    Traffic,
-    build_simulation,
-)
+from peritus.runtime.rtl.errors import DesignStopped, RegisterError, RegisterTimeout, SimulationError
+from peritus.runtime.rtl.simulation import DdrParameters, Simulation, Traffic, build_simulation
 
 pytestmark = pytest.mark.sim
 RTL = Path(__file__).parent / "toy"

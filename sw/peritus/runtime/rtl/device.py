@@ -13,12 +13,13 @@ from peritus.bundle import Bundle
 from peritus.eda.sources import TOP, design_files, waivers
 from peritus.eda.verilator.build import BuildProgress
 from peritus.resources import resource
-from peritus.runtime.driver.device import DrivenDevice
 from peritus.runtime.driver.platform import BUFFER_ALIGNMENT, Limit
 from peritus.runtime.driver.runner import FRAME_BUFFERS
 from peritus.runtime.errors import NotLoaded
+from peritus.runtime.rtl.errors import ProtocolError
 from peritus.runtime.rtl.platform import MEMORY_BASE, RtlPlatform
-from peritus.runtime.rtl.simulation import DdrParameters, ProtocolError, Simulation, build_simulation
+from peritus.runtime.rtl.power_up import PoweredUp, PowerUp
+from peritus.runtime.rtl.simulation import DdrParameters, Simulation, build_simulation
 
 DEFAULT_LIMIT = Limit(seconds=600, cycles=20_000_000)  # for each frame
 
@@ -49,7 +50,7 @@ def build_rtl(
     )
 
 
-class RtlDevice(DrivenDevice):
+class RtlDevice(PoweredUp):
     """Implements peritus.runtime.Device by simulation.
 
     Runs raise besides the errors of `peritus.runtime.driver.errors` ProtocolError (the design broke a rule
@@ -58,6 +59,8 @@ class RtlDevice(DrivenDevice):
     Args:
         hw: the configuration; its simulator is built on first use and cached.
         ddr: memory timing; default: what the configuration assumes.
+        power_up: what registers and on-chip memories hold before the reset: zeros, ones, random:SEED, or
+            random, by a new seed, which the attribute power_up and errors tell.
         limit: for each frame, in simulated cycles and in seconds.
         waves: record every signal into this FST file (another, slower simulator).
         assertions: check the RTL's assertions (another, slower simulator).
@@ -65,7 +68,7 @@ class RtlDevice(DrivenDevice):
         progress: told how far the build of the simulator is.
 
     Raises:
-        ToolchainError: the simulator cannot be built.
+        ToolchainError, CacheError: the simulator cannot be built. PowerUpError: no such pattern.
     """
 
     name = "rtl"
@@ -75,6 +78,7 @@ class RtlDevice(DrivenDevice):
         hw: HwConfig,
         *,
         ddr: DdrParameters | None = None,
+        power_up: str = "random",
         limit: Limit = DEFAULT_LIMIT,
         waves: Path | None = None,
         assertions: bool = False,
@@ -82,6 +86,7 @@ class RtlDevice(DrivenDevice):
         progress: Callable[[BuildProgress], None] | None = None,
     ) -> None:
         super().__init__(hw, limit)
+        self.power_up = PowerUp.of(power_up)
         self._ddr = ddr or DdrParameters.of(hw.ddr)
         self._waves = waves
         self._library = build_rtl(
@@ -108,7 +113,12 @@ class RtlDevice(DrivenDevice):
     def _power_up(self, bundle: Bundle) -> RtlPlatform:
         memory = np.zeros(memory_size(bundle), np.uint8)
         simulation = Simulation(
-            self._library, memory, base=MEMORY_BASE, ports=self.hw.axi_ports, ddr=self._ddr
+            self._library,
+            memory,
+            base=MEMORY_BASE,
+            ports=self.hw.axi_ports,
+            ddr=self._ddr,
+            power_up=self.power_up,
         )
         if self._waves is not None:
             simulation.open_waves(self._waves)
@@ -125,7 +135,8 @@ class RtlDevice(DrivenDevice):
     def _check(self) -> None:
         found, total = self.simulation.violations()
         if total:
-            raise ProtocolError(f"{total} violations of the AXI protocol, first: {found[0]}")
+            text = f"{total} violations of the AXI protocol, first: {found[0]}"
+            raise ProtocolError(f"{text}{self.power_up.suffix}")
 
     def _after_reset(self) -> None:
         self.simulation.clear_violations()

@@ -9,6 +9,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from peritus.runtime.rtl.errors import SimulationError
+
 
 class Status(IntEnum):
     """peritus::Status."""
@@ -47,13 +49,23 @@ class RawViolation(ctypes.Structure):
     ]
 
 
+def open_library(library: Path) -> ctypes.CDLL:
+    """A simulator, as `verilate` built and checked it; SimulationError if the system does not load it."""
+    try:
+        return ctypes.CDLL(str(library))
+    except OSError as error:
+        raise SimulationError(
+            f"the simulator {library} cannot be loaded: {error}; `peritus doctor --repair` looks for damage"
+        ) from error
+
+
 def load_library(library: Path) -> ctypes.CDLL:
-    """The library with the types of its functions declared; OSError if it cannot be loaded."""
-    lib = ctypes.CDLL(str(library))
+    """The library with the types of its functions declared; SimulationError if it cannot be loaded."""
+    lib = open_library(library)
     u32, u64, handle, text = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p, ctypes.c_char_p
     pointer = ctypes.POINTER
     signatures: dict[str, tuple[Any, Sequence[Any]]] = {
-        "sim_create": (handle, [pointer(Config)]),
+        "sim_create": (handle, [pointer(Config), u32, u32]),
         "sim_creation_error": (text, []),
         "sim_destroy": (None, [handle]),
         "sim_reset": (ctypes.c_int, [handle, u32]),

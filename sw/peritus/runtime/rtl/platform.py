@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peritus.runtime.driver.platform import BUFFER_ALIGNMENT, Buffer, Countdown
-from peritus.runtime.rtl.simulation import Simulation, SimulationError
+from peritus.runtime.rtl.errors import SimulationError
+from peritus.runtime.rtl.simulation import Simulation
 
 MEMORY_BASE = 0x8_0000_0000  # above 4 GB, as memory is on the boards
 CYCLES_PER_LOOK = 20_000  # between two looks at the clock on the wall

@@ -19,35 +19,16 @@ from numpy.typing import NDArray
 
 from peritus.arch.config import DdrConfig
 from peritus.eda.verilator.build import CHECK_FLAGS, FAST_FLAGS, BuildProgress, verilate
-from peritus.errors import PeritusError
 from peritus.resources import resource
+from peritus.runtime.rtl.errors import DesignStopped, RegisterError, RegisterTimeout, SimulationError
 from peritus.runtime.rtl.harness import Config, RawViolation, Status, load_library
+from peritus.runtime.rtl.power_up import PowerUp
 
 MAX_PORTS = 4
 MAX_OUTSTANDING = 64  # of sim/ddr_config.hpp
 REGISTER_TIMEOUT_CYCLES = 1000
 RESET_CYCLES = 16
 _BANDWIDTH_UNIT = 1 << 16
-
-
-class SimulationError(PeritusError):
-    """The simulated hardware misbehaved or was used wrongly."""
-
-
-class DesignStopped(SimulationError):
-    """An assertion, $stop or $fatal of the design ended the simulation; only closing it is possible."""
-
-
-class ProtocolError(SimulationError):
-    """The design broke a rule of AXI or accessed memory that does not exist."""
-
-
-class RegisterTimeout(SimulationError):
-    """A register access got no answer within its limit."""
-
-
-class RegisterError(SimulationError):
-    """A register access was answered with an error (no such register)."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +134,7 @@ def build_simulation(
         top: a module with the pins of rtl/peritus_top.sv.
         sources: SystemVerilog files, packages first; sim/peritus_write_monitor.sv is added.
         waves: able to write FST files (slower, even while it does not write).
-        assertions: the RTL's own assertions are checked, and uninitialized state is random.
+        assertions: the RTL's own assertions are checked, and what is undefined (x) is random.
         cache_dir: default `peritus.resources.cache_dir()`.
 
     Returns:
@@ -187,6 +168,7 @@ class Simulation:
         base: bus address of memory[0].
         ports: AXI masters in use, 1..4.
         ddr: memory timing.
+        power_up: what registers and on-chip memories hold; default: random by a new seed.
 
     The design is held in reset until `reset()`.
 
@@ -202,6 +184,7 @@ class Simulation:
         base: int = 0,
         ports: int = MAX_PORTS,
         ddr: DdrParameters,
+        power_up: PowerUp | None = None,
     ) -> None:
         self._handle: int | None = None
         if memory.dtype != np.uint8 or memory.ndim != 1 or not (memory.flags.carray):
@@ -211,6 +194,7 @@ class Simulation:
         if not 1 <= ports <= MAX_PORTS:
             raise SimulationError(f"ports = {ports}, must be 1..{MAX_PORTS}")
         self.ports = ports
+        self.power_up = power_up or PowerUp.of("random")
         self._memory = memory  # keeps the array alive
         self._lib = load_library(library)
         config = Config(
@@ -228,7 +212,7 @@ class Simulation:
             outstanding=ddr.outstanding,
             stall=round(ddr.stall * 256),
         )
-        self._handle = self._lib.sim_create(ctypes.byref(config))
+        self._handle = self._lib.sim_create(ctypes.byref(config), self.power_up.number, self.power_up.seed)
         if not self._handle:
             raise SimulationError(f"cannot create the simulation: {self._lib.sim_creation_error().decode()}")
 
@@ -256,7 +240,8 @@ class Simulation:
 
     def _check(self, status: int) -> Status:
         if status == Status.STOPPED:
-            raise DesignStopped(f"cycle {self.cycles}: {self._lib.sim_message(self._open()).decode()}")
+            message = self._lib.sim_message(self._open()).decode()
+            raise DesignStopped(f"cycle {self.cycles}: {message}{self.power_up.suffix}")
         return Status(status)
 
     def reset(self, cycles: int = RESET_CYCLES) -> None:
@@ -281,12 +266,11 @@ class Simulation:
         status = self._check(self._lib.sim_write32(self._open(), address, value, timeout_cycles))
         self._register_result(status, f"write of register {address:#x}", timeout_cycles)
 
-    @staticmethod
-    def _register_result(status: Status, what: str, timeout_cycles: int) -> None:
+    def _register_result(self, status: Status, what: str, timeout_cycles: int) -> None:
         if status is Status.TIMEOUT:
-            raise RegisterTimeout(f"{what}: no answer in {timeout_cycles} cycles")
+            raise RegisterTimeout(f"{what}: no answer in {timeout_cycles} cycles{self.power_up.suffix}")
         if status is Status.SLAVE_ERROR:
-            raise RegisterError(f"{what}: error response")
+            raise RegisterError(f"{what}: error response{self.power_up.suffix}")
 
     def run(self, max_cycles: int) -> bool:
         """Run until the interrupt is high, at most `max_cycles` cycles; True if it is high."""

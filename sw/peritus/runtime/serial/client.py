@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import time
 from collections.abc import Callable
@@ -10,11 +11,11 @@ from dataclasses import dataclass
 
 from peritus.arch.link import FLAG, MAGIC, MAX_WORDS, VERSION, WORD_BYTES, Command, Status
 from peritus.runtime.driver.errors import BUILD_AGAIN, ForeignDevice
-from peritus.runtime.serial.errors import LinkCorrupted, LinkRefused, LinkTimeout
-from peritus.runtime.serial.frame import LONGEST, Answer, FrameReader, decode_answer, encode_request
+from peritus.runtime.serial.errors import LinkCorrupted, LinkError, LinkRefused, LinkTimeout
+from peritus.runtime.serial.frame import LONGEST, Answer, FrameReader, decode_answer, encode_request, longest
 from peritus.runtime.serial.transport import Transport
 
-MOST_BYTES = 2 * LONGEST  # that are listened to for one answer: a line that never rests is not waited for
+MOST_BYTES = 2 * LONGEST  # that are listened to for one answer: more is noise
 _WORD = struct.Struct("<I")
 _IDENTITY = struct.Struct("<III")
 _STATUS_TEXT = {
@@ -27,15 +28,26 @@ _STATUS_TEXT = {
 
 @dataclass(frozen=True)
 class Patience:
-    """How long the board and what lies between may take to answer, and how often to ask in all."""
+    """How long the board and what lies between may take to answer, and how often to ask in all.
+
+    timeout_s: seconds from the request to the last byte of its answer, beside what both take on the line.
+    """
 
     timeout_s: float = 0.5
     attempts: int = 5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.timeout_s < math.inf or self.attempts < 1:
+            raise LinkError(
+                f"patience: timeout_s = {self.timeout_s}, must be 0 or more; attempts = {self.attempts}, "
+                "must be 1 or more"
+            )
 
 
 class LinkClient:
     """One request at a time, each repeated until an undamaged answer to it arrives.
 
+    Every attempt has a deadline, whatever comes in meanwhile: bytes one by one, or without end.
     A register write that is repeated is carried out once: the board knows it by its sequence number.
 
     Raises:
@@ -49,9 +61,11 @@ class LinkClient:
         self._sequence = time.monotonic_ns() & 0xFF  # an earlier process's last request is not repeated
         self.interrupt = False  # level, as of the last answer
         self.repeated = 0  # requests that had to be sent again
-        transport.write(bytes([FLAG]))  # ends whatever the board believes to be receiving
-        while transport.read(0):
-            pass
+        deadline = transport.now() + patience.timeout_s
+        transport.write(bytes([FLAG]), patience.timeout_s)  # ends what the board believes to be receiving
+        for _ in range(MOST_BYTES):  # answers to somebody else; a line that never rests has many
+            if not transport.read(0) or transport.now() >= deadline:
+                break
         magic, version, self.memory_bytes = _IDENTITY.unpack(
             self.request(Command.IDENTIFY, answer_bytes=_IDENTITY.size)
         )
@@ -79,12 +93,14 @@ class LinkClient:
         self._sequence = (self._sequence + 1) & 0xFF
         frame = encode_request(self._sequence, command, count, address, payload)
         what = f"{command.name} of {count} at {address:#x}"
-        timeout_s = self._patience.timeout_s + len(frame) * self._transport.byte_s
+        line_bytes = len(frame) + longest(answer_bytes)
+        timeout_s = self._patience.timeout_s + line_bytes * self._transport.byte_s
         damaged = 0
         for attempt in range(self._patience.attempts):
             self.repeated += attempt > 0
-            self._transport.write(frame)
-            answer = self._answer(answer_bytes, timeout_s)
+            deadline = self._transport.now() + timeout_s
+            self._transport.write(frame, timeout_s)
+            answer = self._answer(answer_bytes, deadline)
             if answer is None:
                 continue
             if answer.status is Status.CORRUPTED:
@@ -99,10 +115,13 @@ class LinkClient:
             raise LinkCorrupted(f"{what}: every frame was damaged on the line ({asked})")
         raise LinkTimeout(f"{what}: no answer ({asked})")
 
-    def _answer(self, payload_bytes: int, timeout_s: float) -> Answer | None:
-        """The answer to the present request, or the news that it or its answer was damaged; None: neither."""
+    def _answer(self, payload_bytes: int, deadline: float) -> Answer | None:
+        """The answer to the present request, or the news that it or its answer was damaged; None: neither.
+
+        deadline: in the line's time; what has not come by then does not count.
+        """
         damaged, received = False, 0
-        while data := self._transport.read(timeout_s):
+        while data := self._transport.read(deadline - self._transport.now()):
             received += len(data)
             for text in self._reader.feed(data):
                 answer = decode_answer(text)
@@ -116,6 +135,8 @@ class LinkClient:
                     damaged = True
             if damaged or received > MOST_BYTES:
                 return Answer(0, Status.CORRUPTED, self.interrupt, b"")
+            if self._transport.now() > deadline:
+                break
         return None
 
     # --- commands ---

@@ -23,8 +23,14 @@ from peritus.arch.link import (
 _FLAG, _ESCAPE = bytes([FLAG]), bytes([ESCAPE])
 _STUFFED = [(_ESCAPE, bytes([ESCAPE, ESCAPE ^ ESCAPE_XOR])), (_FLAG, bytes([ESCAPE, FLAG ^ ESCAPE_XOR]))]
 _REQUEST, _ANSWER, _CRC = struct.Struct("<BBHI"), struct.Struct("<BBH"), struct.Struct("<I")
-# Longest answer with every byte stuffed; what is longer is noise.
-LONGEST = 2 * (ANSWER_BYTES + MAX_WORDS * WORD_BYTES + CRC_BYTES)
+
+
+def longest(payload_bytes: int) -> int:
+    """Bytes on the line of an answer with such a payload, every byte stuffed, and its flags."""
+    return 2 * (ANSWER_BYTES + payload_bytes + CRC_BYTES) + 2
+
+
+LONGEST = longest(MAX_WORDS * WORD_BYTES)  # what is longer is noise
 
 
 @dataclass(frozen=True)

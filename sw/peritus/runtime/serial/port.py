@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import importlib
+import time
 from types import ModuleType
 from typing import Any
 
+from peritus.resources import how_to_install
 from peritus.runtime.serial.errors import PortError
 
 BITS_PER_BYTE = 10
-WRITE_TIMEOUT_S = 10.0
+LEAST_S = 0.01  # a time-out of 0 would make pyserial write a part and say nothing
 
 
 class SerialTransport:
@@ -24,20 +26,25 @@ class SerialTransport:
     """
 
     def __init__(self, port: str, baud: int) -> None:
+        if baud < 1:
+            raise PortError(f"serial port {port} at {baud} baud: must be 1 or more")
         self._name = port
         self.byte_s = BITS_PER_BYTE / baud
         serial = _pyserial()
         self._failures = (serial.SerialException, OSError)
         try:
-            self._port: Any = serial.Serial(
-                port, baud, timeout=0, write_timeout=WRITE_TIMEOUT_S, exclusive=True
-            )
+            self._port: Any = serial.Serial(port, baud, timeout=0, write_timeout=0, exclusive=True)
         except (*self._failures, ValueError) as error:
             raise PortError(f"serial port {port} at {baud} baud: {error}") from error
 
-    def write(self, data: bytes) -> None:
-        """Hand over bytes to be sent; PortError if the port has gone or takes nothing for WRITE_TIMEOUT_S."""
+    def now(self) -> float:
+        """Seconds."""
+        return time.monotonic()
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Hand over bytes to be sent; PortError if the port has gone or has not taken all in `timeout_s`."""
         try:
+            self._port.write_timeout = max(timeout_s, LEAST_S)
             self._port.write(data)
         except self._failures as error:
             raise PortError(f"serial port {self._name}: {error}") from error
@@ -45,7 +52,7 @@ class SerialTransport:
     def read(self, timeout_s: float) -> bytes:
         """What has come, at least one byte; empty after `timeout_s`. PortError if the port has gone."""
         try:
-            self._port.timeout = timeout_s
+            self._port.timeout = max(timeout_s, 0.0)
             first = self._port.read(1)
             return bytes(first + self._port.read(self._port.in_waiting)) if first else b""
         except self._failures as error:
@@ -71,4 +78,4 @@ def _pyserial() -> ModuleType:
     try:
         return importlib.import_module("serial")
     except ImportError as error:
-        raise PortError("pyserial is not installed: pip install 'peritus[link]'") from error
+        raise PortError(f"pyserial is not installed: {how_to_install('link')}") from error

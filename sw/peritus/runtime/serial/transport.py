@@ -14,12 +14,19 @@ class Transport(Protocol):
         """Seconds that a byte takes on the line."""
         ...
 
-    def write(self, data: bytes) -> None:
-        """Hand over bytes to be sent; PortError if the line has gone."""
+    def now(self) -> float:
+        """Seconds of the line's own time, from anywhere on; deadlines are kept by it."""
+        ...
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Hand over bytes to be sent; PortError if the line has gone or does not take them in time."""
         ...
 
     def read(self, timeout_s: float) -> bytes:
-        """What has come, at least one byte; empty after `timeout_s`, in the line's own time. PortError."""
+        """What has come, at least one byte; empty after `timeout_s`, in the line's own time. PortError.
+
+        A timeout of 0 or less takes what is there already.
+        """
         ...
 
     def close(self) -> None:

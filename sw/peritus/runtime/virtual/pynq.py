@@ -14,12 +14,13 @@ from peritus.arch.config import HwConfig
 from peritus.eda.verilator.build import BuildProgress
 from peritus.runtime.driver.platform import Limit
 from peritus.runtime.pynq.device import PynqDevice, import_pynq
+from peritus.runtime.rtl.power_up import PoweredUp, PowerUp
 from peritus.runtime.rtl.simulation import DdrParameters
 
 DEFAULT_LIMIT = Limit(seconds=600)  # for each frame
 
 
-class PynqSimDevice(PynqDevice):
+class PynqSimDevice(PoweredUp, PynqDevice):
     """A PynqDevice that brings its board along: the simulated RTL of `hw`.
 
     Args:
@@ -27,6 +28,7 @@ class PynqSimDevice(PynqDevice):
         limit: for each frame, in seconds.
         interrupts: False to poll.
         memory_bytes, ddr: of peritus.runtime.virtual.pynq_board.SimulatedBoard.
+        power_up: as of the rtl device.
         progress: told how far the build of the simulator is.
 
     Raises:
@@ -43,8 +45,10 @@ class PynqSimDevice(PynqDevice):
         interrupts: bool = True,
         memory_bytes: int = 128 << 20,
         ddr: DdrParameters | None = None,
+        power_up: str = "random",
         progress: Callable[[BuildProgress], None] | None = None,
     ) -> None:
+        self.power_up = PowerUp.of(power_up)
         import_pynq()
         from peritus.runtime.rtl.device import build_rtl
         from peritus.runtime.virtual.pynq_board import SimulatedBoard
@@ -52,7 +56,7 @@ class PynqSimDevice(PynqDevice):
 
         build_rtl(hw, progress=progress)
         self._folder = tempfile.TemporaryDirectory(prefix="peritus_")
-        self.simulated_board = SimulatedBoard(memory_bytes=memory_bytes, ddr=ddr)
+        self.simulated_board = SimulatedBoard(memory_bytes=memory_bytes, ddr=ddr, power_up=self.power_up)
         bitstream = write_bitstream(Path(self._folder.name), hw)
         super().__init__(
             hw,

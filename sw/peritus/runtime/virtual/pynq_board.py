@@ -21,8 +21,10 @@ from peritus.arch import ip
 from peritus.arch.config import HwConfig
 from peritus.eda.verilator.build import BuildProgress
 from peritus.runtime.rtl.device import build_rtl
+from peritus.runtime.rtl.errors import SimulationError
 from peritus.runtime.rtl.platform import MEMORY_BASE, BufferPool
-from peritus.runtime.rtl.simulation import DdrParameters, Simulation, SimulationError
+from peritus.runtime.rtl.power_up import PowerUp
+from peritus.runtime.rtl.simulation import DdrParameters, Simulation
 from peritus.runtime.virtual.caches import LINE, SETS, CachedMemory
 from peritus.runtime.virtual.soc import CLOCK_GENERATORS, IO_PLL, Event, Soc
 
@@ -39,6 +41,7 @@ class SimulatedBoard(Soc):
     Args:
         memory_bytes: that PYNQ can allocate.
         ddr: memory timing; default: what the configuration assumes.
+        power_up: of the programmable logic, at each configure(); default: random by a new seed.
         progress: told how far the build of a simulator is.
     """
 
@@ -47,10 +50,12 @@ class SimulatedBoard(Soc):
         *,
         memory_bytes: int = MEMORY_BYTES,
         ddr: DdrParameters | None = None,
+        power_up: PowerUp | None = None,
         progress: Callable[[BuildProgress], None] | None = None,
     ) -> None:
         super().__init__(REGISTER_RW=True)
         self._ddr = ddr
+        self._power_up = power_up
         self._progress = progress
         self.memory = np.zeros(memory_bytes, np.uint8)
         self.memory_base = MEMORY_BASE
@@ -95,6 +100,7 @@ class SimulatedBoard(Soc):
                 base=MEMORY_BASE,
                 ports=hw.axi_ports,
                 ddr=self._ddr or DdrParameters.of(hw.ddr),
+                power_up=self._power_up,
             )
             self._simulation.reset()
 

@@ -20,7 +20,7 @@ from pynqmetadata.views.runtime import RuntimeMetadataParser
 from peritus.arch import ip
 from peritus.arch.config import HwConfig, load_config
 from peritus.codegen.hwh import hardware_handoff
-from peritus.runtime.rtl.simulation import SimulationError
+from peritus.runtime.rtl.errors import SimulationError
 
 CLOCK_GENERATORS = {0xFF5E_0000: 0x100, 0xFD1A_0000: 0x100}  # CRL_APB, CRF_APB: base -> bytes
 IO_PLL = 0xFF5E_0020, 90 << 8 | 1 << 16  # IOPLL_CTRL: 33.3 MHz x 90 / 2

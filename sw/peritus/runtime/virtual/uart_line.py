@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from peritus.arch.link import BANK_WORDS, WORD_BYTES
 from peritus.eda.sources import LINK_TOP, design_files, waivers
 from peritus.eda.verilator.build import CHECK_FLAGS, FAST_FLAGS, BuildProgress, verilate
 from peritus.resources import resource
-from peritus.runtime.rtl.simulation import DesignStopped, SimulationError
+from peritus.runtime.rtl.errors import DesignStopped, SimulationError
+from peritus.runtime.rtl.harness import open_library
+from peritus.runtime.rtl.power_up import PowerUp
 
 CLOCKS_PER_BIT = 25  # 2 Mbaud at 50 MHz
 BANKS = 5  # of memory, as boards/ulx3s/peritus_ulx3s_top.sv has
@@ -36,6 +39,7 @@ def build_line(
         defines={"ALWAYS_LOAD": 1},  # as it is synthesized
         flags=CHECK_FLAGS if assertions else FAST_FLAGS,
         cpp_sources=[resource("sim/link_harness.cpp")],
+        cpp_include_dirs=[resource("sim")],
         cpp_flags=["-DVL_USER_STOP", "-DVL_USER_FINISH", "-DVL_USER_FATAL"],
         cache_dir=cache_dir,
         progress=progress,
@@ -47,37 +51,48 @@ class SimulatedLine:
 
     Args:
         library: of build_line. clock_hz: of the design; converts time-outs. image: folder with the content of
-            the memory (peritus.runtime.serial.image); default: zeros.
+            the memory (peritus.runtime.serial.image); default: as all else, by power_up.
+        power_up: what registers and memories hold; default: random by a new seed.
 
     Raises:
         SimulationError: the design stopped in reset.
     """
 
-    def __init__(self, library: Path, clock_hz: float, image: Path | None = None) -> None:
+    def __init__(
+        self, library: Path, clock_hz: float, image: Path | None = None, power_up: PowerUp | None = None
+    ) -> None:
         self._handle: int | None = None
+        self.power_up = power_up or PowerUp.of("random")
         self._clock_hz = clock_hz
         self.byte_s = BITS_PER_BYTE * CLOCKS_PER_BIT / clock_hz
         self._lib = _load(library)
-        self._handle = self._lib.line_create(CLOCKS_PER_BIT, str(image or "").encode())
+        folder = os.fsencode(image) if image is not None else b""
+        power_up = self.power_up
+        self._handle = self._lib.line_create(CLOCKS_PER_BIT, folder, power_up.number, power_up.seed)
         if not self._handle:
-            raise SimulationError("the simulated board stopped in reset")
+            raise SimulationError(f"the simulated board stopped in reset{power_up.suffix}")
 
     def _open(self) -> int:
         if not self._handle:
             raise SimulationError("the simulated board is switched off")
         return self._handle
 
-    def write(self, data: bytes) -> None:
-        """Hand bytes to the adapter; they leave it while something is read."""
+    def now(self) -> float:
+        """Seconds of simulated time since power-up."""
+        return self.cycles / self._clock_hz
+
+    def write(self, data: bytes, timeout_s: float = 0.0) -> None:
+        """Hand bytes to the adapter, which takes all at once; they leave it while something is read."""
         self._lib.line_send(self._open(), data, len(data))
 
     def read(self, timeout_s: float) -> bytes:
         """What has come within `timeout_s` of simulated time; DesignStopped if an assertion failed."""
         data = ctypes.create_string_buffer(_READ_BYTES)
-        limit = round(timeout_s * self._clock_hz)
+        limit = max(0, round(timeout_s * self._clock_hz))
         count = self._lib.line_receive(self._open(), data, _READ_BYTES, limit)
         if count < 0:
-            raise DesignStopped(f"cycle {self.cycles}: {self._lib.line_message(self._open()).decode()}")
+            message = self._lib.line_message(self._open()).decode()
+            raise DesignStopped(f"cycle {self.cycles}: {message}{self.power_up.suffix}")
         return data.raw[:count]
 
     @property
@@ -96,9 +111,9 @@ class SimulatedLine:
 
 
 def _load(library: Path) -> ctypes.CDLL:
-    lib = ctypes.CDLL(str(library))
-    handle, u64 = ctypes.c_void_p, ctypes.c_uint64
-    lib.line_create.restype, lib.line_create.argtypes = handle, [ctypes.c_uint32, ctypes.c_char_p]
+    lib = open_library(library)
+    handle, u32, u64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
+    lib.line_create.restype, lib.line_create.argtypes = handle, [u32, ctypes.c_char_p, u32, u32]
     lib.line_destroy.restype, lib.line_destroy.argtypes = None, [handle]
     lib.line_send.restype, lib.line_send.argtypes = None, [handle, ctypes.c_char_p, ctypes.c_uint32]
     lib.line_receive.restype = ctypes.c_int

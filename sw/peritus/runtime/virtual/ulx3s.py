@@ -11,6 +11,7 @@ from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle
 from peritus.eda.verilator.build import BuildProgress
 from peritus.runtime.driver.platform import Limit
+from peritus.runtime.rtl.power_up import PoweredUp, PowerUp
 from peritus.runtime.serial.client import Patience
 from peritus.runtime.serial.device import LinkDevice
 from peritus.runtime.serial.image import memory_image, write_banks
@@ -21,13 +22,14 @@ DEFAULT_LIMIT = Limit(seconds=600)  # for each frame, on the wall's clock
 DEFAULT_PATIENCE = Patience(timeout_s=0.02)  # of simulated time: there is no operating system in between
 
 
-class UartSimDevice(LinkDevice):
+class UartSimDevice(PoweredUp, LinkDevice):
     """A LinkDevice that brings its board along.
 
     Args:
         hw: the configuration; its simulator is built on first use and cached.
         preloaded: the bundle that its bitstream has in block RAM; default: none, and each one is sent.
         assertions: check the RTL's assertions (another, slower simulator).
+        power_up: as of the rtl device; of memory too, beside what is preloaded.
         wire: wraps the simulated line, to disturb it.
         progress: told how far the build of the simulator is.
         other arguments: of LinkDevice.
@@ -44,18 +46,20 @@ class UartSimDevice(LinkDevice):
         *,
         preloaded: Bundle | None = None,
         assertions: bool = False,
+        power_up: str = "random",
         limit: Limit = DEFAULT_LIMIT,
         patience: Patience = DEFAULT_PATIENCE,
         sending: Callable[[int, int], None] | None = None,
         progress: Callable[[BuildProgress], None] | None = None,
         wire: Callable[[Transport], Transport] = lambda line: line,
     ) -> None:
+        self.power_up = PowerUp.of(power_up)
         library = build_line(hw, assertions=assertions, progress=progress)
         with tempfile.TemporaryDirectory(prefix="peritus_") as folder:
             if preloaded is not None:
                 write_banks(memory_image(preloaded, MEMORY_BYTES), Path(folder))
             image = Path(folder) if preloaded is not None else None
-            self.line = SimulatedLine(library, hw.clock_mhz * 1e6, image)
+            self.line = SimulatedLine(library, hw.clock_mhz * 1e6, image, self.power_up)
         self._wire = wire
         super().__init__(hw, limit=limit, patience=patience, sending=sending)
 
@@ -73,7 +77,7 @@ class _Plug:
 
     def __init__(self, line: SimulatedLine) -> None:
         self.byte_s = line.byte_s
-        self.write, self.read = line.write, line.read
+        self.now, self.write, self.read = line.now, line.write, line.read
 
     def close(self) -> None:
         """Nothing to do: the board stays on."""
