@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from peritus.errors import PeritusError
 from peritus.ir.graph import Graph
 from peritus.ir.int4 import pack_int4, unpack_int4
 from peritus.ir.ops import OPS, RECORDS, Affine, Experts, Head
 from peritus.ir.task import Task
+from peritus.ir.tensor_file import Tensors, pack, write_whole
 from peritus.ir.types import GraphError
 from peritus.provenance import Provenance
 from peritus.tail import HostTail
@@ -44,7 +43,6 @@ _NOT_SAID: Mapping[type[Any], Mapping[str, Any]] = {
 
 _TAIL = "tail.onnx"  # the tensor with the bytes of the host's part
 
-Tensors = dict[str, npt.NDArray[Any]]
 _CLASSES: dict[str, type[Any]] = {**OPS, **RECORDS, "Graph": Graph, "Task": Task}
 
 
@@ -78,7 +76,7 @@ class QuantModel:
         return bool(self.origin.untrained)
 
     def save(self, path: str | Path) -> None:
-        """Write the model to one .safetensors file."""
+        """Write the model to one .safetensors file, whole or not at all: the same model is the same bytes."""
         tensors: Tensors = {}
         header = {
             "name": self.name,
@@ -95,7 +93,7 @@ class QuantModel:
             "model": text,
             "sha256": checksum(text, tensors),
         }
-        Path(path).write_bytes(save(tensors, metadata=metadata))
+        write_whole(Path(path), pack(tensors, metadata))
 
     @classmethod
     def load(cls, path: str | Path) -> QuantModel:
