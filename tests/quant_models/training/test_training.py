@@ -19,13 +19,13 @@ from quant_models.network.moe import Decision, MoeMlp, route
 from quant_models.network.weights import load_weights
 from quant_models.training import engine
 from quant_models.training.batches import gather, indices_of, vary
-from quant_models.training.checkpoint import STATE_FILE, CheckpointError
 from quant_models.training.config import TrainingConfig
 from quant_models.training.engine import Interrupted, Machine, NonFiniteLossError, train
 from quant_models.training.float_stage import FloatStage, start
 from quant_models.training.journal import METRICS_FILE, PLOT_FILE, read
 from quant_models.training.losses import balance_loss, task_loss
 from quant_models.training.run import train_float, train_quantized
+from quant_models.training.state import STATE_FILE, StateError
 from tests.common.squares import Squares
 
 pytestmark = pytest.mark.models
@@ -83,7 +83,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
 
     def journal(folder: Path) -> list[dict[str, float]]:
         return [
-            {k: v for k, v in line.items() if k != "images_per_s"} for line in read(folder / METRICS_FILE)
+            {k: v for k, v in line.items() if k != "images_per_s"} for line in read(folder / METRICS_FILE)[0]
         ]
 
     assert journal(tmp_path) == journal(float_run.parent)
@@ -104,9 +104,9 @@ def test_a_killed_run_loses_no_more_than_the_steps_since_its_last_save(
         patch.setattr(engine, "training_batch", batches)
         with pytest.raises(Killed):
             trained(tmp_path, machine=replace(OFTEN, save_every=2))
-    assert [line["step"] for line in read(tmp_path / METRICS_FILE)][-1] == 5  # one more than was saved
+    assert [line["step"] for line in read(tmp_path / METRICS_FILE)[0]][-1] == 5  # one more than was saved
     assert same_weights(trained(tmp_path, machine=replace(OFTEN, save_every=2)), float_run)
-    steps = [line["step"] for line in read(tmp_path / METRICS_FILE) if "loss" in line]
+    steps = [line["step"] for line in read(tmp_path / METRICS_FILE)[0] if "loss" in line]
     assert steps == [1, 2, 3, 4, 5, 6]
 
 
@@ -137,7 +137,7 @@ def test_training_learns(tmp_path: Path) -> None:
 def test_bfloat16_trains(float_run: Path, tmp_path: Path) -> None:
     half = trained(tmp_path / "half", machine=replace(OFTEN, bf16=True))
     assert not same_weights(half, float_run)
-    first, second = (read(folder / METRICS_FILE)[0]["loss"] for folder in (half.parent, float_run.parent))
+    first, second = (read(folder / METRICS_FILE)[0][0]["loss"] for folder in (half.parent, float_run.parent))
     assert first == pytest.approx(second, rel=0.05)
 
 
@@ -150,13 +150,13 @@ def test_a_device_that_is_not_there_is_named() -> None:
 
 
 def test_a_folder_keeps_its_run(float_run: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"learning_rate = 0\.002 there, 0\.1 asked"):
+    with pytest.raises(StateError, match=r"learning_rate = 0\.002 there, 0\.1 asked"):
         trained(float_run.parent, replace(FLOAT, learning_rate=0.1))
 
 
 def test_an_unreadable_state_is_named(tmp_path: Path) -> None:
     (tmp_path / STATE_FILE).write_bytes(b"PK no such thing")
-    with pytest.raises(CheckpointError, match=STATE_FILE):
+    with pytest.raises(StateError, match=STATE_FILE):
         trained(tmp_path)
 
 
