@@ -25,7 +25,6 @@ from quant_models.training.scores import score
 from quant_models.training.stage import Stage
 from quant_models.training.state import load_state, save_state
 
-
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

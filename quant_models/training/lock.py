@@ -47,7 +47,9 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             since = time.strftime("%Y-%m-%d %H:%M:%S")
             file.truncate(0)
-            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode(), 0)
+            os.pwrite(
+                descriptor, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode(), 0
+            )
             yield
         finally:
             file.truncate(0)

@@ -112,7 +112,9 @@ def _read(file: Path) -> tuple[int, dict[str, Any], Tensors]:
         )
     stored = metadata.pop("sha256", "")
     if hashlib.sha256(pack(tensors, metadata)).hexdigest() != stored:
-        raise StateError(f"training state {file} is damaged: its checksum is not that of its content; {AGAIN}")
+        raise StateError(
+            f"training state {file} is damaged: its checksum is not that of its content; {AGAIN}"
+        )
     step, text = metadata.get("step", ""), metadata.get("identity", "")
     if not (step.isascii() and step.isdigit() and len(step) < 20 and int(step) <= MOST_STEPS):
         raise StateError(f"training state {file} has step {step[:40]!r}, must be 0 to {MOST_STEPS}; {AGAIN}")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors and texts in one .safetensors file, written canonically: equal content is an equal file, byte for byte.
+"""Tensors and texts in one .safetensors file, written canonically: equal content is an equal file, byte for
+byte.
 
-The library's own writer puts the metadata in an order that changes from call to call. Here all names are sorted.
+The library's own writer puts metadata in an order that changes from call to call. Here all names are sorted.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from peritus.errors import PeritusError
 
 Tensors = dict[str, npt.NDArray[Any]]
 
-_PREFIX = 8  # bytes that hold the length of the header, little endian; the header's length is a multiple of it
+_PREFIX = (
+    8  # bytes that hold the length of the header, little endian; the header's length is a multiple of it
+)
 
 
 class TensorFileError(PeritusError):
@@ -32,7 +35,9 @@ class TensorFileError(PeritusError):
 
 def pack(tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
     """A .safetensors file: arrays of integers or float of 16 bits or more, and texts."""
-    return canonical(save({name: np.array(value, order="C") for name, value in tensors.items()}, dict(metadata)))
+    return canonical(
+        save({name: np.array(value, order="C") for name, value in tensors.items()}, dict(metadata))
+    )
 
 
 def unpack(data: bytes, where: str) -> tuple[Tensors, dict[str, str]]:
