@@ -76,8 +76,8 @@ def train_command(
     """Train a multi-task network, then its fake-quantized model.
 
     RUN/float gets the state, metrics.jsonl, curves.png and float.safetensors; RUN/qat8 (or qat4) the same
-    and the integer model MODEL.safetensors, which is scored bit-exactly on the validation images. Ctrl-C saves;
-    the same command goes on, to the same result.
+    and the integer model MODEL.safetensors, which is scored bit-exactly on the validation images. Ctrl-C
+    saves; the same command goes on, to the same result.
 
     Of one's own data (folder:, imagefolder:) the network takes over tasks and classes, unless it has them.
     """
@@ -163,8 +163,7 @@ def check_output(output: Path) -> None:
 
 
 def fitted(config: M3ViTConfig, data: Dataset) -> M3ViTConfig:
-    """The network itself, if the data set has just what its tasks learn; else one with the data set's tasks."""
+    """The network itself, if the data set has what its tasks learn; else one with the data set's tasks."""
     offered = {task.name: task for task in data.tasks}
-    return (
-        config if all(offered.get(t.name) == t for t in config.tasks) else replace(config, tasks=data.tasks)
-    )
+    fits = all(offered.get(task.name) == task for task in config.tasks)
+    return config if fits else replace(config, tasks=data.tasks)

@@ -199,7 +199,7 @@ def check_range(path: Path, values: npt.NDArray[Any], highest: int, void: int | 
 
 
 def read_depth(path: Path) -> npt.NDArray[np.float32]:
-    """Metres [H, W] of an .npy file; DataError unless they are finite and not negative (NO_DEPTH = unknown)."""
+    """Metres [H, W] of an .npy file; DataError unless finite and not negative (NO_DEPTH = unknown)."""
     existing_file(path)
     try:
         depth = np.load(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets by name: "scenes", "cityscapes:/path", "nyud:/path", "pascal:/path"; one's own as "folder:/path" with
-maps, and "imagefolder:/path" with a folder per class."""
+"""Data sets by name: "scenes", "cityscapes:/path", "nyud:/path", "pascal:/path"; one's own as "folder:/path"
+with maps, and "imagefolder:/path" with a folder per class."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def open_for(
     count: int | None = None,
     cache: Path | None = None,
 ) -> Dataset:
-    """`open_dataset` with the classes of a network's tasks, float or integer, and its name of a classification."""
+    """`open_dataset` with the classes of a network, float or integer, and its name of a classification."""
     classes = _classes(spec, tasks)
     return _named(open_dataset(spec, split, height, width, classes, count=count, cache=cache), tasks)
 

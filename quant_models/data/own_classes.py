@@ -32,7 +32,7 @@ class OwnClasses:
     Args:
         classes: the names of a network's classes, whose indices the targets are. Empty: the folders' names in
             order.
-        count: only so many, evenly spread over all: folder by folder, the first would be of one class. None: all.
+        count: only so many, evenly spread over all: the first would be of one class. None: all.
     Raises:
         DataError: fewer than two classes, one without pictures, or one that is not among `classes`; no such
             split; fewer samples than `count`; from reading: a damaged picture.

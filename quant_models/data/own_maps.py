@@ -90,7 +90,7 @@ class OwnMaps(FolderDataset):
 
 
 def _partners(folder: Path, suffixes: tuple[str, ...], images: dict[str, Path]) -> dict[str, Path]:
-    """The files of a folder by stem, one for each image and no other; DataError names the first that lacks."""
+    """The files of a folder by stem, one for each image and no other; DataError names one that lacks."""
     found: dict[str, Path] = {}
     for path in entries(folder):
         if path.suffix.lower() not in suffixes or not path.is_file():
@@ -121,7 +121,8 @@ def _semseg(path: Path) -> TaskConfig:
     for name in names:
         if len(name) > LONGEST_NAME or not name.isprintable():
             raise DataError(
-                f"{path}: class name {name[:LONGEST_NAME]!a}, expected up to {LONGEST_NAME} printable characters"
+                f"{path}: class name {name[:LONGEST_NAME]!a}, expected at most "
+                f"{LONGEST_NAME} printable characters"
             )
         if names.count(name) > 1:
             raise DataError(f"{path} names {name!r} twice")

@@ -49,7 +49,8 @@ def hold_out(data: Dataset, held: int, count: int | None) -> tuple[Part, Part]:
     """
     if len(data) < held + (count or 1):
         raise DataError(
-            f"{data.name} has {len(data)} samples: too few for {held} of validation and {count or 1} of training"
+            f"{data.name} has {len(data)} samples: too few for {held} of validation "
+            f"and {count or 1} of training"
         )
     kept_back = spread(len(data), held)
     rest = np.setdiff1d(np.arange(len(data)), kept_back)

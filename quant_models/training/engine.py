@@ -69,8 +69,9 @@ def train(
     machine: Machine | None = None,
     console: Console | None = None,
 ) -> dict[str, float]:
-    """Train from the state in `folder`, or from the start, to the last step; returns the last scores, of a run
-    that was done already none.
+    """Train from the state in `folder`, or from the start, to the last step.
+
+    Returns the last scores, of a run that was done already none.
 
     The folder is the caller's alone (`lock.locked`).
 

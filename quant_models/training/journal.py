@@ -19,7 +19,7 @@ Line = dict[str, Any]  # "step", an integer, and numbers by name
 
 
 class Journal:
-    """Appends to `metrics.jsonl`. Lines beyond `step`, of a run that stopped unsaved, go: they will come again.
+    """Appends to `metrics.jsonl`. Lines beyond `step`, of a run that stopped unsaved, go: they come again.
 
     Lines that are damaged go to the end of `metrics.damaged.jsonl`, as they are, and `warn` hears of it.
 

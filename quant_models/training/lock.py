@@ -30,26 +30,25 @@ def locked(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+        file = (folder / LOCK_FILE).open("a+b", buffering=0)
     except OSError as error:
         raise RunFolderError(f"run folder {folder} cannot be used: {error.strerror}") from error
-    with open(descriptor, "r+b", buffering=0) as file:
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.pread(descriptor, LONGEST_OWNER, 0).decode(errors="replace")
+            file.seek(0)
+            owner = ascii(file.read(LONGEST_OWNER).decode(errors="replace"))[1:-1]
             raise RunFolderError(
-                f"run folder {folder} is in use by {ascii(owner)[1:-1] or 'another process'}: wait until it "
-                "ends, stop it, or choose another folder"
+                f"run folder {folder} is in use by {owner or 'another process'}: wait until it ends, stop it, "
+                "or choose another folder"
             ) from None
         except OSError as error:
             raise RunFolderError(f"run folder {folder} cannot be locked: {error.strerror}") from error
         try:
+            file.truncate(0)  # of one that died
             since = time.strftime("%Y-%m-%d %H:%M:%S")
-            file.truncate(0)
-            os.pwrite(
-                descriptor, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode(), 0
-            )
+            file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}".encode())
             yield
         finally:
             file.truncate(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores a network on a data set: mIoU of segmentations, RMSE of depths, top-1 and top-5 of classifications."""
+"""Scores a network on a data set: mIoU of segmentations, RMSE of depths, top-1 of classifications."""
 
 from __future__ import annotations
 

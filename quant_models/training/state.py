@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The state of a run on disk: one .safetensors file with a checksum, written whole or not at all; no pickle.
 
-Tensors `net.<name>` and `optimizer.<index>.<moment>`, index counting the optimizer's parameters. Metadata: format,
-version, `step` (steps done), `identity` (JSON: what the run must agree on to be resumed) and `sha256`, of the
+Tensors `net.<name>` and `optimizer.<index>.<moment>`, index counting the optimizer's parameters. Metadata:
+format, version, `step` (steps done), `identity` (JSON: what the run must agree on to be resumed) and `sha256`, of the
 same file without that entry.
 """
 
@@ -141,7 +141,8 @@ def _check_fit(file: Path, tensors: Tensors, net: nn.Module, optimizer: torch.op
         found, wanted = _kind(tensors.get(name)), _kind(expected.get(name))
         if found != wanted:
             raise StateError(
-                f"training state {file} does not fit the network: {name} is {found}, must be {wanted}; {AGAIN}"
+                f"training state {file} does not fit the network: {name} is {found}, "
+                f"must be {wanted}; {AGAIN}"
             )
         if not np.isfinite(tensors[name]).all():
             raise StateError(f"training state {file}: {name} has values that are not finite; {AGAIN}")

@@ -67,7 +67,8 @@ def evaluate(
     Args:
         images: uint8 [height, width, 3] each, the model's size. Read as they are needed, like targets.
         targets: per image, by task: class indices [h, w] (255: ignored), metres [h, w] (0: unknown), or the
-            class [1, 1] of a classification. Maps are resized bilinearly to their size, as for display; a depth map's LSB is in metres.
+            class [1, 1] of a classification. Maps are resized bilinearly to their size, as for display; a
+            depth map's LSB is in metres.
         tasks: names, default all of the model.
         workers: processes, default one per core; the result does not depend on it. More than one need an
             importable main module (`if __name__ == "__main__":`).

@@ -133,7 +133,7 @@ class DepthError:
 
 @dataclass
 class Ranking:
-    """Where the right class of each image stands among all by their logits; equal ones by index, as argmax has it.
+    """Where the right class of each image stands among all by its logit; of equals, the lower index first.
 
     images: seen. first, five: those whose class is the first, or among the first five.
     """
@@ -151,7 +151,7 @@ class Ranking:
         """
         if logits.shape != (*target.shape, self.classes):
             raise MetricError(
-                f"logits have shape {list(logits.shape)}, expected {[*target.shape, self.classes]}, as the targets"
+                f"logits have shape {list(logits.shape)}, expected {[*target.shape, self.classes]}"
             )
         wrong = target[(target < 0) | (target >= self.classes)]
         if wrong.size:

@@ -329,5 +329,5 @@ def test_unknown_data_sets(spec: str, message: str) -> None:
 def test_count_is_checked(cityscapes: Path) -> None:
     with pytest.raises(DataError, match="cityscapes val has 2 samples, 3 were asked for"):
         open_dataset(f"cityscapes:{cityscapes}", "val", *SIZE, count=3)
-    with pytest.raises(DataError, match="nyud.* has no labelled split 'test': choose one of train, val"):
+    with pytest.raises(DataError, match=r"nyud.* has no labelled split 'test': choose one of train, val"):
         open_dataset(f"nyud:{cityscapes}", None, *SIZE)
