@@ -40,7 +40,7 @@ def locked(folder: Path) -> Iterator[None]:
             file.seek(0)
             owner = ascii(file.read(LONGEST_OWNER).decode(errors="replace"))[1:-1]
             raise RunFolderError(
-                f"run folder {folder} is in use by {owner or 'another process'}: wait until it ends, stop it, "
+                f"run folder {folder} is in use by {owner or 'another process'}: wait until it ends, stop it "
                 "or choose another folder"
             ) from None
         except OSError as error:

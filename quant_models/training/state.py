@@ -2,8 +2,8 @@
 """The state of a run on disk: one .safetensors file with a checksum, written whole or not at all; no pickle.
 
 Tensors `net.<name>` and `optimizer.<index>.<moment>`, index counting the optimizer's parameters. Metadata:
-format, version, `step` (steps done), `identity` (JSON: what the run must agree on to be resumed) and `sha256`, of the
-same file without that entry.
+format, version, `step` (steps done), `identity` (JSON: what the run must agree on to be resumed) and `sha256`
+of the same file without that entry.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """Scenes on disk: files of SHARD scenes each, written whole or not at all.
 
 A shard is one .npy of records (image, semseg, depth) and behind it, where readers of .npy do not look, the
-SHA-256 of all before. It is made under a temporary name and renamed, so that a file with its final name is complete:
-after an interruption, and with several writers of the same bytes.
+SHA-256 of all before. It is made under a temporary name and renamed, so that a file with its final name is
+complete: after an interruption, and with several writers of the same bytes.
 """
 
 from __future__ import annotations
