@@ -4,9 +4,9 @@
     python -m tests.quant_models.training.mutations --format state --count 2000
 
 A state is refused by a typed error, and network and optimizer stay as they were; or it is understood. Half of
-them are damaged as bytes, which the checksum must notice: one that is understood all the same is "wrong", unless
-it holds what the whole one held. Of the other half the checksum was made anew. A journal is always recovered:
-every line that is one stays, and every other is kept aside.
+them are damaged as bytes, which the checksum must notice: one that is understood all the same is "wrong",
+unless it holds what the whole one held. Of the other half the checksum was made anew. A journal is always
+recovered: every line that is one stays, and every other is kept aside.
 """
 
 from __future__ import annotations
