@@ -109,9 +109,11 @@ test-rtl: $(STAMPS)/sim ## Run the RTL's benches, with the extra sim only; BLOCK
 FUZZ ?= 1000
 
 .PHONY: fuzz
-fuzz: $(STAMPS)/models ## Damage FUZZ=1000 QONNX and as many float ONNX files: each must be refused by a typed error, or understood
+fuzz: $(STAMPS)/models ## Damage FUZZ=1000 files each, QONNX, float ONNX, training states, journals: refused by a typed error, or understood
 	$(PY) -m tests.frontends.mutations --format qonnx --count $(FUZZ)
 	$(PY) -m tests.frontends.mutations --format float --count $(FUZZ)
+	$(PY) -m tests.quant_models.training.mutations --format state --count $(FUZZ)
+	$(PY) -m tests.quant_models.training.mutations --format journal --count $(FUZZ)
 
 # The python3.12 on PATH, if it runs (a version manager's stub may not); another: BOARD_PYTHON=/path/to/python3.12.
 BOARD_PYTHON ?= $(shell python3.12 -c 'import sys; print(sys.executable)' 2>/dev/null)

@@ -3,32 +3,41 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from peritus.ir import QuantModel
+from quant_models.network.config import NAMED_CONFIGS
 from quant_models.training import engine, qat_stage, run
 from quant_models.training.journal import METRICS_FILE
 from quant_models.training.run import WEIGHTS_FILE
 from tests.common.own_data import CLASSES, write_classes_file, write_folders, write_maps
+from tests.quant_models.cli.small_app import NAME, SMALL
 from tests.quant_models.cli.test_commands import invoke
 
 pytestmark = pytest.mark.models
 
 STEPS, QAT_STEPS = 24, 3
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(NAMED_CONFIGS, NAME, SMALL)
+        yield
 
 
 def command(data: Path, output: Path) -> list[str]:
     settings = f"--validation 2 --batch 2 --steps {STEPS} --qat-steps {QAT_STEPS} --save-every 2 --threads 1"
-    return ["train", "m3vit_micro", "--data", f"folder:{data}", "-o", str(output), *settings.split()]
+    return ["train", NAME, "--data", f"folder:{data}", "-o", str(output), *settings.split()]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +57,7 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def products(output: Path) -> list[bytes]:
     folder = output.with_suffix(".run")
-    files = (folder / "float" / WEIGHTS_FILE, folder / "qat8" / "m3vit_micro.safetensors", output)
+    files = (folder / "float" / WEIGHTS_FILE, folder / "qat8" / f"{NAME}.safetensors", output)
     return [file.read_bytes() for file in files]
 
 
@@ -102,8 +111,8 @@ def test_a_command_stopped_in_every_stage_makes_the_same_files(
 def test_sigterm_saves_and_the_same_command_goes_on(data: Path, whole: Path, tmp_path: Path) -> None:
     output = tmp_path / "mine.safetensors"
     journal = output.with_suffix(".run") / "float" / METRICS_FILE
-    program = [sys.executable, "-c", "from peritus.cli import app; app()", *command(data, output)]
-    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+    program = [sys.executable, "-m", "tests.quant_models.cli.small_app", *command(data, output)]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
         deadline = time.monotonic() + 120
         while not (journal.exists() and journal.stat().st_size) and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -141,15 +150,13 @@ def test_one_writes_where_one_can(data: Path, tmp_path: Path) -> None:
         (tmp_path / "no" / "mine.safetensors", "does not exist or cannot be written"),
     ):
         assert message in invoke(*command(data, output), expect=1)
-    assert "neither --run nor --output" in invoke("train", "m3vit_micro", expect=1)
+    assert "neither --run nor --output" in invoke("train", NAME, expect=1)
 
 
 def test_classes_by_folder(tmp_path: Path) -> None:
     root, output = write_folders(tmp_path / "pets", ("cat", "dog", "owl"), 4), tmp_path / "pets.safetensors"
     small = ["--validation", "3", "--batch", "3", "--steps", "2", "--qat-steps", "1", "--threads", "1"]
-    assert "classes_top1: " in invoke(
-        "train", "m3vit_micro", "--data", f"imagefolder:{root}", "-o", output, *small
-    )
+    assert "classes_top1: " in invoke("train", NAME, "--data", f"imagefolder:{root}", "-o", output, *small)
     task = QuantModel.load(output).graph.tasks[0]
     assert (task.kind, task.classes) == ("classification", ("cat", "dog", "owl"))
     for file in (output, output.with_suffix(".run") / "float" / WEIGHTS_FILE):
