@@ -193,7 +193,7 @@ def test_two_processes_may_write_the_same_shard(tmp_path: Path) -> None:
         assert writer.exitcode == 0
     shard = open_shard(path, 16, 32)
     assert shard is not None
-    assert (shard[0]["image"] == shrink(generate(7), 16, 32).image).all()
+    assert (shard[0][0]["image"] == shrink(generate(7), 16, 32).image).all()
     assert [found.name for found in tmp_path.iterdir()] == ["shard.npy"]
 
 
