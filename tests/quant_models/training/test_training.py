@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file
+from safetensors.torch import save_file
 
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError
 from quant_models.network.config import M3VIT_MICRO, ConfigError, TaskConfig
 from quant_models.network.init import new_model
 from quant_models.network.moe import Decision, MoeMlp, route
-from quant_models.network.weights import load_weights
+from quant_models.network.weights import load_weights, save_weights
 from quant_models.training import engine
 from quant_models.training.batches import gather, indices_of, vary
 from quant_models.training.config import TrainingConfig
@@ -149,6 +151,23 @@ def test_a_device_that_is_not_there_is_named() -> None:
             Machine("cuda")
 
 
+def test_float_weights_are_known_by_their_content(float_run: Path, tmp_path: Path) -> None:
+    """The library writes metadata in random order: quantization goes on with whatever it wrote."""
+    quantized(tmp_path / "run", float_run)
+    with safe_open(str(float_run), framework="pt") as file:
+        metadata = file.metadata()
+    other = tmp_path / "other.safetensors"
+    while not other.exists() or other.read_bytes() == float_run.read_bytes():
+        save_file(
+            {key: torch.from_numpy(value) for key, value in load_file(float_run).items()}, other, metadata
+        )
+    whole = (tmp_path / "run" / f"{CONFIG.name}.safetensors").read_bytes()
+    assert quantized(tmp_path / "run", other).read_bytes() == whole
+    save_weights(new_model(CONFIG), other)
+    with pytest.raises(StateError, match="holds another run: origin = "):
+        quantized(tmp_path / "run", other)
+
+
 def test_a_folder_keeps_its_run(float_run: Path) -> None:
     with pytest.raises(StateError, match=r"learning_rate = 0\.002 there, 0\.1 asked"):
         trained(float_run.parent, replace(FLOAT, learning_rate=0.1))
@@ -166,6 +185,43 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     net = start(CONFIG, squares(16, 0), 0)
     with pytest.raises(NonFiniteLossError, match="loss is nan at step 0"):
         train(FloatStage(net, FLOAT), FLOAT, data, squares(8, 1), tmp_path)
+
+
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = start(CONFIG, squares(16, 0), 0)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    monkeypatch.setattr(
+        torch.nn.utils, "clip_grad_norm_", lambda parameters, norm: torch.tensor(float("inf"))
+    )
+    with pytest.raises(NonFiniteLossError, match="gradient is inf at step 0"):
+        train(FloatStage(net, FLOAT), FLOAT, squares(16, 0), squares(8, 1), tmp_path)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not (tmp_path / STATE_FILE).exists()
+
+
+def test_a_stop_in_the_last_step_stops_the_command_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "training_batch", StopAt(FLOAT.steps - 1))
+        with pytest.raises(Interrupted, match="step 6 of 6; run the same command to go on"):
+            trained(tmp_path)
+    assert not (tmp_path / "float.safetensors").exists()
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """As SIGHUP under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with engine._stop_requested() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop
+            signal.raise_signal(signal.SIGTERM)
+            assert stop
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_data_without_a_task_are_refused(tmp_path: Path) -> None:
