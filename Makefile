@@ -113,7 +113,9 @@ fuzz: $(STAMPS)/models ## Damage FUZZ=1000 files of each format: each must be re
 	$(PY) -m tests.frontends.mutations --format qonnx --count $(FUZZ)
 	$(PY) -m tests.frontends.mutations --format float --count $(FUZZ)
 	for format in bundle model toml weights frames; do \
-	  $(PY) -m tests.schema.mutations --format $$format --count $(FUZZ); done
+	  $(PY) -m tests.schema.mutations --format $$format --count $(FUZZ) || exit 1; done
+	for format in state journal; do \
+	  $(PY) -m tests.quant_models.training.mutations --format $$format --count $(FUZZ) || exit 1; done
 
 .PHONY: fuzz-programs
 fuzz-programs: $(STAMPS)/sim ## Change FUZZ=1000 compiled programs: each must be refused by name, or run alike on simulator and RTL

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,12 +15,11 @@ from peritus import api
 from peritus.cli.common import JsonOption, counted, output_console, reports_errors, write_json
 from peritus.errors import PeritusError
 from peritus.evaluation import evaluate
+from peritus.ir import QuantModel
+from quant_models.cli.options import DataOption
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from quant_models.data.dataset import Dataset
-    from quant_models.data.open import Labelled
 
 
 @reports_errors
@@ -26,46 +27,43 @@ def evaluate_command(
     model: Annotated[
         str, typer.Argument(help="A shipped model, an integer model, or float weights (.safetensors).")
     ],
-    data: Annotated[
-        str, typer.Option(help="scenes (generated), cityscapes:FOLDER, nyud:FOLDER or pascal:FOLDER.")
-    ] = "scenes",
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    count: Annotated[int, typer.Option(min=1, help="How many images.")] = 512,
+    data: DataOption = "scenes",
+    split: Annotated[
+        str | None, typer.Option(help="train, val, test or all; default: test, or the only one.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="How many images; default: all there are, 512 of scenes.")
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Where generated scenes are kept.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
     json_target: JsonOption = None,
 ) -> None:
-    """mIoU, RMSE and relative error. Integer models run in the bit-exact executor: as the accelerator."""
-    from quant_models.data.open import classes_of, open_dataset
-
-    def open_images(height: int, width: int, tasks: Iterable[Labelled]) -> Dataset:
-        return open_dataset(data, split, height, width, classes_of(tasks), count=count, cache=cache)
+    """mIoU, RMSE and relative error, top-1 and top-5. Integer models run in the bit-exact executor: as the
+    accelerator."""
+    from quant_models.data.open import open_for
 
     weights = _float_weights(model)
     if weights is not None:
         from quant_models.network.weights import load_weights
-        from quant_models.study.teacher import observe
         from quant_models.training.batches import check_data
+        from quant_models.training.scores import score
 
         net = load_weights(weights)
         config = net.config
-        images = open_images(config.image_height, config.image_width, config.tasks)
+        size = config.image_height, config.image_width
+        images = open_for(config.tasks, data, split, *size, count=count, cache=cache)
         check_data(images, config)
         with counted(f"Evaluating {config.name}", len(images)) as progress:
-            scores = observe(net, images, progress).scores
+            scores = score(net.all_tasks, config, images, progress=progress)
         name, arithmetic = config.name, "float"
     else:
         integer = api.load_model(model)
         graph = integer.graph
-        images = open_images(graph.image_height, graph.image_width, graph.tasks)
+        images = open_for(
+            graph.tasks, data, split, graph.image_height, graph.image_width, count=count, cache=cache
+        )
         with counted(f"Evaluating {integer.name}", len(images)) as progress:
-            scores = evaluate(
-                integer,
-                (images[i].image for i in range(len(images))),
-                (images[i].targets for i in range(len(images))),
-                workers=workers or None,
-                progress=progress,
-            ).record()
+            scores = integer_scores(integer, images, workers, progress)
         name, arithmetic = integer.name, "integer"
     table = Table(title=f"{name} ({arithmetic}), {len(images)} images of {images.name}", title_justify="left")
     table.add_column("metric")
@@ -74,6 +72,25 @@ def evaluate_command(
         table.add_row(metric, f"{value:.4f}")
     output_console(json_target).print(table)
     write_json({"model": name, "arithmetic": arithmetic, "images": len(images), **scores}, json_target)
+
+
+def integer_scores(
+    model: QuantModel, data: Dataset, workers: int, progress: Callable[[int], None]
+) -> dict[str, float]:
+    """Scores of the bit-exact executor; `workers`: processes, 0: one per core."""
+    from quant_models.data.fit import check_fit
+
+    graph = model.graph
+    size = graph.image_height, graph.image_width, graph.image_channels
+    check_fit(data, model.name, graph.tasks, size)
+    images, targets = itertools.tee(data[index] for index in range(len(data)))
+    return evaluate(
+        model,
+        (sample.image for sample in images),
+        (sample.targets for sample in targets),
+        workers=workers or None,
+        progress=progress,
+    ).record()
 
 
 def _float_weights(model: str) -> Path | None:

@@ -14,6 +14,7 @@ from peritus.cli.common import JsonOption, busy, counted, output_console, report
 from peritus.errors import PeritusError
 from peritus.provenance import Provenance
 from quant_models.cli.extras import needs_models
+from quant_models.data.open import SPECS_HELP
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,10 +38,7 @@ def quantize_command(
     ],
     images: Annotated[
         str,
-        typer.Option(
-            help="What to calibrate on: a folder of pictures, "
-            "or scenes, cityscapes:FOLDER, nyud:FOLDER, pascal:FOLDER."
-        ),
+        typer.Option(help=f"What to calibrate on: a folder of pictures, or {SPECS_HELP}"),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Integer model to write (.safetensors).")],
     count: Annotated[int, typer.Option(min=1, help="How many images at most.")] = 64,
@@ -127,7 +125,7 @@ def _pictures(spec: str, count: int, config: M3ViTConfig, cache: Path | None, co
     """uint8 (N, H, W, 3)."""
     import numpy as np
 
-    from quant_models.data.open import classes_of, open_dataset
+    from quant_models.data.open import open_calibration
     from quant_models.data.photos import list_photos, read_photos
 
     if spec != "scenes" and ":" not in spec:
@@ -135,10 +133,7 @@ def _pictures(spec: str, count: int, config: M3ViTConfig, cache: Path | None, co
         if len(files) < count:
             console.print(f"{len(files)} pictures, and {count - len(files)} random crops of them")
         return read_photos(files, count, (config.image_height, config.image_width), config.in_channels)
-    classes = classes_of(config.tasks)
-    data = open_dataset(
-        spec, "train", config.image_height, config.image_width, classes, count=count, cache=cache
-    )
+    data = open_calibration(spec, config.image_height, config.image_width, count, cache)
     return np.stack([data[index].image for index in range(len(data))])
 
 

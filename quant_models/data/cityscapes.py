@@ -13,6 +13,7 @@ github.com/mcordts/cityscapesScripts.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,18 @@ import numpy.typing as npt
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Target
 from quant_models.data.folder import (
     DEPTH,
+    Files,
     FolderDataset,
     check_range,
     existing_folder,
     known_split,
     read_map,
 )
-from quant_models.network.config import CITYSCAPES_CLASSES
+from quant_models.network.config import CITYSCAPES_CLASSES, TaskConfig
 
 SPLITS = ("train", "val", "test")
+LABELLED = ("train", "val")
+SEMSEG = TaskConfig("semseg", "segmentation", len(CITYSCAPES_CLASSES), CITYSCAPES_CLASSES)
 # Without camera files: the stereo rig that nearly all recordings share.
 DEFAULT_BASELINE = 0.209313  # metres
 DEFAULT_FOCAL_LENGTH = 2262.52  # pixels of the full image, 2048 wide
@@ -54,7 +58,7 @@ class Cityscapes(FolderDataset):
         classes: tuple[str, ...] = (),
         count: int | None = None,
     ) -> None:
-        self._cameras = root / "camera" / known_split("cityscapes", split, SPLITS)
+        cameras = root / "camera" / known_split("cityscapes", split, SPLITS)
         folder = existing_folder(root, "leftImg8bit", split)
         images = sorted(folder.glob(f"*/*{_IMAGE_SUFFIX}"))
         if not images:
@@ -65,16 +69,24 @@ class Cityscapes(FolderDataset):
             labels = root / "gtFine" / split / city / f"{frame}_gtFine_labelIds.png"
             disparity = root / "disparity" / split / city / f"{frame}_disparity.png"
             files.append({"image": image, "semseg": labels, "depth": disparity})
-        super().__init__(f"cityscapes {split}", size, CITYSCAPES_CLASSES, classes, DEPTH, files, count)
+            camera = cameras / city / f"{frame}_camera.json"
+            if camera.is_file():
+                files[-1]["camera"] = camera
+        super().__init__(f"cityscapes {split}", size, (SEMSEG, DEPTH), classes, files, count)
 
-    def read_target(self, task: str, path: Path) -> Target:
+    @classmethod
+    def splits(cls, root: Path) -> tuple[str, ...]:
+        """The splits with labels."""
+        return LABELLED
+
+    def read_target(self, task: str, files: Files) -> Target:
+        path = files[task]
         values = read_map(path)
         if task == "semseg":
             check_range(path, values, HIGHEST_LABEL_ID)
             train_ids: Target = _TRAIN_ID[values]
             return train_ids
-        name = path.name.replace("_disparity.png", "_camera.json")
-        return depth_of(values, *read_camera(self._cameras / path.parent.name / name))
+        return depth_of(values, *read_camera(files.get("camera")))
 
 
 def depth_of(disparity: npt.NDArray[np.uint16], baseline: float, focal: float) -> npt.NDArray[np.float32]:
@@ -83,20 +95,20 @@ def depth_of(disparity: npt.NDArray[np.uint16], baseline: float, focal: float) -
     return np.where(pixels > 0, baseline * focal / np.maximum(pixels, 1 / 256), NO_DEPTH).astype(np.float32)
 
 
-def read_camera(path: Path) -> tuple[float, float]:
+def read_camera(path: Path | None) -> tuple[float, float]:
     """Baseline in metres and focal length in pixels of a camera file, or the defaults without one.
 
     Raises:
         DataError: the file does not hold both as positive numbers.
     """
-    if not path.is_file():
+    if path is None:
         return DEFAULT_BASELINE, DEFAULT_FOCAL_LENGTH
     try:
         camera = json.loads(path.read_text())
         baseline, focal = float(camera["extrinsic"]["baseline"]), float(camera["intrinsic"]["fx"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         expected = "numbers extrinsic.baseline and intrinsic.fx"
         raise DataError(f"camera file {path}: {error!r}, expected {expected}") from error
-    if not (baseline > 0 and focal > 0):
+    if not (0 < baseline < math.inf and 0 < focal < math.inf):
         raise DataError(f"camera file {path}: baseline {baseline}, fx {focal}, expected positive numbers")
     return baseline, focal

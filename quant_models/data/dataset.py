@@ -28,7 +28,7 @@ class Sample:
     """One image and its targets.
 
     image: uint8 [H, W, 3]. targets: per task, uint8 [H, W] class indices (IGNORE = none) of a segmentation,
-    or float32 [H, W] metres (NO_DEPTH = unknown) of a depth.
+    float32 [H, W] metres (NO_DEPTH = unknown) of a depth, or int64 [1, 1], the class of a classification.
     """
 
     image: npt.NDArray[np.uint8]
@@ -36,7 +36,7 @@ class Sample:
 
 
 def stack(samples: Sequence[Sample]) -> tuple[npt.NDArray[np.uint8], dict[str, Target]]:
-    """Samples of one size as arrays: images uint8 [B, H, W, 3] and each task's targets [B, H, W]."""
+    """Samples of one size as arrays: images uint8 [B, H, W, 3] and each task's targets, [B, ...]."""
     targets = {task: np.stack([sample.targets[task] for sample in samples]) for task in samples[0].targets}
     return np.stack([sample.image for sample in samples]), targets
 
@@ -49,6 +49,11 @@ class Dataset(Protocol):
 
     @property
     def tasks(self) -> tuple[TaskConfig, ...]: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the content of all samples as given here: what tells a run's data from others."""
+        ...
 
     def __len__(self) -> int: ...
 

@@ -17,17 +17,19 @@ from pathlib import Path
 
 import numpy as np
 
-from quant_models.data.dataset import DataError, Target
+from quant_models.data.dataset import Target
 from quant_models.data.folder import (
     DEPTH,
+    Files,
     FolderDataset,
-    check_depth,
     check_range,
     existing_folder,
     known_split,
+    read_depth,
     read_map,
     read_split,
 )
+from quant_models.network.config import TaskConfig
 
 SPLITS = ("train", "val")
 # fmt: off
@@ -39,6 +41,7 @@ NYUD_CLASSES = (
     "other prop",
 )
 # fmt: on
+SEMSEG = TaskConfig("semseg", "segmentation", len(NYUD_CLASSES), NYUD_CLASSES)
 
 
 class Nyud(FolderDataset):
@@ -61,15 +64,17 @@ class Nyud(FolderDataset):
             }
             for name in read_split(lists / f"{known_split('nyud', split, SPLITS)}.txt")
         ]
-        super().__init__(f"nyud {split}", size, NYUD_CLASSES, classes, DEPTH, files, count)
+        super().__init__(f"nyud {split}", size, (SEMSEG, DEPTH), classes, files, count)
 
-    def read_target(self, task: str, path: Path) -> Target:
+    @classmethod
+    def splits(cls, root: Path) -> tuple[str, ...]:
+        """The splits with labels."""
+        return SPLITS
+
+    def read_target(self, task: str, files: Files) -> Target:
+        path = files[task]
         if task == "semseg":
             labels = read_map(path)
             check_range(path, labels, len(NYUD_CLASSES))
             return labels.astype(np.uint8) - np.uint8(1)  # 0 wraps to 255 = IGNORE
-        try:
-            depth = np.load(path, allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
-            raise DataError(f"{path} is no readable array: {error}") from error
-        return check_depth(path, depth)
+        return read_depth(path)

@@ -21,6 +21,7 @@ import numpy as np
 
 from quant_models.data.dataset import IGNORE, Target
 from quant_models.data.folder import (
+    Files,
     FolderDataset,
     check_range,
     existing_folder,
@@ -38,6 +39,7 @@ PASCAL_CLASSES = (
     "tvmonitor",
 )
 # fmt: on
+SEMSEG = TaskConfig("semseg", "segmentation", len(PASCAL_CLASSES), PASCAL_CLASSES)
 SALIENCY = TaskConfig("sal", "segmentation", 2, ("background", "salient"))
 
 
@@ -64,9 +66,15 @@ class PascalContext(FolderDataset):
                     "sal": root / "sal_distill" / f"{name}.png",
                 }
             )
-        super().__init__(f"pascal {split}", size, PASCAL_CLASSES, classes, SALIENCY, files, count)
+        super().__init__(f"pascal {split}", size, (SEMSEG, SALIENCY), classes, files, count)
 
-    def read_target(self, task: str, path: Path) -> Target:
+    @classmethod
+    def splits(cls, root: Path) -> tuple[str, ...]:
+        """The splits with labels."""
+        return SPLITS
+
+    def read_target(self, task: str, files: Files) -> Target:
+        path = files[task]
         values = read_map(path)
         if task == "semseg":
             check_range(path, values, len(PASCAL_CLASSES) - 1, void=IGNORE)

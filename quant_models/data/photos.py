@@ -14,7 +14,7 @@ from peritus.photo import read_photo
 from quant_models.data.dataset import DataError
 from quant_models.data.folder import existing_folder
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 CROP = (0.3, 0.9)  # how much of a picture's side a crop shows
 
 

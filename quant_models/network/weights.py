@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from peritus.errors import PeritusError
 from peritus.ir.model_file import FLOAT_FORMAT
+from peritus.ir.tensor_file import pack, write_whole
 from peritus.schema import MAX_EXTENT, SchemaError, cause, checked, printable, read_json, short
 from peritus.tail import HostTail
 from quant_models.network.config import ConfigError, M3ViTConfig
@@ -32,7 +32,8 @@ class WeightsError(PeritusError):
 
 
 def save_weights(net: M3ViT, path: str | Path, half: bool = False, provenance: str | None = None) -> None:
-    """Write the network's weights; the file appears whole or not at all.
+    """Write the network's weights; the file appears whole or not at all, and of the same network are the same
+    bytes.
 
     Args:
         half: store float16 instead of float32.
@@ -53,13 +54,10 @@ def save_weights(net: M3ViT, path: str | Path, half: bool = False, provenance: s
     metadata = {
         "format": FLOAT_FORMAT,
         "version": str(VERSION),
-        "config": json.dumps(asdict(net.config)),
+        "config": json.dumps(asdict(net.config), sort_keys=True),
         "provenance": net.provenance if provenance is None else provenance,
     }
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
-    save_file(tensors, partial, metadata=metadata)
-    partial.replace(path)
+    write_whole(Path(path), pack({key: tensor.numpy() for key, tensor in tensors.items()}, metadata))
 
 
 def load_weights(path: str | Path, expected: M3ViTConfig | None = None) -> M3ViT:

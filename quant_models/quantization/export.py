@@ -85,6 +85,7 @@ def _tidy(model: ModelProto) -> None:
     taken = {name for node in model.graph.node for name in (*node.input, *node.output)}
     for old, new in renamed.items():
         if new != old and new not in taken:
+            taken.add(new)  # two slices of one module: the second keeps the tracer's name
             initializers[old].name = new
             for node in model.graph.node:
                 node.input[:] = [new if name == old else name for name in node.input]

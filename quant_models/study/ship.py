@@ -39,8 +39,6 @@ def ship(run: Path, models: Path = MODELS, folder: Path = FOLDER) -> list[Path]:
             QuantModel.load(file)
             shutil.copyfile(file, target)
             written.append(target)
-    for file in written:
-        file.chmod(0o644)  # safetensors writes for the owner alone
     return written
 
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from quant_models.data.dataset import DataError, Dataset
+from quant_models.data.dataset import Dataset
+from quant_models.data.fit import check_fit
 from quant_models.network.config import M3ViTConfig
 
 GAIN, OFFSET, COLOUR = 0.2, 0.06, 0.08  # largest change of contrast, brightness and colour of an image
@@ -51,7 +52,7 @@ def gather(data: Dataset, indices: npt.NDArray[np.int64]) -> Batch:
         torch.from_numpy(images).movedim(-1, 1).float() / 256,
         {
             task.name: torch.from_numpy(targets[task.name]).to(
-                torch.int64 if task.kind == "segmentation" else torch.float32
+                torch.float32 if task.kind == "depth" else torch.int64
             )
             for task in data.tasks
         },
@@ -84,21 +85,6 @@ def vary(batch: Batch, seed: int) -> Batch:
 
 
 def check_data(data: Dataset, config: M3ViTConfig) -> None:
-    """Make sure that a data set has images of a model's size, and a fitting target for each of its tasks.
-
-    Raises:
-        DataError: a target is missing, of another kind or channel count, or the images have another size.
-    """
-    offered = {task.name: task for task in data.tasks}
-    for task in config.tasks:
-        found = offered.get(task.name)
-        if found is None:
-            raise DataError(f"{data.name} has no targets for task {task.name!r}; it has {', '.join(offered)}")
-        if (found.kind, found.channels) != (task.kind, task.channels):
-            raise DataError(
-                f"{data.name}: task {task.name} is a {found.kind} with {found.channels} channels, "
-                f"{config.name} expects a {task.kind} with {task.channels}"
-            )
-    shape, expected = data[0].image.shape, (config.image_height, config.image_width, config.in_channels)
-    if shape != expected:
-        raise DataError(f"{data.name} has images of {list(shape)}, {config.name} expects {list(expected)}")
+    """`check_fit` of a float network."""
+    size = config.image_height, config.image_width, config.in_channels
+    check_fit(data, config.name, config.tasks, size)

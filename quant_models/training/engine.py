@@ -19,19 +19,21 @@ from peritus.errors import PeritusError
 from quant_models.data.dataset import Dataset
 from quant_models.network.config import ConfigError
 from quant_models.training.batches import Batch, check_data, step_seed, training_batch
-from quant_models.training.checkpoint import load_state, save_state
 from quant_models.training.config import TrainingConfig
 from quant_models.training.journal import Journal, plot
 from quant_models.training.scores import score
 from quant_models.training.stage import Stage
+from quant_models.training.state import load_state, save_state
+
+STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class NonFiniteLossError(PeritusError):
-    """The loss became NaN or infinite; names the step and the terms."""
+    """The loss or its gradient became NaN or infinite; names the step and the terms."""
 
 
 class Interrupted(PeritusError):
-    """The run was asked to stop (Ctrl-C, SIGTERM); its state is saved and names where to go on."""
+    """The run was asked to stop (Ctrl-C, SIGTERM, SIGHUP); its state is saved. Says how to go on."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,15 @@ def train(
     machine: Machine | None = None,
     console: Console | None = None,
 ) -> dict[str, float]:
-    """Train from the state in `folder`, or from the start, to the last step; returns the last scores.
+    """Train from the state in `folder`, or from the start, to the last step.
+
+    Returns the last scores, of a run that was done already none.
+
+    The folder is the caller's alone (`lock.locked`).
 
     Raises:
         NonFiniteLossError, Interrupted: the state of the last save, or of the last step, is in the folder.
-        CheckpointError: the folder holds another run. DataError: the data lack a task.
+        StateError: the folder holds another run, or a damaged one. DataError: the data lack a task.
     """
     machine = machine or Machine()
     for checked in (data, validation):
@@ -83,17 +89,16 @@ def train(
         **training.record(),
         "origin": stage.origin,
         "model": asdict(stage.config),
-        "data": data.name,
-        "images": len(data),
+        "data": f"{data.name}, {len(data)} images, {data.fingerprint}",
     }
     step = load_state(folder, identity, net, optimizer)
-    journal = Journal(folder, step)
     scores: dict[str, float] = {}
 
     def save() -> None:
         save_state(folder, step, identity, net, optimizer)
 
     with _stop_requested() as stop, _progress(console) as progress:
+        journal = Journal(folder, step, progress.console.print)
         bar = progress.add_task(training.stage, total=training.steps, completed=step, note="")
         began, since = time.monotonic(), step
         while step < training.steps:
@@ -106,14 +111,16 @@ def train(
             with torch.autocast(machine.device, torch.bfloat16, enabled=machine.bf16):
                 loss = stage.loss(batch)
             parts = {name: float(value.detach()) for name, value in loss.parts.items()}
+            advice = f"lower the learning rate ({training.learning_rate:g}); {folder} keeps the last state"
             if not bool(torch.isfinite(loss.total)):
                 raise NonFiniteLossError(
-                    f"loss is {float(loss.total.detach())} at step {step}: {parts}; "
-                    f"lower the learning rate ({training.learning_rate:g}); {folder} keeps the last state"
+                    f"loss is {float(loss.total.detach())} at step {step}: {parts}; {advice}"
                 )
             optimizer.zero_grad()
             torch.autograd.backward(loss.total)
             norm = torch.nn.utils.clip_grad_norm_(net.parameters(), training.clip_norm)
+            if not bool(torch.isfinite(norm)):  # one step with it, and every weight is lost
+                raise NonFiniteLossError(f"gradient is {float(norm)} at step {step}: {parts}; {advice}")
             optimizer.step()
             step += 1
             if step % machine.log_every == 0 or step == training.steps:
@@ -137,7 +144,7 @@ def train(
                 plot(folder)
             if step % machine.save_every == 0 or step == training.steps or stop:
                 save()
-            if stop and step < training.steps:
+            if stop:
                 raise Interrupted(
                     f"stopped at step {step} of {training.steps}; run the same command to go on ({folder})"
                 )
@@ -162,16 +169,19 @@ def _progress(console: Console | None) -> Progress:
 
 @contextlib.contextmanager
 def _stop_requested() -> Iterator[list[int]]:
-    """A list that is no longer empty once SIGINT or SIGTERM has come; a second signal acts at once."""
+    """A list that is no longer empty once one of STOP has come; a second signal acts at once."""
     received: list[int] = []
 
     def remember(number: int, frame: FrameType | None) -> None:
         received.append(number)
         signal.signal(number, previous[signal.Signals(number)])
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    # One that is ignored, as SIGHUP under nohup, stays so.
+    handlers = {number: signal.getsignal(number) for number in STOP}
+    previous = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
     try:
-        previous = {number: signal.signal(number, remember) for number in numbers}
+        for number in previous:
+            signal.signal(number, remember)
     except ValueError:  # not in the main thread: whoever runs it stops it
         yield received
         return

@@ -28,11 +28,13 @@ def start(config: M3ViTConfig, data: Dataset, seed: int) -> M3ViT:
     first = gather(data, np.arange(min(PRIOR_IMAGES, len(data))))
     for task in config.tasks:
         target, bias = first.targets[task.name], net.decoder(task.name).head.bias
-        if task.kind == "segmentation":
-            counts = target[target != IGNORE].bincount(minlength=task.channels) + 1.0
-            value = (counts / counts.sum()).log()
+        if task.kind == "depth":
+            known = target[target != NO_DEPTH]
+            value = known.mean().expand(1) if len(known) else torch.zeros(1)
         else:
-            value = target[target != NO_DEPTH].mean().expand(1)
+            labels = target if task.kind == "classification" else target[target != IGNORE]
+            counts = labels.flatten().bincount(minlength=task.channels) + 1.0
+            value = (counts / counts.sum()).log()
         with torch.no_grad():
             bias.copy_(value.repeat(len(bias) // len(value)))
     return net

@@ -16,13 +16,15 @@ DEPTH_UNIT = 5.0  # metres; errors below it count squared, larger ones linearly
 
 
 def task_loss(kind: str, output: Tensor, target: Tensor) -> Tensor:
-    """Mean over the labelled pixels, at the target's resolution.
+    """Mean over the labelled pixels, at the target's resolution; of a classification, over the images.
 
     Args:
-        kind: "segmentation" or "depth".
+        kind: "segmentation", "depth" or "classification".
         output: (B, channels, h, w) logits, or metres.
-        target: (B, H, W) int64 labels with IGNORE, or float32 metres with NO_DEPTH.
+        target: (B, H, W) int64 labels with IGNORE, or float32 metres with NO_DEPTH; (B, 1, 1) int64 classes.
     """
+    if kind == "classification":
+        return F.cross_entropy(output.float(), target)
     output = F.interpolate(output.float(), target.shape[1:], mode="bilinear", align_corners=False)
     if kind == "segmentation":
         known = (target != IGNORE).sum().clamp(min=1)

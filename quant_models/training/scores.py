@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores a network on a data set: mIoU of segmentations, RMSE and relative error of depths."""
+"""Scores a network on a data set: mIoU of segmentations, RMSE of depths, top-1 of classifications."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from peritus.evaluation import ConfusionMatrix, new_metric, scores_of
+from peritus.evaluation import ConfusionMatrix, Ranking, new_metric, scores_of
 from quant_models.data.dataset import Dataset
 from quant_models.network.config import M3ViTConfig
 from quant_models.training.batches import gather
@@ -23,11 +23,13 @@ def score(
     data: Dataset,
     device: torch.device | str = "cpu",
     batch: int = 16,
+    progress: Callable[[int], None] | None = None,
 ) -> dict[str, float]:
     """Metrics over all images of `data`, at the resolution of its targets.
 
     Args:
         outputs: images (B, 3, H, W), pixels k/256 -> every task's map (B, channels, h, w), upsampled here.
+        progress: called with the number of images done.
     Returns:
         As `peritus.evaluation.metrics.scores_of`.
     """
@@ -37,9 +39,13 @@ def score(
         maps = outputs(loaded.images.to(device))
         for name, metric in found.items():
             target = loaded.targets[name]
-            full = F.interpolate(
-                maps[name].float().cpu(), target.shape[1:], mode="bilinear", align_corners=False
-            )
-            prediction = full.argmax(dim=1) if isinstance(metric, ConfusionMatrix) else full[:, 0]
+            found_map = maps[name].float().cpu()
+            if isinstance(metric, Ranking):
+                prediction = found_map.movedim(1, -1)
+            else:
+                full = F.interpolate(found_map, target.shape[1:], mode="bilinear", align_corners=False)
+                prediction = full.argmax(dim=1) if isinstance(metric, ConfusionMatrix) else full[:, 0]
             metric.update(prediction.numpy(), target.numpy())
+        if progress is not None:
+            progress(first + len(loaded.images))
     return scores_of(found)

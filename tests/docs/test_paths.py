@@ -19,9 +19,9 @@ import pytest
 HISTORY = {"CHANGELOG.md", "docs/decisions/house.md"}
 # What commands make, or users have; not in the tree.
 MADE = re.compile(
-    r"^(build|runs|result|dist|photos|site|vivado|board|ip|\.venv|\.cache|wheels)/"
-    r"|^(NAME|mini|mine|my|tiny|scene|scenes|photo|image|net|use|your|design)\.\w+$"
-    r"|^(Bender\.yml|peritus_config\.hpp|peritus_pkg\.sv|curves\.png|(float|MODEL)\.safetensors)$"
+    r"^(build|runs|result|dist|photos|labels|site|vivado|board|ip|\.venv|\.cache|wheels)/"
+    r"|^(NAME|mini|mine|my|pets|classes|tiny|scene|scenes|photo|image|net|use|your|design)\.\w+$"
+    r"|^(Bender\.yml|peritus_config\.hpp|peritus_pkg\.sv|curves\.png|(float|MODEL|state)\.safetensors)$"
 )
 # `{name}` stands for whatever it will be called, `{a,b}` for both.
 PLACEHOLDER = re.compile(r"\{[^{},]*\}")

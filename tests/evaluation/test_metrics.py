@@ -8,7 +8,15 @@ import math
 import numpy as np
 import pytest
 
-from peritus.evaluation.metrics import IGNORE, ConfusionMatrix, DepthError, MetricError
+from peritus.evaluation.metrics import (
+    IGNORE,
+    ConfusionMatrix,
+    DepthError,
+    MetricError,
+    Ranking,
+    new_metric,
+    scores_of,
+)
 
 
 def test_iou_by_hand() -> None:
@@ -77,3 +85,30 @@ def test_bad_input_is_named() -> None:
         DepthError().update(np.array([1.0]), np.array([-1.0]))
     with pytest.raises(MetricError, match="target depth nan m"):
         DepthError().update(np.array([1.0]), np.array([np.nan]))
+
+
+def test_ranking_by_hand() -> None:
+    logits = np.array([[[9, 1, 0, 0, 0, 0, 0]], [[9, 8, 7, 6, 5, 5, 9]], [[0, 0, 0, 0, 0, 0, 0]]], np.float32)
+    first = new_metric("classification", 7)
+    assert isinstance(first, Ranking)
+    first.update(logits, np.array([[0], [4], [0]]))  # right; behind 9, 9, 8, 7, 6; first of equals
+    assert (first.top1, first.top5) == (2 / 3, 2 / 3)
+    second = Ranking(7)
+    second.update(logits, np.array([[6], [6], [4]]))  # behind all; behind one 9; behind four equals
+    assert (second.top1, second.top5) == (0, 2 / 3)
+    first.merge(second)
+    assert scores_of({"a": first}) == {"a_top1": 2 / 6, "a_top5": 4 / 6}
+    assert list(scores_of({"a": Ranking(5)})) == ["a_top1"]  # all are among five
+    assert math.isnan(Ranking(7).top1)
+
+
+def test_a_ranking_fits_its_targets() -> None:
+    logits = np.zeros((1, 1, 3))
+    for wrong in (3, -1, IGNORE):
+        with pytest.raises(MetricError, match=rf"target class {wrong}, must be 0\.\.2"):
+            Ranking(3).update(logits, np.array([[wrong]]))
+    with pytest.raises(MetricError, match=r"shape \[1, 1, 3\], expected \[1, 1, 4\]"):
+        Ranking(4).update(logits, np.zeros((1, 1), int))
+    many = Ranking(1000)  # 255 is a class like others here
+    many.update(np.eye(1000)[None, 255:256], np.array([[255]]))
+    assert many.top1 == 1

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,10 @@ class SceneDataset:
             if open_shard(path, height, width) is None
         ]
         write_missing(missing, height, width, os.cpu_count() or 1 if workers is None else workers)
-        self._shards = [_opened(path, height, width) for path in paths]
+        opened = [_opened(path, height, width) for path in paths]
+        self._shards = [shard for shard, _ in opened]
+        content = repr((self._name, count, classes, [digest for _, digest in opened]))
+        self._fingerprint = hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
     def name(self) -> str:
@@ -81,6 +85,11 @@ class SceneDataset:
     @property
     def tasks(self) -> tuple[TaskConfig, ...]:
         return self._tasks
+
+    @property
+    def fingerprint(self) -> str:
+        """As `Dataset.fingerprint`."""
+        return self._fingerprint
 
     def __len__(self) -> int:
         return self._count
@@ -111,7 +120,7 @@ class SceneDataset:
         return np.ascontiguousarray(found["image"]), targets
 
 
-def _opened(path: Path, height: int, width: int) -> Records:
+def _opened(path: Path, height: int, width: int) -> tuple[Records, str]:
     shard = open_shard(path, height, width)
     if shard is None:
         raise DataError(

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenes on disk: files of SHARD scenes each, written whole or not at all.
 
-A shard is one .npy of records (image, semseg, depth), made under a temporary name and renamed, so that a file
-with its final name is complete: after an interruption, and with several writers of the same bytes.
+A shard is one .npy of records (image, semseg, depth) and behind it, where readers of .npy do not look, the
+SHA-256 of all before. It is made under a temporary name and renamed, so that a file with its final name is
+complete: after an interruption, and with several writers of the same bytes.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -25,6 +28,8 @@ from quant_models.data.scenes.resize import shrink
 from quant_models.data.scenes.scene import generate
 
 SHARD = 64  # scenes per file
+DIGEST = 32  # bytes behind the records
+BLOCK = 1 << 22  # bytes that are hashed at a time
 
 Records = npt.NDArray[Any]
 
@@ -40,13 +45,27 @@ def record(height: int, width: int) -> np.dtype[Any]:
     )
 
 
-def open_shard(path: Path, height: int, width: int) -> Records | None:
-    """Memory map [SHARD] of records; None where there is no whole shard of this size at `path`."""
+def open_shard(path: Path, height: int, width: int) -> tuple[Records, str] | None:
+    """Memory map [SHARD] of records, and their hash; None where there is no whole, intact shard at `path`."""
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END) - DIGEST
+            if found.shape != (SHARD,) or found.dtype != record(height, width) or size != _size(found):
+                return None
+            file.seek(0)
+            digest = hashlib.sha256()
+            for first in range(0, size, BLOCK):
+                digest.update(file.read(min(BLOCK, size - first)))
+            return (found, digest.hexdigest()) if file.read() == digest.digest() else None
+    except Exception:  # damaged in any way, its header too, which is parsed as Python: it is generated again
         return None
-    return found if found.shape == (SHARD,) and found.dtype == record(height, width) else None
+
+
+def _size(records: Records) -> int:
+    """Bytes of the .npy file of a memory map."""
+    assert isinstance(records, np.memmap)
+    return int(records.offset) + records.nbytes
 
 
 def write_shard(path: Path, first_seed: int, height: int, width: int) -> None:
@@ -66,7 +85,10 @@ def write_shard(path: Path, first_seed: int, height: int, width: int) -> None:
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         with temporary.open("wb") as file:
-            np.save(file, records, allow_pickle=False)
+            content = io.BytesIO()
+            np.save(content, records, allow_pickle=False)
+            file.write(content.getbuffer())
+            file.write(hashlib.sha256(content.getbuffer()).digest())
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

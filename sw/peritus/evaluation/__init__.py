@@ -8,6 +8,7 @@ from peritus.evaluation.metrics import (
     ConfusionMatrix,
     DepthError,
     MetricError,
+    Ranking,
     new_metric,
     scores_of,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "EvaluationError",
     "Frame",
     "MetricError",
+    "Ranking",
     "WorkerError",
     "evaluate",
     "new_metric",

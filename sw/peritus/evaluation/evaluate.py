@@ -66,8 +66,9 @@ def evaluate(
 
     Args:
         images: uint8 [height, width, 3] each, the model's size. Read as they are needed, like targets.
-        targets: per image, by task: class indices [h, w] (255: ignored) or metres [h, w] (0: unknown). Maps
-            are resized bilinearly to their size, as for display; a depth map's LSB is in metres.
+        targets: per image, by task: class indices [h, w] (255: ignored), metres [h, w] (0: unknown), or the
+            class [1, 1] of a classification. Maps are resized bilinearly to their size, as for display; a
+            depth map's LSB is in metres.
         tasks: names, default all of the model.
         workers: processes, default one per core; the result does not depend on it. More than one need an
             importable main module (`if __name__ == "__main__":`).
@@ -149,6 +150,8 @@ def _score(
 
 
 def _prediction(task: Task, values: npt.NDArray[np.float32], height: int, width: int) -> Array:
-    """Classes or metres, [height, width]."""
+    """Classes or metres, [height, width]; of a classification its logits, [1, 1, classes]."""
+    if task.kind == "classification":
+        return values
     full = resize_bilinear(values, height, width)
     return full[:, :, 0] if task.kind == "depth" else full.argmax(axis=2)

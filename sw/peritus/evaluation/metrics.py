@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of dense prediction, accumulated over all pixels of a data set; NumPy only.
+"""Metrics of dense prediction and of classification, accumulated over a data set; NumPy only.
 
 An accumulator takes one image, or a batch of any shape, at a time; `merge` joins two of them, so that images
 can be shared out among processes.
@@ -131,20 +131,76 @@ class DepthError:
         return self.relative / self.pixels if self.pixels else math.nan
 
 
-Metric = ConfusionMatrix | DepthError
+@dataclass
+class Ranking:
+    """Where the right class of each image stands among all by its logit; of equals, the lower index first.
+
+    images: seen. first, five: those whose class is the first, or among the first five.
+    """
+
+    classes: int
+    images: int = 0
+    first: int = 0
+    five: int = 0
+
+    def update(self, logits: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+        """Add logits [..., classes] and class indices [...].
+
+        Raises:
+            MetricError: shapes differ, or a class index is out of range.
+        """
+        if logits.shape != (*target.shape, self.classes):
+            raise MetricError(
+                f"logits have shape {list(logits.shape)}, expected {[*target.shape, self.classes]}"
+            )
+        wrong = target[(target < 0) | (target >= self.classes)]
+        if wrong.size:
+            raise MetricError(f"target class {wrong[0]}, must be 0..{self.classes - 1}")
+        own = np.take_along_axis(logits, target[..., None].astype(np.int64), axis=-1)
+        before = (logits > own) | ((logits == own) & (np.arange(self.classes) < target[..., None]))
+        rank = before.sum(axis=-1)
+        self.images += target.size
+        self.first += int((rank == 0).sum())
+        self.five += int((rank < 5).sum())
+
+    def merge(self, other: Ranking) -> None:
+        """Add what another accumulator has seen."""
+        self.images += other.images
+        self.first += other.first
+        self.five += other.five
+
+    @property
+    def top1(self) -> float:
+        """Share of the images whose class is the first, 0..1; NaN without any."""
+        return self.first / self.images if self.images else math.nan
+
+    @property
+    def top5(self) -> float:
+        """Share of the images whose class is among the first five, 0..1; NaN without any."""
+        return self.five / self.images if self.images else math.nan
+
+
+Metric = ConfusionMatrix | DepthError | Ranking
 
 
 def new_metric(kind: str, channels: int) -> Metric:
-    """The accumulator of a task of this kind; of a classification, an image is one pixel."""
+    """The accumulator of a task of this kind."""
+    if kind == "classification":
+        return Ranking(channels)
     return DepthError() if kind == "depth" else ConfusionMatrix(channels)
 
 
 def scores_of(metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """By task: "<task>_miou" and "<task>_accuracy" (0..1); "<task>_rmse" in metres and "<task>_abs_rel"."""
+    """By task: "<task>_miou" and "<task>_accuracy" (0..1); "<task>_rmse" in metres and "<task>_abs_rel";
+    "<task>_top1" and, of more than five classes, "<task>_top5" (0..1)."""
     found: dict[str, float] = {}
     for task, metric in metrics.items():
         if isinstance(metric, ConfusionMatrix):
             found |= {f"{task}_miou": metric.mean_iou, f"{task}_accuracy": metric.accuracy}
+        elif isinstance(metric, Ranking):
+            found[f"{task}_top1"] = metric.top1
+            if metric.classes > 5:
+                found[f"{task}_top5"] = metric.top5
         else:
             found |= {f"{task}_rmse": metric.rmse, f"{task}_abs_rel": metric.abs_rel}
     return found

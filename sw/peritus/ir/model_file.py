@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from peritus.errors import PeritusError
 from peritus.ir.graph import Graph
@@ -21,6 +19,7 @@ from peritus.ir.int4 import pack_int4
 from peritus.ir.ops import Affine, Expert, Requant
 from peritus.ir.stored import plain
 from peritus.ir.task import Task
+from peritus.ir.tensor_file import Tensors, pack, write_whole
 from peritus.provenance import Provenance
 from peritus.schema import CLOSED, Name, Real, SchemaError, Text, Whole, cause, checked, read_json, short
 from peritus.tail import HostTail
@@ -37,7 +36,6 @@ _MAX_SETTINGS = 256  # of `config`, each a row of a table
 _IMPLIED = {cls.__name__ for cls in (Graph, Task, Affine, Expert, Requant)}
 _DTYPES = ("I8", "U8", "I16", "U16", "I32")  # of tensors, in the words of safetensors
 
-Tensors = dict[str, npt.NDArray[Any]]
 Settings = Mapping[Name, Text | Whole | Real]
 
 
@@ -71,7 +69,7 @@ class QuantModel:
         return bool(self.origin.untrained)
 
     def save(self, path: str | Path) -> None:
-        """Write the model to one .safetensors file."""
+        """Write the model to one .safetensors file, whole or not at all: the same model is the same bytes."""
         tensors: Tensors = {}
         header = {
             "name": self.name,
@@ -88,7 +86,7 @@ class QuantModel:
             "model": text,
             "sha256": checksum(text, tensors),
         }
-        Path(path).write_bytes(save(tensors, metadata=metadata))
+        write_whole(Path(path), pack(tensors, metadata))
 
     @classmethod
     def load(cls, path: str | Path) -> QuantModel:

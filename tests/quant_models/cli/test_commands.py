@@ -25,7 +25,9 @@ def test_train_then_evaluate(tmp_path: Path) -> None:
     small = ("--images", 64, "--validation", 8, "--batch", 4, *cache)
     invoke("train", "m3vit_micro", "--run", run, *small, "--steps", 2, "--qat-steps", 1)
     for stage in ("float", "qat8"):
-        assert {"state.pt", "metrics.jsonl", "curves.png"} <= {p.name for p in (run / stage).iterdir()}
+        assert {"state.safetensors", "metrics.jsonl", "curves.png"} <= {
+            p.name for p in (run / stage).iterdir()
+        }
     weights = run / "float" / "float.safetensors"
     scores = {}
     for name, file in (("float", weights), ("integer", run / "qat8" / "m3vit_micro.safetensors")):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from PIL import Image
 from quant_models.data.cityscapes import DEFAULT_BASELINE, DEFAULT_FOCAL_LENGTH, LABEL_IDS, Cityscapes
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError
 from quant_models.data.nyud import Nyud
-from quant_models.data.open import open_dataset
+from quant_models.data.open import open_dataset, open_training
 from quant_models.data.pascal import PascalContext
-from quant_models.network.config import CITYSCAPES_CLASSES
+from quant_models.network.config import CITYSCAPES_CLASSES, TaskConfig
 
 HEIGHT, WIDTH = 8, 16  # of the files; the loaders halve them
 SIZE = (HEIGHT // 2, WIDTH // 2)
@@ -161,6 +162,11 @@ def _pixels(kind: str, pixels: npt.NDArray[Any]) -> Callable[[Path], None]:
             "camera file .*KeyError.*expected numbers extrinsic.baseline and intrinsic.fx",
         ),
         (_text("camera", "{"), "camera file .*expected numbers"),
+        (_text("camera", "[" * 100000), "camera file .*expected numbers"),
+        (
+            _text("camera", '{"extrinsic": {"baseline": 1' + "0" * 400 + '}, "intrinsic": {"fx": 9}}'),
+            "camera file .*expected numbers",
+        ),
         (
             _text("camera", '{"extrinsic": {"baseline": 0}, "intrinsic": {"fx": 9}}'),
             "baseline 0.0, fx 9.0, expected positive",
@@ -326,8 +332,26 @@ def test_unknown_data_sets(spec: str, message: str) -> None:
         open_dataset(spec, "val", *SIZE)
 
 
+def test_training_on_a_public_data_set_takes_all_of_it(cityscapes: Path) -> None:
+    tasks = (TaskConfig("semseg", "segmentation", 2, ("road", "sky")), TaskConfig("depth", "depth", 1))
+    spec = f"cityscapes:{cityscapes}"
+    with pytest.raises(DataError, match=r"folder .*leftImg8bit/train does not exist"):
+        open_training(tasks, spec, *SIZE)
+    for folder in ("leftImg8bit", "gtFine", "disparity"):
+        shutil.copytree(cityscapes / folder / "val", cityscapes / folder / "train")
+    train, val = open_training(tasks, spec, *SIZE)
+    assert (len(train), len(val), train.tasks) == (2, 2, tasks)
+    with pytest.raises(DataError, match=r"no labelled split 'test': choose one of train, val \(--split\)"):
+        open_dataset(spec, None, *SIZE)
+    before = train.fingerprint
+    path = cityscapes_file(cityscapes, "camera", "train")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"extrinsic": {"baseline": 0.5}, "intrinsic": {"fx": 100.0}}))
+    assert open_training(tasks, spec, *SIZE)[0].fingerprint != before  # depth follows from it
+
+
 def test_count_is_checked(cityscapes: Path) -> None:
     with pytest.raises(DataError, match="cityscapes val has 2 samples, 3 were asked for"):
         open_dataset(f"cityscapes:{cityscapes}", "val", *SIZE, count=3)
-    with pytest.raises(DataError, match="count is missing: how many scenes to generate"):
-        open_dataset("scenes", "val", *SIZE)
+    with pytest.raises(DataError, match=r"nyud.* has no labelled split 'test': choose one of train, val"):
+        open_dataset(f"nyud:{cityscapes}", None, *SIZE)

@@ -155,11 +155,31 @@ def test_a_damaged_shard_is_made_again(tmp_path: Path) -> None:
     content = path.read_bytes()
     np.save(path, np.zeros((SHARD, 16, 32), np.uint8))
     of_another_kind = path.read_bytes()
-    for damaged in (of_another_kind, b"", content[:50], content[: len(content) // 2]):
+    one_bit = bytearray(content)
+    one_bit[len(content) // 2] ^= 1
+    deep = content[:8] + (5000).to_bytes(2, "little") + b"(" * 5000
+    short, long = content[:-1], content + b"x"
+    for damaged in (
+        of_another_kind,
+        b"",
+        content[:50],
+        content[: len(content) // 2],
+        one_bit,
+        deep,
+        short,
+        long,
+    ):
         path.write_bytes(damaged)
         assert open_shard(path, 16, 32) is None
     assert (SceneDataset("val", 1, tmp_path, 16, 32, workers=1)[0].image == expected).all()
     assert path.read_bytes() == content
+
+
+def test_scenes_are_known_by_their_content(small: SceneDataset, cache: Path) -> None:
+    again, more = (SceneDataset("train", count, cache, 32, 64, workers=1) for count in (5, 6))
+    others = SceneDataset("train", 5, cache, 32, 64, MICRO, workers=1)
+    assert again.fingerprint == small.fingerprint
+    assert len({data.fingerprint for data in (small, more, others)}) == 3
 
 
 def test_two_processes_may_write_the_same_shard(tmp_path: Path) -> None:
@@ -173,7 +193,7 @@ def test_two_processes_may_write_the_same_shard(tmp_path: Path) -> None:
         assert writer.exitcode == 0
     shard = open_shard(path, 16, 32)
     assert shard is not None
-    assert (shard[0]["image"] == shrink(generate(7), 16, 32).image).all()
+    assert (shard[0][0]["image"] == shrink(generate(7), 16, 32).image).all()
     assert [found.name for found in tmp_path.iterdir()] == ["shard.npy"]
 
 

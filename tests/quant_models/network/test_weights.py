@@ -46,6 +46,14 @@ def test_weights_round_trip(net: M3ViT, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
+def test_the_same_network_is_the_same_file(net: M3ViT, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_weights(net, tmp_path / name, provenance="seed 0")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    save_weights(load_weights(tmp_path / "a"), tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == (tmp_path / "a").read_bytes()
+
+
 @pytest.mark.parametrize(("every", "layers"), [(2, None), (0, ()), (1, (0, 1, 2, 3)), (3, (2,))])
 def test_files_of_before_any_layer_could_have_experts(
     tmp_path: Path, every: int, layers: tuple[int, ...] | None

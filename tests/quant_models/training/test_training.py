@@ -10,22 +10,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file
+from safetensors.torch import save_file
 
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError
 from quant_models.network.config import M3VIT_MICRO, ConfigError, TaskConfig
 from quant_models.network.init import new_model
 from quant_models.network.moe import Decision, MoeMlp, route
-from quant_models.network.weights import load_weights
+from quant_models.network.weights import load_weights, save_weights
 from quant_models.training import engine
 from quant_models.training.batches import gather, indices_of, vary
-from quant_models.training.checkpoint import STATE_FILE, CheckpointError
 from quant_models.training.config import TrainingConfig
 from quant_models.training.engine import Interrupted, Machine, NonFiniteLossError, train
 from quant_models.training.float_stage import FloatStage, start
 from quant_models.training.journal import METRICS_FILE, PLOT_FILE, read
 from quant_models.training.losses import balance_loss, task_loss
 from quant_models.training.run import train_float, train_quantized
+from quant_models.training.state import STATE_FILE, StateError
 from tests.common.squares import Squares
 
 pytestmark = pytest.mark.models
@@ -83,7 +85,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
 
     def journal(folder: Path) -> list[dict[str, float]]:
         return [
-            {k: v for k, v in line.items() if k != "images_per_s"} for line in read(folder / METRICS_FILE)
+            {k: v for k, v in line.items() if k != "images_per_s"} for line in read(folder / METRICS_FILE)[0]
         ]
 
     assert journal(tmp_path) == journal(float_run.parent)
@@ -104,9 +106,9 @@ def test_a_killed_run_loses_no_more_than_the_steps_since_its_last_save(
         patch.setattr(engine, "training_batch", batches)
         with pytest.raises(Killed):
             trained(tmp_path, machine=replace(OFTEN, save_every=2))
-    assert [line["step"] for line in read(tmp_path / METRICS_FILE)][-1] == 5  # one more than was saved
+    assert [line["step"] for line in read(tmp_path / METRICS_FILE)[0]][-1] == 5  # one more than was saved
     assert same_weights(trained(tmp_path, machine=replace(OFTEN, save_every=2)), float_run)
-    steps = [line["step"] for line in read(tmp_path / METRICS_FILE) if "loss" in line]
+    steps = [line["step"] for line in read(tmp_path / METRICS_FILE)[0] if "loss" in line]
     assert steps == [1, 2, 3, 4, 5, 6]
 
 
@@ -137,7 +139,7 @@ def test_training_learns(tmp_path: Path) -> None:
 def test_bfloat16_trains(float_run: Path, tmp_path: Path) -> None:
     half = trained(tmp_path / "half", machine=replace(OFTEN, bf16=True))
     assert not same_weights(half, float_run)
-    first, second = (read(folder / METRICS_FILE)[0]["loss"] for folder in (half.parent, float_run.parent))
+    first, second = (read(folder / METRICS_FILE)[0][0]["loss"] for folder in (half.parent, float_run.parent))
     assert first == pytest.approx(second, rel=0.05)
 
 
@@ -149,14 +151,31 @@ def test_a_device_that_is_not_there_is_named() -> None:
             Machine("cuda")
 
 
+def test_float_weights_are_known_by_their_content(float_run: Path, tmp_path: Path) -> None:
+    """The library writes metadata in random order: quantization goes on with whatever it wrote."""
+    quantized(tmp_path / "run", float_run)
+    with safe_open(str(float_run), framework="pt") as file:
+        metadata = file.metadata()
+    other = tmp_path / "other.safetensors"
+    while not other.exists() or other.read_bytes() == float_run.read_bytes():
+        save_file(
+            {key: torch.from_numpy(value) for key, value in load_file(float_run).items()}, other, metadata
+        )
+    whole = (tmp_path / "run" / f"{CONFIG.name}.safetensors").read_bytes()
+    assert quantized(tmp_path / "run", other).read_bytes() == whole
+    save_weights(new_model(CONFIG), other)
+    with pytest.raises(StateError, match="holds another run: origin = "):
+        quantized(tmp_path / "run", other)
+
+
 def test_a_folder_keeps_its_run(float_run: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"learning_rate = 0\.002 there, 0\.1 asked"):
+    with pytest.raises(StateError, match=r"learning_rate = 0\.002 there, 0\.1 asked"):
         trained(float_run.parent, replace(FLOAT, learning_rate=0.1))
 
 
 def test_an_unreadable_state_is_named(tmp_path: Path) -> None:
     (tmp_path / STATE_FILE).write_bytes(b"PK no such thing")
-    with pytest.raises(CheckpointError, match=STATE_FILE):
+    with pytest.raises(StateError, match=STATE_FILE):
         trained(tmp_path)
 
 
@@ -166,6 +185,43 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     net = start(CONFIG, squares(16, 0), 0)
     with pytest.raises(NonFiniteLossError, match="loss is nan at step 0"):
         train(FloatStage(net, FLOAT), FLOAT, data, squares(8, 1), tmp_path)
+
+
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = start(CONFIG, squares(16, 0), 0)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    monkeypatch.setattr(
+        torch.nn.utils, "clip_grad_norm_", lambda parameters, norm: torch.tensor(float("inf"))
+    )
+    with pytest.raises(NonFiniteLossError, match="gradient is inf at step 0"):
+        train(FloatStage(net, FLOAT), FLOAT, squares(16, 0), squares(8, 1), tmp_path)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not (tmp_path / STATE_FILE).exists()
+
+
+def test_a_stop_in_the_last_step_stops_the_command_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "training_batch", StopAt(FLOAT.steps - 1))
+        with pytest.raises(Interrupted, match="step 6 of 6; run the same command to go on"):
+            trained(tmp_path)
+    assert not (tmp_path / "float.safetensors").exists()
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """As SIGHUP under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with engine._stop_requested() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop
+            signal.raise_signal(signal.SIGTERM)
+            assert stop
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_data_without_a_task_are_refused(tmp_path: Path) -> None:
