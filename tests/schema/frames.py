@@ -122,9 +122,13 @@ class Line:
     rng: random.Random
     byte_s: float = 0.0
     pending: bytes = b""
+    clock: float = 0.0  # seconds; waiting takes none of ours
     _reader: FrameReader = field(default_factory=FrameReader)
 
-    def write(self, data: bytes) -> None:
+    def now(self) -> float:
+        return self.clock
+
+    def write(self, data: bytes, timeout_s: float) -> None:
         for text in self._reader.feed(data):
             request = decode(text)
             if request is None:
@@ -135,6 +139,7 @@ class Line:
     def read(self, timeout_s: float) -> bytes:
         size = self.rng.choice([1, 7, 64, 4096])
         data, self.pending = self.pending[:size], self.pending[size:]
+        self.clock += 1e-4 if data else max(timeout_s, 1e-4)
         return data
 
     def close(self) -> None:
@@ -151,7 +156,7 @@ def damaged(kind: Damage, rng: random.Random) -> Line:
 
 def judge(line: Line) -> None:
     """Talk to the board; a LinkError or ForeignDevice refuses. A value that is read is the board's."""
-    client = LinkClient(line, Patience(timeout_s=0, attempts=4))
+    client = LinkClient(line, Patience(timeout_s=1.0, attempts=4))
     honest = line.damage in HONEST
     for words in (1, 3, MAX_WORDS):
         start = line.rng.randrange(MAX_WORDS - words + 1) * WORD_BYTES
