@@ -7,6 +7,10 @@
 struct VerilatedContext {
   std::string folder;  // of +image=
 
+  // A bitstream says what its registers and memories hold.
+  void randReset(int) {}
+  void randSeed(int) {}
+
   void commandArgs(int count, const char **arguments) {
     for (int i = 1; i < count; ++i) folder = std::string(arguments[i]).substr(std::string("+image=").size());
   }
