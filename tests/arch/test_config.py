@@ -41,7 +41,7 @@ def test_shipped_names() -> None:
         (("acc_depth = 32\n", ""), "acc_depth is missing"),
         (("acc_depth = 32", "depth = 1\nacc_depth = 32"), "'depth' is no field"),
         (("clock_mhz = 50", "clock_mhz = 0"), "clock_mhz = 0, must be above 0"),
-        (("program_depth = 256", "program_depth = -1"), r"program_depth = -1, must be 16\.\.65536"),
+        (("program_depth = 256", "program_depth = -1"), r"program_depth = -1, must be 16\.\.32768"),
         (("read_latency = 20", "read_latency = 0"), "ddr = .*, must be positive"),
         (("read_latency = 20", "latency = 20"), r"ddr\.read_latency is missing; 'ddr\.latency' is no field"),
         (("ddr = {", "ddr = 1 #"), "ddr = 1: must be a dictionary"),

@@ -105,6 +105,8 @@ class HwConfig:
             "pn",
             "at most 8 * axi_data_bytes",
         )
+        beats = self.weight_word_bytes // self.axi_data_bytes
+        need(self.axi_ports <= beats, "axi_ports", f"at most the {beats} beats of a weight word")
         ring_stripes = self.weight_store_words // self.stripe_words
         need(
             self.weight_store_words % self.stripe_words == 0 and ring_stripes % self.axi_ports == 0,
@@ -113,14 +115,18 @@ class HwConfig:
         )
         need(self.weight_store_words >= 4 * self.tile_words, "weight_store_words", "at least four tiles")
         need(self.weight_store_words <= 65536, "weight_store_words", "at most 65536")
+        need(ring_stripes < 1 << 14, "weight_store_words", f"below {(1 << 14) * self.stripe_words}")
         need(1 <= self.max_top_k <= 4, "max_top_k", "1..4")
-        need(self.max_top_k <= self.max_experts <= min(64, self.pn), "max_experts", "max_top_k..min(64, pn)")
-        need(8 <= self.acc_depth <= 4095, "acc_depth", "8..4095")
-        need(1 <= self.max_d_words <= 1024 // self.pn, "max_d_words", "1..1024/pn")
+        least = max(2, self.max_top_k)
+        need(least <= self.max_experts <= min(64, self.pn), "max_experts", "2, max_top_k..min(64, pn)")
+        need(8 <= self.acc_depth <= 4094, "acc_depth", "8..4094")
+        need(2 <= self.max_d_words <= 1024 // self.pn, "max_d_words", "2..1024/pn")
         own = {"weight_store_words", "max_d_words"}  # rules of their own, above
         memories = [field.name for field in fields(self) if field.name.endswith("_words")]
-        for field in (*(name for name in memories if name not in own), "program_depth", "fetch_depth"):
+        for field in (name for name in memories if name not in own):
             need(16 <= getattr(self, field) <= 65536, field, "16..65536")
+        for field in ("program_depth", "fetch_depth"):
+            need(16 <= getattr(self, field) <= 32768, field, "16..32768")
         need(0 < self.clock_mhz <= 10_000, "clock_mhz", "above 0, at most 10,000")
         need(self.ddr.read_latency >= 1 and self.ddr.bytes_per_cycle > 0, "ddr", "positive")
 
