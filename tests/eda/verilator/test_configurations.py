@@ -3,29 +3,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
-from peritus.arch.config import ConfigError, load_config
+from peritus.arch.config import ConfigError, HwConfig, load_config
 from peritus.eda.lint.verilator import lint_verilator
 from peritus.eda.sources import TOP
 from peritus.fuzz import draw_hardware
 
 pytestmark = pytest.mark.sim
 NANO = load_config("nano")
+MEMORIES = [f.name for f in fields(HwConfig) if f.name.endswith("_words") and f.name != "max_d_words"]
 LARGEST = {
-    **dict.fromkeys(
-        ("act_words", "kv_words", "score_words", "residual_words", "weight_store_words"), 1 << 16
-    ),
+    **dict.fromkeys(MEMORIES, 1 << 16),
     "acc_depth": 4094,
     "program_depth": 1 << 15,
     "fetch_depth": 1 << 15,
     "max_d_words": 128,
 }
 SMALLEST = {
-    **dict.fromkeys(("act_words", "kv_words", "score_words", "residual_words", "weight_store_words"), 16),
+    **dict.fromkeys(MEMORIES, 16),
     "acc_depth": 8,
     "program_depth": 16,
     "fetch_depth": 16,
