@@ -147,13 +147,16 @@ class _Header:
 
 
 def _contents(path: Path) -> tuple[dict[str, str], Tensors]:
-    """Metadata and tensors of a .safetensors file of integers; SchemaError for other types."""
+    """Metadata and tensors of a model file, without these of any other; SchemaError for other types."""
     with safe_open(str(path), framework="numpy") as file:
+        metadata = file.metadata() or {}
+        if metadata.get("format") != FORMAT:
+            return metadata, {}
         names = list(file.keys())
         for name in names:
             if (found := file.get_slice(name).get_dtype()) not in _DTYPES:
                 raise SchemaError(f"tensor {short(name)} is {found}, must be one of {', '.join(_DTYPES)}")
-        return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+        return metadata, {name: file.get_tensor(name) for name in names}
 
 
 def checksum(text: str, tensors: Tensors) -> str:
