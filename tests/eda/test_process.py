@@ -14,7 +14,6 @@ import pytest
 
 from peritus.eda.errors import ToolNotFound
 from peritus.eda.process import ProcessTimeout, run_logged
-from tests.common.signals import DEFAULTS
 
 LIMIT_S = 15.0  # for what should happen at once, on a busy machine
 SLEEP = "import os, time; open({path!r}, 'w').write(str(os.getpid())); time.sleep(300)"
@@ -77,7 +76,7 @@ run_logged([sys.executable, "-c", sys.argv[2]], cwd=folder, log=folder / "log", 
 )
 def test_children_end_with_their_parent(tmp_path: Path, number: signal.Signals) -> None:
     code, files = tree(tmp_path)
-    command = [sys.executable, "-c", DEFAULTS + OWNER, str(tmp_path), code]
+    command = [sys.executable, "-c", OWNER, str(tmp_path), code]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as owner:
         try:
             pids = started(files)

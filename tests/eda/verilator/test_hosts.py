@@ -17,7 +17,6 @@ from peritus.arch.config import load_config
 from peritus.cache import is_whole
 from peritus.eda.sources import TOP, design_files, tool_names
 from peritus.eda.verilator import verilate
-from tests.common.signals import DEFAULTS
 
 TOY = Path(__file__).parent / "toy"
 # Everything that a shell, make, Tcl, a linker or a list of paths could take for something else.
@@ -106,7 +105,7 @@ print(works(library))
 
 
 def child(folder: Path, cache: Path, unique: int, **environment: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", DEFAULTS + BUILD, str(folder), str(cache), str(unique)]
+    command = [sys.executable, "-c", BUILD, str(folder), str(cache), str(unique)]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True)
