@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def signals_of_a_terminal() -> Iterator[None]:
-    """Tests and their children can be interrupted, also where the run itself ignores it, in the background."""
+    """Tests and their children can be interrupted, also where the run itself ignores that."""
     usual = {
         signal.SIGINT: signal.default_int_handler,
         signal.SIGHUP: signal.SIG_DFL,
