@@ -22,6 +22,7 @@ from peritus.errors import PeritusError
 from peritus.image import check_image, fit_image, with_channels
 from peritus.ir import execute
 from peritus.photo import read_photo
+from peritus.report import same_as_graph
 from peritus.resources import how_to_install
 from peritus.runtime import Result
 
@@ -89,10 +90,7 @@ def check(
             results = opened.run_batch(pictures, [task.name] * len(pictures), features=True)
             for number, (picture, result) in enumerate(zip(pictures, results, strict=True)):
                 expected = execute(loaded.graph, picture, task.name)
-                same = np.array_equal(result.raw_features, expected.features)  # type: ignore[arg-type]
-                if expected.output is not None:
-                    same = same and np.array_equal(result.outputs[task.name], expected.output)
-                if not same:
+                if not same_as_graph(result, expected):
                     raise CheckFailed(
                         f"task {task.name}, image {number}: {device} differs from the integer graph"
                     )

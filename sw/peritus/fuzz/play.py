@@ -13,6 +13,7 @@ from peritus.arch.config import HwConfig
 from peritus.arch.isa import Function, Opcode, Scale2, StatSource
 from peritus.bundle import Bundle
 from peritus.compiler import compile_model
+from peritus.compiler.errors import CapacityError
 from peritus.errors import PeritusError
 from peritus.fuzz.case import Case
 from peritus.fuzz.coverage import Mode, executed
@@ -20,7 +21,7 @@ from peritus.fuzz.extremes import apply
 from peritus.ir import execute
 from peritus.ir.graph import Graph
 from peritus.ir.random_model import Dims, random_image, random_model
-from peritus.report import same_result
+from peritus.report import same_as_graph, same_result
 from peritus.runtime import Device, Result
 from peritus.runtime.iss.device import IssDevice
 from peritus.verifier import ProgramRefused, verify_program
@@ -52,8 +53,6 @@ def play(case: Case, opener: Opener) -> Played:
     Raises:
         Difference: an integer differs. Any other PeritusError: of a device.
     """
-    from peritus.compiler.errors import CapacityError
-
     hw, played = case.hardware, Played()
     model = random_model(case.network, case.model_seed)
     graph: Graph | None = apply(model.graph, case.extremes, case.model_seed)
@@ -92,8 +91,8 @@ def play(case: Case, opener: Opener) -> Played:
             expected = reference.run_batch(images, names, features=features)
             for image, name, one, two in zip(images, names, found, expected, strict=True):
                 _compare(one, two, f"{where}, task {name}", played)
-                if graph is not None:
-                    _against_graph(graph, image, name, two, where)
+                if graph is not None and not same_as_graph(two, execute(graph, image, name)):
+                    raise Difference(f"{where}, task {name}: the simulator's integers are not the graph's")
     return played
 
 
@@ -141,12 +140,3 @@ def _compare(found: Result, expected: Result, where: str, played: Played) -> Non
     played.cycles += found.perf.cycles or 0
     if not same_result(found, expected):
         raise Difference(f"{where}: the device's integers are not those of the instruction set simulator")
-
-
-def _against_graph(graph: Graph, image: NDArray[np.uint8], task: str, found: Result, where: str) -> None:
-    expected = execute(graph, image, task)
-    same = expected.output is None or np.array_equal(found.outputs[task], expected.output)
-    if found.raw_features is not None:
-        same = same and np.array_equal(found.raw_features, expected.features)
-    if not same:
-        raise Difference(f"{where}, task {task}: the simulator's integers are not those of the graph")

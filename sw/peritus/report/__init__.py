@@ -3,6 +3,14 @@
 
 from peritus.report.heat_map import PlotError, expert_heat_map
 from peritus.report.pictures import render
-from peritus.report.record import output_record, run_record, same_result
+from peritus.report.record import output_record, run_record, same_as_graph, same_result
 
-__all__ = ["PlotError", "expert_heat_map", "output_record", "render", "run_record", "same_result"]
+__all__ = [
+    "PlotError",
+    "expert_heat_map",
+    "output_record",
+    "render",
+    "run_record",
+    "same_as_graph",
+    "same_result",
+]

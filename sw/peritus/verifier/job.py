@@ -37,6 +37,12 @@ class _Gate:
     top_k: int
 
 
+def _grid(base: int, rows: int, stride: int, width: int) -> I64:
+    """Addresses [rows, width]: base + row stride + column."""
+    found: I64 = base + np.arange(rows)[:, None] * stride + np.arange(width)
+    return found
+
+
 class Job:
     """Walks one job; `step` raises ProgramRefused."""
 
@@ -172,7 +178,7 @@ class Job:
         memory = self._score if form is Form.VALUES else self._act
         last = i.src_base + (rows - 1) * i.src_stride + i.k_tiles - 1
         memory.inside("its source", last // hw.slices, where)
-        slices = i.src_base + np.arange(rows)[:, None] * i.src_stride + np.arange(i.k_tiles)
+        slices = _grid(i.src_base, rows, i.src_stride, i.k_tiles)
         words = slices // hw.slices
         if form is Form.VALUES:
             self._pair(i, where)
@@ -241,7 +247,7 @@ class Job:
         width = -(-i.k_tiles // hw.slices) if form is Form.SCORES else i.n_tiles
         last = i.stat_base + (i.keys - 1) * i.stat_stride + width - 1
         self._kv.inside("its keys or values", last, where)
-        words = i.stat_base + np.arange(i.keys)[:, None] * i.stat_stride + np.arange(width)
+        words = _grid(i.stat_base, i.keys, i.stat_stride, width)
         self._present(self._kv, words, where)
         distance = self._last_pass - self._kv.latest(words)
         self._soon_enough(distance, RESULT_LATENCY, f"{where}: a key or value", "sync")
@@ -274,16 +280,14 @@ class Job:
     def _words(self, memory: Contents, i: Instruction, rows: int, width: int, where: str) -> I64:
         """Words [rows, width] that an instruction other than GEMM reads."""
         memory.inside("its source", i.src_base + (rows - 1) * i.src_stride + width - 1, where)
-        found: I64 = i.src_base + np.arange(rows)[:, None] * i.src_stride + np.arange(width)
-        return found
+        return _grid(i.src_base, rows, i.src_stride, width)
 
     def _written(self, memory: Contents, i: Instruction, rows: int, width: int, where: str) -> I64:
         """Words [rows, width] that an instruction writes, all of them different."""
         memory.inside("its destination", i.dst_base + (rows - 1) * i.dst_stride + width - 1, where)
         message = f"{where}: dst_stride is {i.dst_stride}, its rows have {width} words"
         need(rows == 1 or i.dst_stride >= width, "overlap", message)
-        found: I64 = i.dst_base + np.arange(rows)[:, None] * i.dst_stride + np.arange(width)
-        return found
+        return _grid(i.dst_base, rows, i.dst_stride, width)
 
     def _present(self, memory: Contents, words: I64, where: str, owner: int = -1) -> None:
         missing = memory.missing(words, owner)
