@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 from collections.abc import Callable
@@ -20,9 +19,8 @@ from peritus.ir import QuantModel
 from peritus.ir.model_file import checksum
 from peritus.ir.random_model import Dims, random_model
 from peritus.runtime import open_device
-from tests.schema.json_damage import JSON_KINDS
 from tests.schema.shown import check_shown
-from tests.schema.tensor_file import FILE_KINDS, TensorFile
+from tests.schema.tensor_file import FILE_KINDS, TensorFile, json_kinds
 
 HW = load_config("nano")
 
@@ -41,21 +39,12 @@ def whole(file: TensorFile) -> bytes:
     return file.joined()
 
 
-def _header(kind: Callable[[object, random.Random], str]) -> Callable[[TensorFile, random.Random], None]:
-    def damage(file: TensorFile, rng: random.Random) -> None:
-        text = kind(json.loads(file.metadata["model"]), rng)
-        file.metadata["model"] = text.encode(errors="replace").decode()
-
-    damage.__name__ = kind.__name__
-    return damage
-
-
 def metadata(file: TensorFile, rng: random.Random) -> None:
     key = rng.choice(sorted(file.metadata))
     file.metadata[key] = rng.choice(["", "\x1b[2J", "x" * 10_000, "4", "6", file.metadata["format"]])
 
 
-KINDS = (*map(_header, JSON_KINDS), metadata, *FILE_KINDS)
+KINDS = (*json_kinds("model"), metadata, *FILE_KINDS)
 
 
 def damaged(kind: Callable[[TensorFile, random.Random], bytes | None], rng: random.Random) -> bytes:

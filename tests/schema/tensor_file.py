@@ -170,3 +170,17 @@ FILE_KINDS: tuple[Callable[[TensorFile, random.Random], bytes | None], ...] = (
     file_bytes,
     file_head,
 )
+
+
+def json_kinds(key: str) -> list[Callable[[TensorFile, random.Random], None]]:
+    """Damage to the JSON in one entry of the metadata, of every kind there is."""
+
+    def of(kind: Callable[[object, random.Random], str]) -> Callable[[TensorFile, random.Random], None]:
+        def damage(file: TensorFile, rng: random.Random) -> None:
+            text = kind(json.loads(file.metadata[key]), rng)
+            file.metadata[key] = text.encode(errors="replace").decode()
+
+        damage.__name__ = kind.__name__
+        return damage
+
+    return [of(kind) for kind in JSON_KINDS]

@@ -16,10 +16,9 @@ import torch
 from quant_models.network.config import M3VIT_MICRO
 from quant_models.network.init import new_model
 from quant_models.network.weights import load_weights, save_weights, weights_config, weights_provenance
-from tests.schema.json_damage import JSON_KINDS
 from tests.schema.models import metadata
 from tests.schema.shown import check_shown
-from tests.schema.tensor_file import FILE_KINDS, TensorFile
+from tests.schema.tensor_file import FILE_KINDS, TensorFile, json_kinds
 
 
 @cache
@@ -34,15 +33,6 @@ def whole(file: TensorFile) -> bytes:
     return file.joined()
 
 
-def _config(kind: Callable[[object, random.Random], str]) -> Callable[[TensorFile, random.Random], None]:
-    def damage(file: TensorFile, rng: random.Random) -> None:
-        text = kind(json.loads(file.metadata["config"]), rng)
-        file.metadata["config"] = text.encode(errors="replace").decode()
-
-    damage.__name__ = kind.__name__
-    return damage
-
-
 def older(file: TensorFile, rng: random.Random) -> None:
     """A record of before `moe_layers`."""
     config = json.loads(file.metadata["config"])
@@ -52,7 +42,7 @@ def older(file: TensorFile, rng: random.Random) -> None:
     file.metadata["config"] = json.dumps(config)
 
 
-KINDS = (*map(_config, JSON_KINDS), metadata, older, *FILE_KINDS)
+KINDS = (*json_kinds("config"), metadata, older, *FILE_KINDS)
 
 
 def damaged(kind: Callable[[TensorFile, random.Random], bytes | None], rng: random.Random) -> bytes:
