@@ -153,13 +153,14 @@ module peritus_core
   );
 
   // --- stationary operands ---
-  logic loader_w_ready, kv_re, row_we, row_two, col_we, params_taken;
+  logic loader_w_ready, kv_re, row_we, col_we, params_taken;
+  logic [2:0] row_count;
   logic tile_ready, tile_taken, loader_at_rest;
   logic [KV_AW-1:0] kv_raddr;
   logic [PN-1:0][7:0] kv_rdata;
   logic [$clog2(PK)-1:0] row;
   logic [$clog2(PN)-1:0] col;
-  logic [2*PN-1:0][7:0] row_data;
+  logic [ROWS_PER_WORD-1:0][PN-1:0][7:0] row_data;
   logic [PK-1:0][7:0] col_data;
   param_block_t params;
   token_t array_token;
@@ -179,7 +180,7 @@ module peritus_core
     .kv_raddr_o    (kv_raddr),
     .kv_rdata_i    (kv_rdata),
     .row_we_o      (row_we),
-    .row_two_o     (row_two),
+    .row_count_o   (row_count),
     .row_o         (row),
     .row_data_o    (row_data),
     .col_we_o      (col_we),
@@ -262,7 +263,7 @@ module peritus_core
     .clk_i,
     .rst_ni,
     .row_we_i  (row_we),
-    .row_two_i (row_two),
+    .row_count_i(row_count),
     .row_i     (row),
     .row_data_i(row_data),
     .col_we_i  (col_we),

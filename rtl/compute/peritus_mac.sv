@@ -24,6 +24,7 @@ module peritus_mac #(
   parameter int unsigned Channels = 8,
   parameter bit Pack = 1'b1,
   parameter bit Dsp48e2 = 1'b0,
+  parameter int unsigned LoadRows = 2,
   localparam int unsigned FIELD_W = 19,  // one channel's part of p: up to 8 products of |127 * 255|
   localparam int unsigned ROWS = Groups * Cascade,
   localparam int unsigned MULTIPLIERS = Pack ? Channels / 2 : Channels,
@@ -31,11 +32,12 @@ module peritus_mac #(
 ) (
   input  logic                        clk_i,
   input  logic                        rst_ni,
-  // stationary rows: up to two per cycle
+  // stationary rows: row_i and those after it, 1, 2 or 4 of them, row_i a multiple of that; row k has its data in slot
+  // k mod LoadRows
   input  logic                        row_we_i,
-  input  logic                        row_two_i,               // row_i (even) and row_i + 1
+  input  logic [2:0]                  row_count_i,
   input  logic [$clog2(ROWS)-1:0]     row_i,
-  input  logic [2*Channels-1:0][7:0]  row_data_i,
+  input  logic [LoadRows-1:0][Channels-1:0][7:0] row_data_i,
   // stationary columns: one per cycle
   input  logic                        col_we_i,
   input  logic [$clog2(Channels)-1:0] col_i,
@@ -48,6 +50,9 @@ module peritus_mac #(
 
   if (Cascade > 8) begin : gen_illegal_cascade
     $fatal(1, "mac: Cascade = %0d, the low field holds 8 products", Cascade);
+  end
+  if (!(LoadRows inside {2, 4})) begin : gen_illegal_rows
+    $fatal(1, "mac: LoadRows = %0d, must be 2 or 4", LoadRows);
   end
   if (Dsp48e2 && !Pack) begin : gen_illegal_pack
     $fatal(1, "mac: a DSP48E2 holds two channels, Pack must be 1");
@@ -70,20 +75,14 @@ module peritus_mac #(
   end
 
   if (Dsp48e2) begin : gen_dsp48e2
-    // A row with an odd number is the second of two, or comes alone.
-    logic [Channels-1:0][7:0] even_row, odd_row;
-    assign even_row = row_data_i[Channels-1:0];
-    assign odd_row = row_two_i ? row_data_i[2*Channels-1:Channels] : row_data_i[Channels-1:0];
-
     logic [47:0] p[ROWS+Groups][MULTIPLIERS];  // into row k
     for (genvar k = 0; k < int'(ROWS); k++) begin : gen_row
       localparam int unsigned POSITION = k / Groups;
-      localparam int unsigned EVEN = k - k % 2;
       logic row_we;
       logic [Channels-1:0] we;
       logic [Channels-1:0][7:0] w;
-      assign row_we = row_we_i && (32'(row_i) == k || (row_two_i && 32'(row_i) == EVEN));
-      assign w = !row_we ? {Channels{col_data_i[k]}} : (k % 2 == 0) ? even_row : odd_row;
+      assign row_we = row_we_i && (32'(row_i) ^ k) < 32'(row_count_i);
+      assign w = row_we ? row_data_i[k%LoadRows] : {Channels{col_data_i[k]}};
       for (genvar n = 0; n < int'(Channels); n++) begin : gen_enable
         assign we[n] = row_we || (col_we_i && 32'(col_i) == n);
       end
@@ -122,10 +121,13 @@ module peritus_mac #(
 
     always_ff @(posedge clk_i) begin
       if (row_we_i) begin
-        for (int n = 0; n < int'(Channels); n++) shadow_q[row_i][n] <= row_data_i[n];
-      end
-      if (row_we_i && row_two_i) begin
-        for (int n = 0; n < int'(Channels); n++) shadow_q[row_i|1][n] <= row_data_i[int'(Channels)+n];
+        for (int r = 0; r < int'(LoadRows); r++) begin
+          if (r < int'(row_count_i)) begin
+            for (int n = 0; n < int'(Channels); n++) begin
+              shadow_q[int'(row_i)+r][n] <= row_data_i[(int'(row_i)+r)%int'(LoadRows)][n];
+            end
+          end
+        end
       end
       if (col_we_i) begin
         for (int k = 0; k < int'(ROWS); k++) shadow_q[k][col_i] <= col_data_i[k];

@@ -22,11 +22,11 @@ module peritus_mac_array
 ) (
   input  logic                 clk_i,
   input  logic                 rst_ni,
-  // stationary rows (weights, values): up to two per cycle
+  // stationary rows (weights, values): up to ROWS_PER_WORD per cycle
   input  logic                 row_we_i,
-  input  logic                 row_two_i,                    // row_i and row_i + 1
+  input  logic [2:0]           row_count_i,
   input  logic [$clog2(PK)-1:0] row_i,
-  input  logic [2*PN-1:0][7:0] row_data_i,
+  input  logic [ROWS_PER_WORD-1:0][PN-1:0][7:0] row_data_i,
   // stationary columns (keys): one per cycle
   input  logic                 col_we_i,
   input  logic [$clog2(PN)-1:0] col_i,
@@ -49,12 +49,13 @@ module peritus_mac_array
     .Cascade (CASCADE),
     .Channels(PN),
     .Pack    (Pack),
-    .Dsp48e2 (Dsp48e2)
+    .Dsp48e2 (Dsp48e2),
+    .LoadRows(ROWS_PER_WORD)
   ) u_mac (
     .clk_i,
     .rst_ni,
     .row_we_i,
-    .row_two_i,
+    .row_count_i,
     .row_i,
     .row_data_i,
     .col_we_i,

@@ -3,7 +3,7 @@
 //
 //   for nb in n_tiles: for kb in k_tiles:
 //     if kb is last: parameters of output word nb (5 weight words, or the immediates)
-//     tile (nb, kb): weights, 2 rows a cycle | values, 1 row (key) a cycle | keys, 1 column (key) a cycle
+//     tile (nb, kb): weights, 2 rows a cycle, 4 of int4 | values, 1 row (key) a cycle | keys, 1 column (key) a cycle
 //
 // The parameters come just before the last tile: the epilogue takes them when that tile's first token reaches it,
 // K passes after it took the previous ones. Instructions that use the weight stream pop their segment to its end.
@@ -36,9 +36,9 @@ module peritus_tile_loader
   input  logic [PN-1:0][7:0]    kv_rdata_i,
   // stationary operands
   output logic                  row_we_o,
-  output logic                  row_two_o,
+  output logic [2:0]            row_count_o,
   output logic [$clog2(PK)-1:0] row_o,
-  output logic [2*PN-1:0][7:0]  row_data_o,
+  output logic [ROWS_PER_WORD-1:0][PN-1:0][7:0] row_data_o,  // row k in slot k mod ROWS_PER_WORD
   output logic                  col_we_o,
   output logic [$clog2(PN)-1:0] col_o,
   output logic [PK-1:0][7:0]    col_data_o,
@@ -56,9 +56,21 @@ module peritus_tile_loader
   localparam int unsigned SLICE_W = $clog2(SLICES);
   localparam int unsigned BEAT_W = $clog2(PN) + 1;
   localparam int unsigned PAD_W = $clog2(STRIPE_WORDS) + 1;
-  // Cycles from swapped_i until rows, or a whole column, may be overwritten.
-  localparam int unsigned ROW_GUARD = (PK / CASCADE >= 2) ? 0 : CASCADE / 2;
+  // Cycles from swapped_i until rows, or a whole column, may be overwritten: so many rows a cycle must not catch up with
+  // the swap, which passes a position a cycle.
   localparam int unsigned COL_GUARD = CASCADE;
+  function automatic int unsigned row_guard(int unsigned rows);
+    int unsigned loaded;
+    loaded = (PK - PK / CASCADE) / rows;
+    return (loaded < CASCADE - 1) ? CASCADE - 1 - loaded : 0;
+  endfunction
+  // A tile may be taken after so many words: its last row is in the shadow one cycle after the last word's pop, and wanted
+  // there after the issue register, AT_ARRAY and the swap's way down to its position.
+  function automatic int unsigned take_at(int unsigned rows);
+    int unsigned delay;
+    delay = AT_ARRAY + (PK - rows) / (PK / CASCADE);
+    return (PK / rows > delay + 1) ? PK / rows - delay : 1;
+  endfunction
 
   typedef enum logic [2:0] {
     IDLE,
@@ -88,8 +100,9 @@ module peritus_tile_loader
   exec_instr_t instr;
   assign instr = gemm_q.instr;
 
-  logic is_keys, uses_stream, last_kb, last_nb;
+  logic is_keys, is_int4, uses_stream, last_kb, last_nb;
   assign is_keys = instr.stat_src == STAT_KEYS;
+  assign is_int4 = INT4 != 0 && instr.int4;
   assign uses_stream = instr.stat_src == STAT_WEIGHTS || instr.params;
   assign last_kb = kb_q == instr.k_tiles - 8'd1;
   assign last_nb = nb_q == instr.n_tiles - 8'd1;
@@ -102,6 +115,11 @@ module peritus_tile_loader
                     : is_keys ? block_addr_q + 16'(16'(instr.stat_stride) << $clog2(PN))
                     : block_addr_q + 16'd1;
 
+  // Words of a weight tile: the last one, and after which it may be taken.
+  logic [BEAT_W-1:0] last_word, take_word;
+  assign last_word = is_int4 ? BEAT_W'(PK / 4 - 1) : BEAT_W'(TILE_WORDS - 1);
+  assign take_word = is_int4 ? BEAT_W'(take_at(4)) : BEAT_W'(take_at(2));
+
   logic [11:0] span, keys_here;
   assign span = is_keys ? 12'(PN) : 12'(PK);
   assign keys_here = (keys_left_q < span) ? keys_left_q : span;
@@ -113,7 +131,8 @@ module peritus_tile_loader
   assign last_in_stripe = popped_q == PAD_W'(STRIPE_WORDS - 1);
 
   assign gemm_ready_o = state_q == IDLE;
-  assign tile_ready_o = !taken_q && (state_q == READY || (state_q == WEIGHTS && steady_q && beat_q != '0));
+  assign tile_ready_o = !taken_q && (state_q == READY
+                                  || (state_q == WEIGHTS && steady_q && beat_q >= take_word));
   assign idle_o = state_q == IDLE && !seg_done_o;  // a drop may not meet the end of the segment before it
   assign state_o = 8'(state_q);
   assign kv_re_o = state_q == KV;
@@ -132,7 +151,7 @@ module peritus_tile_loader
     seg_done_o <= 1'b0;
     if (swapped_i) begin
       swap_pending_q <= 1'b0;
-      guard_q <= is_keys ? 4'(COL_GUARD) : 4'(ROW_GUARD);
+      guard_q <= is_keys ? 4'(COL_GUARD) : is_int4 ? 4'(row_guard(4)) : 4'(row_guard(2));
     end else if (guard_q != 0) begin
       guard_q <= guard_q - 4'd1;
     end
@@ -155,6 +174,7 @@ module peritus_tile_loader
           key_addr_q <= gemm_i.instr.stat_base;
           keys_left_q <= gemm_i.instr.keys;
           if (gemm_i.instr.stat_src == STAT_KEYS) guard_q <= 4'(COL_GUARD);
+          else if (INT4 != 0 && gemm_i.instr.int4) guard_q <= 4'(row_guard(4));
           state_q <= (gemm_i.instr.k_tiles == 8'd1) ? PARAMS : GUARD;
         end
       end
@@ -177,7 +197,7 @@ module peritus_tile_loader
       WEIGHTS: begin
         if (pop) begin
           beat_q <= beat_q + 1'b1;
-          if (beat_q == BEAT_W'(TILE_WORDS - 1)) state_q <= READY;
+          if (beat_q == last_word) state_q <= READY;
         end
       end
       KV: begin
@@ -228,16 +248,30 @@ module peritus_tile_loader
     end
   end
 
+  // A weight word: two rows of bytes, or four of nibbles, the first of two in the low half of a byte.
+  logic [1:0][PN-1:0][7:0] bytes;
+  logic [3:0][PN-1:0][7:0] nibbles;
+  assign bytes = w_data_i;
+  always_comb begin
+    for (int r = 0; r < 4; r++) begin
+      for (int n = 0; n < int'(PN); n++) nibbles[r][n] = 8'(signed'(w_data_i[4*(r*int'(PN)+n)+:4]));
+    end
+  end
+
   always_ff @(posedge clk_i) begin
     kv_q[0] <= '{valid: kv_re_o, is_keys: is_keys, index: beat_q, slice: kb_q & 8'(SLICES - 1)};
     kv_q[1] <= kv_q[0];
     row_we_o <= (state_q == WEIGHTS && pop) || (kv_q[1].valid && !kv_q[1].is_keys);
-    row_two_o <= state_q == WEIGHTS;
-    row_o <= (state_q == WEIGHTS) ? $clog2(PK)'({beat_q, 1'b0}) : $clog2(PK)'(kv_q[1].index);
+    row_count_o <= (state_q != WEIGHTS) ? 3'd1 : is_int4 ? 3'd4 : 3'd2;
+    row_o <= (state_q != WEIGHTS) ? $clog2(PK)'(kv_q[1].index)
+           : is_int4 ? $clog2(PK)'({beat_q, 2'b00}) : $clog2(PK)'({beat_q, 1'b0});
     col_we_o <= kv_q[1].valid && kv_q[1].is_keys;
     col_o <= $clog2(PN)'(kv_q[1].index);
-    if (state_q == WEIGHTS) row_data_o <= w_data_i;
-    else if (kv_q[1].valid) row_data_o[PN-1:0] <= kv_rdata_i;
+    if (state_q == WEIGHTS) begin
+      for (int r = 0; r < int'(ROWS_PER_WORD); r++) row_data_o[r] <= is_int4 ? nibbles[r] : bytes[r%2];
+    end else if (kv_q[1].valid) begin
+      row_data_o <= {ROWS_PER_WORD{kv_rdata_i}};
+    end
     if (kv_q[1].valid) col_data_o <= kv_rdata_i[kv_q[1].slice*PK+:PK];
     if (!rst_ni) begin
       kv_q[0].valid <= 1'b0;
@@ -262,12 +296,6 @@ module peritus_tile_loader
         default: {params_o.shift2, params_o.shift1} <= w_data_i;
       endcase
     end
-  end
-
-  // First pop to last row in the shadow: TILE_WORDS + 1 cycles. Second pop to the swap of the last position: the issue
-  // register, AT_ARRAY and the way down the cascade.
-  if (TILE_WORDS + 1 > 2 + AT_ARRAY + (PK - 2) / (PK / CASCADE)) begin : gen_check
-    $error("tile_loader: a tile of %0d words is not complete when its first pass needs it", TILE_WORDS);
   end
 
 `ifndef SYNTHESIS

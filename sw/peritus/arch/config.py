@@ -56,6 +56,7 @@ class HwConfig:
 
     pk: input channels per cycle; pn: output channels per cycle (the array has pk*pn int8 MACs).
     pack_macs: two int8 MACs per multiplier (DSP48E2), see rtl/compute/peritus_mac.sv.
+    int4: weight tiles of 4 bits in the weight stream, four rows in a word; else those weights travel as int8.
     axi_ports, axi_data_bytes: read masters and their width; port 0 also writes.
     act_words: activation memory, words of pn int8. kv_words: keys and values, words of pn int8.
     score_words: attention scores, words of pn int16. residual_words: words of pn x RESIDUAL_BITS.
@@ -72,6 +73,7 @@ class HwConfig:
     pk: Whole
     pn: Whole
     pack_macs: Flag
+    int4: Flag
     axi_ports: Whole
     axi_data_bytes: Whole
     act_words: Whole
@@ -94,7 +96,7 @@ class HwConfig:
                 raise ConfigError(f"hardware {self.name}: {field} = {getattr(self, field)}, must be {rule}")
 
         need(bool(_NAME.fullmatch(self.name)), "name", "a small letter, then those, digits, _, 64 in all")
-        need(self.pk in (8, 16, 32), "pk", "8, 16 or 32")
+        need(self.pk in (8, 16, 32, 64), "pk", "8, 16, 32 or 64")
         need(8 <= self.pn <= 64, "pn", "8..64")
         need(self.pn % self.pk == 0 and self.slices in (1, 2, 4), "pn", "1, 2 or 4 times pk")
         need(self.axi_ports in (1, 2, 4), "axi_ports", "1, 2 or 4")
@@ -144,6 +146,15 @@ class HwConfig:
     def tile_words(self) -> int:
         """Weight words of one stationary tile of pk x pn int8."""
         return self.pk // 2
+
+    def tile_bytes(self, int4: bool | int) -> int:
+        """Bytes of one stationary tile, of int8 or of int4 weights."""
+        return self.pk * self.pn // (2 if int4 else 1)
+
+    @property
+    def rows_per_word(self) -> int:
+        """Rows of a tile that a weight word may hold, at most."""
+        return 4 if self.int4 else 2
 
     @property
     def stripe_bytes(self) -> int:

@@ -120,6 +120,7 @@ EXEC_FIELDS: tuple[Field, ...] = (
     Field("width", 12, "true channels of LAYERNORM; experts of a ROUTER destination"),
     Field("top_k", 3, "experts chosen per token by a ROUTER destination"),
     Field("imm", 32, "LAYERNORM: epsilon; GEMM: segment length in stripes; STORE: byte offset"),
+    Field("int4", 1, "the weight tiles are of 4 bits"),
 )
 
 MAX_TASKS = next(field.bits for field in EXEC_FIELDS if field.name == "task_mask")
@@ -221,6 +222,7 @@ class Instruction:
     width: int = 0
     top_k: int = 0
     imm: int = 0
+    int4: int = 0
 
     def encode(self) -> int:
         """The 256-bit word; EncodingError names a field that does not fit."""

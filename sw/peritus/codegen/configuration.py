@@ -60,6 +60,8 @@ def constants(hw: HwConfig) -> dict[str, int]:
         "SLICES": hw.slices,
         "CASCADE": CASCADE,
         "PACK_MACS": int(hw.pack_macs),
+        "INT4": int(hw.int4),
+        "ROWS_PER_WORD": hw.rows_per_word,
         "AXI_PORTS": hw.axi_ports,
         "AXI_BYTES": hw.axi_data_bytes,
         "BURST_BEATS": BURST_BEATS,

@@ -94,7 +94,8 @@ class Context:
         template: a GEMM with the modes set; counts are filled in. destination: None for the router.
         """
         hw = self.hw
-        segment = segments.affine_segment(affine, rescale, source.layout, outputs, hw.pk, hw.pn)
+        int4 = hw.int4 and affine.weight_bits == 4
+        segment = segments.affine_segment(affine, rescale, source.layout, outputs, hw.pk, hw.pn, int4)
         for first, count, suffix in self.blocks(tokens):
             self.step(
                 label + suffix,
@@ -104,6 +105,7 @@ class Context:
                     k_tiles=source.layout.tiles(hw.pk),
                     n_tiles=outputs.words,
                     params=1,
+                    int4=int(int4),
                 ),
                 source=source.region.rows_from(first),
                 destination=destination.rows_from(first) if destination else None,

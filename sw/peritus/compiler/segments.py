@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from peritus.arch.params import pack_params
+from peritus.arch.tiles import pack_rows
 from peritus.compiler.layout import Layout
 from peritus.ir.ops import Affine, LayerNorm, Requant
 from peritus.reference.arithmetic import Ints
@@ -23,11 +24,17 @@ def param_blocks(bias: Ints, stage1: Requant, stage2: Requant | None, layout: La
 
 
 def affine_segment(
-    affine: Affine, stage2: Requant | None, inputs: Layout, outputs: Layout, pk: int, pn: int
+    affine: Affine,
+    stage2: Requant | None,
+    inputs: Layout,
+    outputs: Layout,
+    pk: int,
+    pn: int,
+    int4: bool = False,
 ) -> Bytes:
     """For each output word: tiles of all input slices, the parameter block just before the last tile.
 
-    A tile holds pk rows (input channels) of pn bytes (output channels).
+    A tile holds pk rows (input channels) of pn weights (output channels): peritus.arch.tiles.
     """
     slices = inputs.tiles(pk)
     # One axis after the other, so that NumPy copies whole rows: element by element is five times slower.
@@ -35,7 +42,7 @@ def affine_segment(
     lanes[outputs.positions] = affine.weight
     rows = np.zeros((slices * pk, outputs.words * pn), np.int8)
     rows[inputs.positions] = lanes.T
-    tiles = rows.view(np.uint8).reshape(slices * pk, outputs.words, pn).transpose(1, 0, 2)
+    tiles = pack_rows(rows.reshape(slices * pk, outputs.words, pn).transpose(1, 0, 2), int4)
     params = param_blocks(affine.bias, affine.requant, stage2, outputs, pn)
     before, last = (part.reshape(outputs.words, -1) for part in np.split(tiles, [(slices - 1) * pk], axis=1))
     segment: Bytes = np.concatenate([before, params, last], axis=1).reshape(-1)

@@ -89,6 +89,7 @@ def draw_hardware(seed: int) -> HwConfig:
             "pk": pk,
             "pn": pn,
             "pack_macs": bool(rng.integers(2)),
+            "int4": bool(rng.integers(4)),
             "axi_ports": int(rng.choice([1, 2, 4])),
             "axi_data_bytes": int(rng.choice([8, 16])),
             "act_words": int(rng.integers(512, 2048)) * 8 // pn,

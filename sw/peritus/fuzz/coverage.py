@@ -8,6 +8,7 @@ from peritus.bundle import Bundle
 from peritus.verifier.forms import Form, form_of, modes_of
 
 Mode = tuple[str, ...]
+BITS = ("sync", "wait_stream", "features_only", "int4")
 
 
 def all_modes() -> set[Mode]:
@@ -18,7 +19,7 @@ def all_modes() -> set[Mode]:
         functions = list(Function) if "fn" in form.value else [Function.NONE]
         destinations, scales = modes_of(form)
         found |= {_name(form, d, f, s) for d in destinations for f in functions for s in scales}
-        found |= {(form.name, bit) for bit in ("sync", "wait_stream", "features_only") if bit in form.value}
+        found |= {(form.name, bit) for bit in BITS if bit in form.value}
     return found
 
 
@@ -33,7 +34,7 @@ def executed(bundle: Bundle) -> set[Mode]:
 
 
 def _bits(i: Instruction) -> list[str]:
-    return [bit for bit in ("sync", "wait_stream", "features_only") if getattr(i, bit)]
+    return [bit for bit in BITS if getattr(i, bit)]
 
 
 def _name(form: Form, dst: Dest, fn: Function, scale2: Scale2) -> Mode:

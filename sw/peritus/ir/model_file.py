@@ -15,12 +15,12 @@ from safetensors import SafetensorError, safe_open
 
 from peritus.errors import PeritusError
 from peritus.ir.graph import Graph
-from peritus.ir.int4 import pack_int4
 from peritus.ir.ops import Affine, Expert, Requant
 from peritus.ir.stored import plain
 from peritus.ir.task import Task
 from peritus.ir.tensor_file import Tensors, pack, write_whole
 from peritus.provenance import Provenance
+from peritus.reference.int4 import pack_int4
 from peritus.schema import CLOSED, Name, Real, SchemaError, Text, Whole, cause, checked, read_json, short
 from peritus.tail import HostTail
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from peritus.ir.int4 import unpack_int4
 from peritus.ir.types import GraphError
+from peritus.reference.int4 import unpack_int4
 from peritus.schema import CLOSED, Count, checked, short
 
 

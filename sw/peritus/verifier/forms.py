@@ -22,7 +22,7 @@ _PASS = {
     *("tokens", "k_tiles", "n_tiles", "src_base", "src_stride", "dst_base", "dst_stride"),
     *("sync", "wait_stream", "dst"),
 }
-_WEIGHTS = {"params", "imm", "fn", "scale2"}
+_WEIGHTS = {"params", "imm", "fn", "scale2", "int4"}
 _STATIONARY = {"stat_src", "stat_base", "stat_stride", "keys"}
 
 
@@ -124,6 +124,9 @@ def check_counts(i: Instruction, form: Form, hw: HwConfig, where: str) -> None:
             limits |= {"width": (1, hw.max_d_words * hw.pn), "n_tiles": (words, words)}
     if i.scale2 is Scale2.SCORE:
         limits["shift2"] = (1, _LARGEST["shift2"])
+    if not hw.int4:
+        message = f"{where}: its weights are int4, hardware {hw.name} has int8 only: compile for it again"
+        need(not i.int4, "int4", message)
     for name, (low, high) in limits.items():
         value = getattr(i, name)
         need(low <= value <= high, "count", f"{where}: {name} is {value}, must be {low}..{high}")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from peritus.arch.config import ACC_BITS, HwConfig
 from peritus.arch.isa import FetchEntry, Instruction, Scale2
 from peritus.arch.params import PARAM_BLOCK_WORDS, Params
+from peritus.arch.tiles import unpack_rows
 from peritus.bundle import Bundle
 from peritus.reference.arithmetic import I64
 from peritus.reference.linear import ACTIVATION_PEAK
@@ -68,7 +69,7 @@ class Segments:
         if "params" in form.value:
             message = f"{where}: imm says {i.imm} stripes, its segment has {entry.stripes}"
             need(i.imm == entry.stripes, "segment", message)
-        key = (entry.offset, form, i.k_tiles, i.n_tiles, i.scale2, i.width, i.keys)
+        key = (entry.offset, form, i.k_tiles, i.n_tiles, i.scale2, i.width, i.keys, i.int4)
         if key not in self._known:
             raw = self._bundle.weights[start : start + size]
             self._known[key] = _contents(raw, i, form, hw, where)
@@ -102,7 +103,7 @@ def segment_bytes(i: Instruction, form: Form, hw: HwConfig) -> int:
         case Form.LAYERNORM | Form.VALUES:
             return i.n_tiles * PARAM_BLOCK_WORDS * word
         case _:
-            return i.n_tiles * (i.k_tiles * hw.pk * hw.pn + PARAM_BLOCK_WORDS * word)
+            return i.n_tiles * (i.k_tiles * hw.tile_bytes(i.int4) + PARAM_BLOCK_WORDS * word)
 
 
 def _contents(raw: NDArray[np.uint8], i: Instruction, form: Form, hw: HwConfig, where: str) -> Used:
@@ -118,7 +119,7 @@ def _contents(raw: NDArray[np.uint8], i: Instruction, form: Form, hw: HwConfig, 
         need(bool(mute[i.width :].all()), "padding", message)
         return Used(none, mute.reshape(i.n_tiles, hw.pn))
     blocks = raw.reshape(i.n_tiles, -1)
-    before = 0 if form is Form.VALUES else (i.k_tiles - 1) * hw.pk * hw.pn
+    before = 0 if form is Form.VALUES else (i.k_tiles - 1) * hw.tile_bytes(i.int4)
     after = before + PARAM_BLOCK_WORDS * hw.weight_word_bytes
     params = Params(blocks[:, before:after], hw.pn)
     _shifts(params["shift1"], "shift of stage 1", where)
@@ -128,8 +129,7 @@ def _contents(raw: NDArray[np.uint8], i: Instruction, form: Form, hw: HwConfig, 
     if form is Form.VALUES:
         _sums(np.full(1, i.keys * STATIONARY_PEAK), PROBABILITY_PEAK, params["bias"], where)
         return Used(none, mute)
-    tiles = np.concatenate([blocks[:, :before], blocks[:, after:]], axis=1).view(np.int8)
-    weights = tiles.reshape(i.n_tiles, i.k_tiles * hw.pk, hw.pn)
+    weights = unpack_rows(np.concatenate([blocks[:, :before], blocks[:, after:]], axis=1), hw.pn, i.int4)
     lowest = int(weights.min())
     need(lowest >= -STATIONARY_PEAK, "weight", f"{where}: a weight is {lowest}, must be -{STATIONARY_PEAK}..")
     magnitude = np.abs(weights)  # int8: 127 at most

@@ -15,12 +15,14 @@ from peritus.reference.linear import matmul
 from tests.rtl.benches.pipeline import Ints, Port, check_equal
 from tests.rtl.benches.records import bench_config, lanes
 
+STEPS = {"row": 1, "two": 2, "four": 4, "col": 1}  # rows or columns of a write
+
 
 @dataclass
 class Write:
-    """One cycle of a write port: `index` is a row or column, `values` one or two rows, or a column."""
+    """One cycle of a write port: `index` is a row or column, `values` rows, or a column."""
 
-    kind: str  # row, two, col
+    kind: str  # row, two, four, col
     index: int
     values: list[int]
 
@@ -38,7 +40,7 @@ def tile_writes(tile: Ints, kind: str, swapped: int, now: int, gap: float) -> di
     """Writes of one tile as early as the header allows after the swap of cycle `swapped`, or later."""
     pk, pn = tile.shape
     groups = pk // CASCADE
-    step = {"row": 1, "two": 2, "col": 1}[kind]
+    step = STEPS[kind]
     writes: dict[int, Write] = {}
     for index in range(0, pn if kind == "col" else pk, step):
         reached = CASCADE if kind == "col" else (index + step - 1) // groups + 1
@@ -57,12 +59,13 @@ class Bench:
     def __init__(self, dut: Any) -> None:
         self.dut, self.hw = dut, bench_config()
         self.rng = np.random.default_rng(cocotb.RANDOM_SEED)
+        self.kinds = [kind for kind, step in STEPS.items() if step <= self.hw.rows_per_word]
 
     def plan(self, tiles: list[Ints], *, gap: float, hold: int) -> Plan:
         """Write, swap and hold each tile (for at least `hold` cycles); the next one is written meanwhile."""
         plan, swapped, now = Plan(), -CASCADE, 0
         for tile in tiles:
-            writes = tile_writes(tile, random.choice(["row", "two", "col"]), swapped, now, gap)
+            writes = tile_writes(tile, random.choice(self.kinds), swapped, now, gap)
             plan.writes.update(writes)
             swapped = max(max(writes) + 1 + (random.random() < gap), swapped + hold)
             plan.swaps[swapped] = tile
@@ -78,7 +81,7 @@ class Bench:
         x = self.rng.choice(operands, (plan.cycles, hw.pk))
         x[::7] = self.rng.choice(operands, (len(x[::7]), 1))  # all lanes alike
         dut.rst_ni.value = 0
-        for name in ("row_we_i", "col_we_i", "swap_i", "row_two_i"):
+        for name in ("row_we_i", "col_we_i", "swap_i", "row_count_i"):
             getattr(dut, name).value = 0
         for _ in range(4):
             await FallingEdge(dut.clk_i)
@@ -93,9 +96,12 @@ class Bench:
             dut.row_we_i.value = rows
             dut.col_we_i.value = write is not None and not rows
             if write is not None and rows:
-                dut.row_i.value, dut.row_two_i.value = write.index, write.kind == "two"
-                second = random.getrandbits(8 * hw.pn) << 8 * hw.pn if write.kind == "row" else 0  # unused
-                dut.row_data_i.value = lanes(write.values, 8) | second
+                dut.row_i.value, dut.row_count_i.value = write.index, STEPS[write.kind]
+                # Slots that are not written hold anything.
+                slots = self.rng.integers(-128, 128, (hw.rows_per_word, hw.pn))
+                given = np.reshape(write.values, (-1, hw.pn))
+                slots[(write.index + np.arange(len(given))) % hw.rows_per_word] = given
+                dut.row_data_i.value = lanes(slots.reshape(-1).tolist(), 8)
             elif write is not None:
                 dut.col_i.value, dut.col_data_i.value = write.index, lanes(write.values, 8)
             dut.swap_i.value = cycle in plan.swaps

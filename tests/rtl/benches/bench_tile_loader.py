@@ -13,7 +13,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from peritus.arch.config import CASCADE
+from peritus.arch.config import CASCADE, HwConfig
 from peritus.arch.isa import Dest, Instruction, Opcode, StatSource
 from peritus.arch.params import FIELDS, Params
 from tests.rtl.benches.cycles import Cycles, chance
@@ -76,9 +76,9 @@ class Bench:
 
     # --- instructions ---
 
-    def weights(self, k_tiles: int, n_tiles: int, params: int) -> None:
-        fields = {"k_tiles": k_tiles, "n_tiles": n_tiles, "params": params, "tokens": 1}
-        matrix = self.builder.weights(k_tiles, n_tiles, False)
+    def weights(self, k_tiles: int, n_tiles: int, params: int, int4: int = 0) -> None:
+        fields = {"k_tiles": k_tiles, "n_tiles": n_tiles, "params": params, "tokens": 1, "int4": int4}
+        matrix = self.builder.weights(k_tiles, n_tiles, False, int4)
         self.add(Instruction(Opcode.GEMM, **fields, **self.immediates()), matrix, np.ones_like(matrix))
 
     def keys(self, keys: int, k_tiles: int, stride: int) -> None:
@@ -133,7 +133,7 @@ class Bench:
             params.append(fields)
         streamed = instruction.stat_src is StatSource.WEIGHTS
         if streamed or blocks:
-            segment = self.builder.segment(matrix if streamed else None, blocks)
+            segment = self.builder.segment(matrix if streamed else None, blocks, instruction.int4)
             padded = np.resize(segment, -(-len(segment) // hw.stripe_bytes) * hw.stripe_bytes)
             for row in padded.reshape(-1, hw.weight_word_bytes):
                 self.words.append((self.segments, int.from_bytes(row.tobytes(), "little")))
@@ -232,19 +232,22 @@ class Bench:
             assert c.get("kv_raddr_o") in self.readable, f"reads kv word {c.get('kv_raddr_o')}"
         assert not (c.get("row_we_o") and c.get("col_we_o"))
         if c.get("row_we_o"):
-            data = unlanes(c.get("row_data_o"), 2 * hw.pn, 8)
-            row = c.get("row_o")
-            self.shadow[row] = data[: hw.pn]
-            if c.get("row_two_o"):
-                self.shadow[row + 1] = data[hw.pn :]
+            data = np.reshape(unlanes(c.get("row_data_o"), hw.rows_per_word * hw.pn, 8), (-1, hw.pn))
+            rows = c.get("row_o") + np.arange(c.get("row_count_o"))
+            self.shadow[rows] = data[rows % hw.rows_per_word]
         if c.get("col_we_o"):
             self.shadow[:, c.get("col_o")] = unlanes(c.get("col_data_o"), hw.pk, 8)
+
+    def int4(self) -> int:
+        return random.getrandbits(1) if self.hw.int4 else 0
 
     def random_instruction(self) -> None:
         hw = self.hw
         kind = random.choice(["weights", "keys", "values"])
         if kind == "weights":
-            self.weights(random.choice([1, 1, 2, 3, 5]), random.choice([1, 2, 4]), random.getrandbits(1))
+            self.weights(
+                random.choice([1, 1, 2, 3, 5]), random.choice([1, 2, 4]), random.getrandbits(1), self.int4()
+            )
         elif kind == "keys":
             keys = random.choice([1, hw.pn - 1, hw.pn, hw.pn + 1, random.randint(1, 2 * hw.pn)])
             words = random.randint(1, 3)
@@ -277,6 +280,21 @@ async def mixed(dut: Any) -> None:
     assert bench.tiles_seen > 100
 
 
+def whole(hw: HwConfig, rows: int) -> int:
+    """Cycles from a swap until a tile is in the shadow, `rows` rows a cycle that may not meet the swap."""
+    guard = max(0, CASCADE - 1 - (hw.pk - hw.pk // CASCADE) // rows)
+    return 2 + guard + hw.pk // rows
+
+
+def early(hw: HwConfig, rows: int) -> int:
+    """Until it may be taken, if it is sure to arrive: its last row is there when the swap is."""
+    reached = SWAP_AFTER - 1 + (hw.pk - rows) // (hw.pk // CASCADE)  # behind the take
+    words = max(1, hw.pk // rows - reached)
+    first = whole(hw, rows) - hw.pk // rows
+    # The swap comes at least SWAP_AFTER cycles behind the take, the next swap is counted from there.
+    return max(first + words, first + hw.pk // rows + 1 - (1 + SWAP_AFTER))
+
+
 @cocotb.test()
 async def back_to_back(dut: Any) -> None:
     """From a swap to the next tile: guard, one row pair or key per cycle, way to the array.
@@ -286,11 +304,18 @@ async def back_to_back(dut: Any) -> None:
     bench = Bench(dut)
     hw = bench.hw
     await bench.reset()
-    guard = 0 if hw.pk // CASCADE >= 2 else CASCADE // 2
     for load, plenty, cycles in (
-        (lambda: bench.weights(6, 1, 0), 0.0, 2 + guard + hw.pk // 2),
-        (lambda: bench.weights(6, 1, 0), 1.0, max(2 + guard + 1, hw.pk // 2 + 3 - (1 + SWAP_AFTER))),
-        (lambda: bench.values(6 * hw.pk, 1, 1, 0), 0.0, 2 + guard + hw.pk + 3),
+        (lambda: bench.weights(6, 1, 0), 0.0, whole(hw, 2)),
+        (lambda: bench.weights(6, 1, 0), 1.0, early(hw, 2)),
+        *(
+            [
+                (lambda: bench.weights(6, 1, 0, int4=1), 0.0, whole(hw, 4)),
+                (lambda: bench.weights(6, 1, 0, int4=1), 1.0, early(hw, 4)),
+            ]
+            if hw.int4
+            else []
+        ),
+        (lambda: bench.values(6 * hw.pk, 1, 1, 0), 0.0, whole(hw, 2) - hw.pk // 2 + hw.pk + 3),
         (lambda: bench.keys(hw.pn, 6, -(-6 // hw.slices)), 0.0, 2 + CASCADE + hw.pn + 3),
     ):
         load()

@@ -44,10 +44,12 @@ module mac_equivalence;
   logic done_o;
   int products_o, cycles_o, differences_o, wrong_o;
 
-  logic row_we, row_two, col_we, swap;
+  localparam int LOAD_ROWS = 4;
+  logic row_we, col_we, swap;
+  logic [2:0] row_count;
   logic [2:0] row;
   logic [$clog2(CHANNELS)-1:0] col;
-  logic [2*CHANNELS-1:0][7:0] row_data;
+  logic [LOAD_ROWS-1:0][CHANNELS-1:0][7:0] row_data;
   logic [ROWS-1:0][7:0] col_data;
   logic signed [8:0] x[ROWS];
   logic signed [37:0] behaviour[1][PAIRS], slices[1][PAIRS];
@@ -57,12 +59,13 @@ module mac_equivalence;
     .Cascade (ROWS),
     .Channels(CHANNELS),
     .Pack    (1'b1),
-    .Dsp48e2 (1'b0)
+    .Dsp48e2 (1'b0),
+    .LoadRows(LOAD_ROWS)
   ) u_behaviour (
     .clk_i,
     .rst_ni,
     .row_we_i  (row_we),
-    .row_two_i (row_two),
+    .row_count_i(row_count),
     .row_i     (row),
     .row_data_i(row_data),
     .col_we_i  (col_we),
@@ -77,12 +80,13 @@ module mac_equivalence;
     .Cascade (ROWS),
     .Channels(CHANNELS),
     .Pack    (1'b1),
-    .Dsp48e2 (1'b1)
+    .Dsp48e2 (1'b1),
+    .LoadRows(LOAD_ROWS)
   ) u_slices (
     .clk_i,
     .rst_ni,
     .row_we_i  (row_we),
-    .row_two_i (row_two),
+    .row_count_i(row_count),
     .row_i     (row),
     .row_data_i(row_data),
     .col_we_i  (col_we),
@@ -123,16 +127,18 @@ module mac_equivalence;
       cycle_q <= 0;
       tile_q <= tile_q + 1;
     end
-    row_two <= 1'b1;
+    row_count <= 3'd2;
     col_we <= 1'b0;
     if (tile_q < CORNER_END) begin
       row_we <= cycle_q >= 1 && cycle_q < 5;
       row <= 3'(2 * (cycle_q - 1));
       swap <= cycle_q == 5;
-      for (int n = 0; n < 2 * CHANNELS; n++) begin
-        if (tile_q >= ALL_OPERANDS_END) row_data[n] <= CORNERS[$urandom%5];
-        else if (2 * (cycle_q - 1) + n / CHANNELS != tile_q % ROWS) row_data[n] <= 8'd0;
-        else row_data[n] <= (n % CHANNELS < PAIRS) ? low[n%PAIRS] : high[n%PAIRS];
+      for (int r = 0; r < LOAD_ROWS; r++) begin
+        for (int n = 0; n < CHANNELS; n++) begin
+          if (tile_q >= ALL_OPERANDS_END) row_data[r][n] <= CORNERS[$urandom%5];
+          else if ((cycle_q - 1) / 2 * LOAD_ROWS + r != tile_q % ROWS) row_data[r][n] <= 8'd0;
+          else row_data[r][n] <= (n < PAIRS) ? low[n%PAIRS] : high[n%PAIRS];
+        end
       end
       for (int k = 0; k < ROWS; k++) begin
         if (tile_q >= ALL_OPERANDS_END) x[k] <= CORNER_OPERANDS[((cycle_q%8==0)?cycle_q : $urandom)%5];
@@ -143,8 +149,11 @@ module mac_equivalence;
       row_we <= $urandom % 3 == 0;
       row <= 3'($urandom & 6);
       if ($urandom % 2 == 0) begin
-        row_two <= 1'b0;
+        row_count <= 3'd1;
         row <= 3'($urandom);
+      end else if ($urandom % 2 == 0) begin
+        row_count <= 3'd4;
+        row <= 3'($urandom & 4);
       end
       if ($urandom % 2 == 0) begin
         row_we <= 1'b0;
@@ -153,7 +162,9 @@ module mac_equivalence;
       col <= $clog2(CHANNELS)'($urandom);
       col_data <= {$urandom, $urandom};
       swap <= $urandom % 4 == 0;
-      for (int n = 0; n < 2 * CHANNELS; n++) row_data[n] <= 8'($urandom);
+      for (int r = 0; r < LOAD_ROWS; r++) begin
+        for (int n = 0; n < CHANNELS; n++) row_data[r][n] <= 8'($urandom);
+      end
       for (int k = 0; k < ROWS; k++) x[k] <= 9'($urandom);
     end
     if (!rst_ni) begin

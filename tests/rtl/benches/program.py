@@ -22,6 +22,7 @@ from peritus.arch.isa import (
     StreamSource,
 )
 from peritus.arch.params import pack_params
+from peritus.arch.tiles import pack_rows
 from peritus.runtime.iss import WriteRecord
 from peritus.runtime.iss.gemm import run_gemm
 from peritus.runtime.iss.memories import Bytes, State, WeightStream
@@ -129,23 +130,25 @@ class Builder:
         }
         return pack_params(lanes, np.arange(pn), 1, pn).reshape(-1)
 
-    def weights(self, k_tiles: int, n_tiles: int, exact: bool) -> Ints:
+    def weights(self, k_tiles: int, n_tiles: int, exact: bool, int4: int = 0) -> Ints:
         """[k_tiles * pk, n_tiles * pn]: small if exact, else any or extreme."""
         shape = (k_tiles * self.hw.pk, n_tiles * self.hw.pn)
         if exact:
             return self.rng.integers(-7, 8, shape)
+        if int4:
+            return self.rng.integers(-8, 8, shape)
         if self.rng.random() < 0.2:
             return self.rng.choice([-127, 127], shape)
         return self.rng.integers(-127, 128, shape)
 
-    def segment(self, weights: Ints | None, blocks: list[Bytes]) -> Bytes:
+    def segment(self, weights: Ints | None, blocks: list[Bytes], int4: int = 0) -> Bytes:
         """Tiles and parameter blocks (one per output word, or none) in consumption order."""
         pk, pn, parts = self.hw.pk, self.hw.pn, []
         if weights is None:
             return np.concatenate(blocks)
         rows, columns = weights.shape
         for nb in range(columns // pn):
-            words = weights[:, nb * pn : (nb + 1) * pn].astype(np.int8).view(np.uint8)
+            words = pack_rows(weights[:, nb * pn : (nb + 1) * pn].astype(np.int8), int4)
             parts += [words[: rows - pk].reshape(-1), *blocks[nb : nb + 1], words[rows - pk :].reshape(-1)]
         return np.concatenate(parts)
 
@@ -231,11 +234,13 @@ class Builder:
             dst=dst,
             dst_base=base,
             dst_stride=stride,
+            int4=int(hw.int4 and rng.random() < 0.3),
         )
         instruction = replace(instruction, **fields)
+        int4 = instruction.int4
         bits = 16 if to_residual or dst is Dest.ROUTER else 8
         blocks = [self.param_block(exact, k_tiles * hw.pk, bits) for _ in range(n_tiles * instruction.params)]
-        self.add(instruction, self.segment(self.weights(k_tiles, n_tiles, exact), blocks))
+        self.add(instruction, self.segment(self.weights(k_tiles, n_tiles, exact, int4), blocks, int4))
 
     def chain(self) -> None:
         """Two GEMMs, the second reading every word that the first writes."""

@@ -12,6 +12,7 @@ from peritus.arch.config import ACC_BITS, HwConfig
 from peritus.arch.isa import Dest, Instruction, Scale2, StatSource, StreamSource
 from peritus.arch.memories import Memory
 from peritus.arch.params import PARAM_BLOCK_WORDS, Params
+from peritus.arch.tiles import unpack_rows
 from peritus.reference.arithmetic import I64, Ints
 from peritus.reference.tables import EXP
 from peritus.runtime.iss.memories import Bytes, ProgramError, State, WeightStream
@@ -65,7 +66,7 @@ def _rows(instruction: Instruction, state: State, hw: HwConfig) -> _Rows:
 def _segment_bytes(instruction: Instruction, hw: HwConfig) -> int:
     tiles = instruction.n_tiles * instruction.k_tiles if instruction.stat_src is StatSource.WEIGHTS else 0
     blocks = instruction.n_tiles * instruction.params
-    return tiles * hw.pk * hw.pn + blocks * PARAM_BLOCK_WORDS * hw.weight_word_bytes
+    return tiles * hw.tile_bytes(instruction.int4) + blocks * PARAM_BLOCK_WORDS * hw.weight_word_bytes
 
 
 def _streamed(instruction: Instruction, rows: _Rows, state: State, hw: HwConfig) -> tuple[I64, I64]:
@@ -90,10 +91,10 @@ def _stationary(
     nb, kb, pk, pn = instruction.n_tiles, instruction.k_tiles, hw.pk, hw.pn
     if instruction.stat_src is StatSource.WEIGHTS:
         rows = segment.reshape(nb, -1)
-        before = (kb - 1) * pk * pn  # the parameter block comes before the last tile
+        before = (kb - 1) * hw.tile_bytes(instruction.int4)  # the parameter block comes before the last tile
         after = before + instruction.params * PARAM_BLOCK_WORDS * hw.weight_word_bytes
-        tiles = np.concatenate([rows[:, :before], rows[:, after:]], axis=1).view(np.int8)
-        weights = tiles.reshape(nb, kb * pk, pn).transpose(1, 0, 2).reshape(kb * pk, nb * pn)
+        tiles = np.concatenate([rows[:, :before], rows[:, after:]], axis=1)
+        weights = unpack_rows(tiles, pn, instruction.int4).transpose(1, 0, 2).reshape(kb * pk, nb * pn)
         params = Params(rows[:, before:after], pn) if instruction.params else None
         return weights.astype(np.int64), params
     params = Params(segment, pn) if instruction.params else None

@@ -12,9 +12,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from peritus import ir
-from peritus.ir.int4 import pack_int4, unpack_int4
 from peritus.ir.model_file import checksum
 from peritus.ir.random_model import Dims, random_image, random_model
+from peritus.reference.int4 import pack_int4, unpack_int4
 
 DIMS = Dims(layers=2, expert_bits=4)
 

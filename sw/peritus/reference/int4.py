@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""4-bit weights in a file: two per byte."""
+"""4-bit weights in a file and in the weight stream: two per byte."""
 
 from __future__ import annotations
 
