@@ -17,6 +17,7 @@ module peritus_core
   parameter bit Dsp48e2 = 1'b0  // see peritus_mac.sv
 ) (
   input  logic                     clk_i,
+  input  logic                     clk2x_i,       // see peritus_mac.sv
   input  logic                     rst_ni,
   // jobs
   input  logic                     job_valid_i,
@@ -261,23 +262,26 @@ module peritus_core
     .Dsp48e2(Dsp48e2)
   ) u_mac_array (
     .clk_i,
+    .clk2x_i,
     .rst_ni,
-    .row_we_i  (row_we),
+    .row_we_i   (row_we),
     .row_count_i(row_count),
-    .row_i     (row),
-    .row_data_i(row_data),
-    .col_we_i  (col_we),
-    .col_i     (col),
-    .col_data_i(col_data),
-    .swap_i    (array_token.valid && array_token.swap),
-    .x_i       (x),
-    .sum_o     (sum)
+    .row_i      (row),
+    .row_data_i (row_data),
+    .col_we_i   (col_we),
+    .col_i      (col),
+    .col_data_i (col_data),
+    .swap_i     (array_token.valid && array_token.swap),
+    .x_i        (x),
+    .sum_o      (sum)
   );
 
+  localparam int unsigned MAC_LATENCY = AT_SUM - AT_ARRAY;
+
   // The token beside the array; token_at_array[i] is i cycles behind x.
-  token_t token_at_array[MAC_ARRAY_LATENCY];
+  token_t token_at_array[MAC_LATENCY];
   assign token_at_array[0] = array_token;
-  for (genvar i = 1; i < int'(MAC_ARRAY_LATENCY); i++) begin : gen_token
+  for (genvar i = 1; i < int'(MAC_LATENCY); i++) begin : gen_token
     always_ff @(posedge clk_i) begin
       token_at_array[i] <= token_at_array[i-1];
       if (!rst_ni) token_at_array[i].valid <= 1'b0;
@@ -287,7 +291,7 @@ module peritus_core
   peritus_accumulator u_accumulator (
     .clk_i,
     .rst_ni,
-    .token_i(token_at_array[MAC_ARRAY_LATENCY-2]),
+    .token_i(token_at_array[MAC_LATENCY-2]),
     .sum_i  (sum),
     .total_o(total)
   );
@@ -336,7 +340,7 @@ module peritus_core
     .rst_ni,
     .params_i      (params),
     .params_taken_o(params_taken),
-    .token_i       (token_at_array[MAC_ARRAY_LATENCY-1]),
+    .token_i       (token_at_array[MAC_LATENCY-1]),
     .total_i       (total),
     .mantissa_i    (mantissa_q[RECIP_WAIT-1]),
     .recip_shift_i (recip_shift_q[RECIP_WAIT-1]),

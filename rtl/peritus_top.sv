@@ -5,7 +5,8 @@
 //   m00_axi       weights, image and program in; results and features out
 //   m01..m03_axi  weights in (read only); ports beyond AXI_PORTS are tied off
 //
-// All synchronous to aclk; aresetn is synchronous and active low. One ID per port, INCR bursts of at most 16 full-width
+// All synchronous to aclk, but for the multipliers where DSP_RATIO is 2: their aclk2x has twice the frequency and all of
+// aclk's rising edges (it is not used otherwise, nor by the behaviour that simulators see). aresetn is synchronous and active low. One ID per port, INCR bursts of at most 16 full-width
 // beats, normal non-cacheable bufferable memory.
 
 `default_nettype none
@@ -17,6 +18,7 @@ module peritus_top
   parameter bit Dsp48e2 = 1'b0  // multipliers of UltraScale devices, instantiated (peritus_mac.sv)
 ) (
   input  logic                     aclk,
+  input  logic                     aclk2x,
   input  logic                     aresetn,
   output logic                     irq_o,
   /* verilator lint_off UNUSEDSIGNAL */
@@ -208,6 +210,7 @@ module peritus_top
     .Dsp48e2(Dsp48e2)
   ) u_core (
     .clk_i         (aclk),
+    .clk2x_i       (aclk2x),
     .rst_ni        (rst_n),
     .job_valid_i   (job_valid),
     .job_ready_o   (job_ready),

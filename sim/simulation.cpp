@@ -41,17 +41,35 @@ void Simulation::dump([[maybe_unused]] unsigned phase) {
 #endif
 }
 
+// Where the multipliers have a clock of twice the frequency: both rise together, once in two.
+void Simulation::fast_clock([[maybe_unused]] bool level) {
+#ifdef FAST_CLOCK
+  top_->aclk2x = level;
+#endif
+}
+
+void Simulation::fast_edge([[maybe_unused]] bool level) {
+#ifdef FAST_CLOCK
+  top_->aclk2x = level;
+  top_->eval();
+#endif
+}
+
 void Simulation::tick() {
   evaluating = this;
   const bool in_reset = !top_->aresetn;
   if (!in_reset) ddr_->sample(cycles_);
+  fast_clock(1);
   top_->aclk = 1;
   top_->eval();
   dump(0);
+  fast_edge(0);
   if (!in_reset) ddr_->drive(cycles_);
+  fast_clock(1);
   top_->aclk = 0;
   top_->eval();
   dump(1);
+  fast_edge(0);
   ++cycles_;
   context_->timeInc(1);
 }

@@ -47,6 +47,8 @@ class Simulation {
 
  private:
   void tick();
+  void fast_clock(bool level);
+  void fast_edge(bool level);
   void settle();
   void dump(unsigned phase);
 

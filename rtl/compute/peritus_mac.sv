@@ -8,29 +8,40 @@
 // moves one position per cycle, operands and swap are delayed to meet it.
 //
 // Stationary operands are double buffered: rows or a column are written into the shadow; swap_i makes it active for the
-// x_i beside it and all later ones. The swap reaches position p after p + 1 cycles: a row of position p may be rewritten
-// in cycle p + 1 after the swap or later, a column in cycle Cascade or later. Not rows and a column in one cycle.
+// x_i beside it and all later ones. The swap reaches position p after mac_stage(Ratio, p) + 1 cycles: a row of position p
+// may be rewritten in that cycle after the swap or later, a column when that holds for all positions. Not rows and a
+// column in one cycle. A column of the upper half of the channels comes after the one of the lower half with which it
+// shares a multiplier (it may be left out).
 //
-// Dsp48e2 = 0: behaviour, for simulators and any FPGA. Dsp48e2 = 1: one mac_dsp48e2 per pair of channels and row, in whose
-// registers the shadow lives too. The same results in the same cycles.
+// Ratio = 2: the multipliers' clock clk2x_i has twice the frequency of clk_i and its rising edges; a multiplier works for
+// two rows. Ratio = 1: clk2x_i is not used.
 //
-// Latency: Cascade + 3 cycles from x_i to p_o (operand; operand or active, product, Cascade sums), fully pipelined.
+// Dsp48e2 = 0: behaviour, for simulators and any FPGA, without clk2x_i. Dsp48e2 = 1: DSP48E2 slices, one for each pair of
+// channels and row (mac_dsp48e2, in whose registers the shadow lives too) or two rows (mac_double). The same results in
+// the same cycles.
+//
+// Latency: mac_stage(Ratio, Cascade - 1) + 4 cycles from x_i to p_o (operand; operand or active, product, Cascade sums),
+// fully pipelined.
 
 `default_nettype none
 
-module peritus_mac #(
+module peritus_mac
+  import peritus_pipeline_pkg::*;
+#(
   parameter int unsigned Groups = 1,
   parameter int unsigned Cascade = 8,
   parameter int unsigned Channels = 8,
   parameter bit Pack = 1'b1,
   parameter bit Dsp48e2 = 1'b0,
   parameter int unsigned LoadRows = 2,
+  parameter int unsigned Ratio = 1,
   localparam int unsigned FIELD_W = 19,  // one channel's part of p: up to 8 products of |127 * 255|
   localparam int unsigned ROWS = Groups * Cascade,
   localparam int unsigned MULTIPLIERS = Pack ? Channels / 2 : Channels,
   localparam int unsigned P_W = Pack ? 2 * FIELD_W : FIELD_W
 ) (
   input  logic                        clk_i,
+  input  logic                        clk2x_i,
   input  logic                        rst_ni,
   // stationary rows: row_i and those after it, 1, 2 or 4 of them, row_i a multiple of that; row k has its data in slot
   // k mod LoadRows
@@ -54,27 +65,57 @@ module peritus_mac #(
   if (!(LoadRows inside {2, 4})) begin : gen_illegal_rows
     $fatal(1, "mac: LoadRows = %0d, must be 2 or 4", LoadRows);
   end
+  if (!(Ratio inside {1, 2}) || (Ratio == 2 && (Groups % 2 != 0 || !Pack))) begin : gen_illegal_ratio
+    $fatal(1, "mac: Ratio = %0d, must be 1, or 2 with Pack and an even number of groups", Ratio);
+  end
   if (Dsp48e2 && !Pack) begin : gen_illegal_pack
     $fatal(1, "mac: a DSP48E2 holds two channels, Pack must be 1");
   end
 
-  // Operands and the swap, delayed to each position.
-  logic signed [8:0] x_q[Cascade][ROWS];  // [position][row]; only rows of positions >= index are used
-  logic [Cascade-1:0] swap_q;
+  // Operands and the swap, delayed to each stage of the cascade. (The double-clocked slices delay them by themselves.)
+  localparam int unsigned STAGES = (Dsp48e2 && Ratio == 2) ? 1 : mac_stage(Ratio, Cascade - 1) + 1;
+  logic signed [8:0] x_q[STAGES][ROWS];  // [stage][row]; only rows of this stage and later ones are used
+  logic [STAGES-1:0] swap_q;
 
   always_ff @(posedge clk_i) begin
-    swap_q <= {swap_q[Cascade-2:0], swap_i};
+    swap_q <= STAGES'({swap_q, swap_i});
     if (!rst_ni) swap_q <= '0;
   end
 
   always_ff @(posedge clk_i) begin
     for (int k = 0; k < int'(ROWS); k++) x_q[0][k] <= x_i[k];
-    for (int c = 1; c < int'(Cascade); c++) begin
-      for (int k = c * int'(Groups); k < int'(ROWS); k++) x_q[c][k] <= x_q[c-1][k];
+    for (int s = 1; s < int'(STAGES); s++) begin
+      for (int k = 0; k < int'(ROWS); k++) begin
+        if (int'(mac_stage(Ratio, k / Groups)) >= s) x_q[s][k] <= x_q[s-1][k];
+      end
     end
   end
 
-  if (Dsp48e2) begin : gen_dsp48e2
+  logic unused_clk2x;
+  assign unused_clk2x = clk2x_i;
+
+  if (Dsp48e2 && Ratio == 2) begin : gen_double
+    peritus_mac_double #(
+      .Groups  (Groups),
+      .Cascade (Cascade),
+      .Channels(Channels),
+      .LoadRows(LoadRows)
+    ) u_double (
+      .clk_i,
+      .clk2x_i,
+      .rst_ni,
+      .row_we_i,
+      .row_count_i,
+      .row_i,
+      .row_data_i,
+      .col_we_i,
+      .col_i,
+      .col_data_i,
+      .swap_i(swap_q[0]),
+      .x_i   (x_q[0]),
+      .p_o
+    );
+  end else if (Dsp48e2) begin : gen_dsp48e2
     logic [47:0] p[ROWS+Groups][MULTIPLIERS];  // into row k
     for (genvar k = 0; k < int'(ROWS); k++) begin : gen_row
       localparam int unsigned POSITION = k / Groups;
@@ -117,7 +158,7 @@ module peritus_mac #(
     logic signed [7:0] shadow_q[ROWS][Channels];
     logic signed [ACTIVE_W-1:0] active_q[ROWS][MULTIPLIERS];
     logic signed [8:0] operand_q[ROWS];
-    p_t p_q[Cascade][Groups][MULTIPLIERS];
+    p_t p_q[STAGES][Groups][MULTIPLIERS];
 
     always_ff @(posedge clk_i) begin
       if (row_we_i) begin
@@ -136,12 +177,13 @@ module peritus_mac #(
 
     for (genvar c = 0; c < int'(Cascade); c++) begin : gen_position
       localparam int FIRST = c * int'(Groups);
+      localparam int STAGE = int'(mac_stage(Ratio, c));
       always_ff @(posedge clk_i) begin
-        for (int g = 0; g < int'(Groups); g++) operand_q[FIRST+g] <= x_q[c][FIRST+g];
+        for (int g = 0; g < int'(Groups); g++) operand_q[FIRST+g] <= x_q[STAGE][FIRST+g];
       end
       if (Pack) begin : gen_pack
         always_ff @(posedge clk_i) begin
-          if (swap_q[c]) begin
+          if (swap_q[STAGE]) begin
             for (int g = 0; g < int'(Groups); g++) begin
               for (int m = 0; m < int'(MULTIPLIERS); m++) begin
                 active_q[FIRST+g][m] <= (ACTIVE_W'(shadow_q[FIRST+g][m+int'(MULTIPLIERS)]) <<< FIELD_W)
@@ -152,22 +194,33 @@ module peritus_mac #(
         end
       end else begin : gen_plain
         always_ff @(posedge clk_i) begin
-          if (swap_q[c]) begin
+          if (swap_q[STAGE]) begin
             for (int g = 0; g < int'(Groups); g++) active_q[FIRST+g] <= shadow_q[FIRST+g];
-          end
-        end
-      end
-      always_ff @(posedge clk_i) begin
-        for (int g = 0; g < int'(Groups); g++) begin
-          for (int m = 0; m < int'(MULTIPLIERS); m++) begin
-            p_q[c][g][m] <= (c == 0 ? P_W'(0) : p_q[(c+Cascade-1)%Cascade][g][m])
-                          + P_W'(active_q[FIRST+g][m]) * P_W'(operand_q[FIRST+g]);
           end
         end
       end
     end
 
-    always_ff @(posedge clk_i) p_o <= p_q[Cascade-1];
+    // A stage adds the products of its position, or of its two.
+    for (genvar s = 0; s < int'(STAGES); s++) begin : gen_stage
+      // The last position of stage s, and of the one before: mac_stage turned round.
+      localparam int LAST = (s * int'(Ratio) < int'(Cascade)) ? s * int'(Ratio) : int'(Cascade) - 1;
+      localparam int BEFORE = (s == 0) ? -1 : (s - 1) * int'(Ratio);
+      always_ff @(posedge clk_i) begin
+        for (int g = 0; g < int'(Groups); g++) begin
+          for (int m = 0; m < int'(MULTIPLIERS); m++) begin
+            p_t sum;
+            sum = (s == 0) ? P_W'(0) : p_q[(s+int'(STAGES)-1)%int'(STAGES)][g][m];
+            for (int c = BEFORE + 1; c <= LAST; c++) begin
+              sum += P_W'(active_q[c*int'(Groups)+g][m]) * P_W'(operand_q[c*int'(Groups)+g]);
+            end
+            p_q[s][g][m] <= sum;
+          end
+        end
+      end
+    end
+
+    always_ff @(posedge clk_i) p_o <= p_q[STAGES-1];
   end
 
 endmodule

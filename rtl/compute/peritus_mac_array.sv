@@ -10,17 +10,20 @@
 //
 // Dsp48e2: instantiate the multipliers (they always hold two channels) instead of describing them. Same results.
 //
-// Latency: peritus_latency_pkg::MAC_ARRAY_LATENCY cycles from x_i to sum_o, fully pipelined.
+// Latency: peritus_latency_pkg::mac_array_latency cycles from x_i to sum_o, fully pipelined.
 
 `default_nettype none
 
 module peritus_mac_array
   import peritus_pkg::*;
+  import peritus_latency_pkg::*;
+  import peritus_pipeline_pkg::*;
 #(
   parameter bit Dsp48e2 = 1'b0,
   parameter bit Pack = bit'(PACK_MACS) || Dsp48e2
 ) (
   input  logic                 clk_i,
+  input  logic                 clk2x_i,      // with DSP_RATIO 2
   input  logic                 rst_ni,
   // stationary rows (weights, values): up to ROWS_PER_WORD per cycle
   input  logic                 row_we_i,
@@ -37,6 +40,11 @@ module peritus_mac_array
   output logic signed [21:0]   sum_o [PN]
 );
 
+  // peritus_mac, then split and group sum.
+  if (mac_stage(DSP_RATIO, CASCADE - 1) + 6 != mac_array_latency(DSP_RATIO)) begin : gen_latency
+    $error("mac_array: peritus_latency_pkg says %0d cycles", mac_array_latency(DSP_RATIO));
+  end
+
   localparam int unsigned GROUPS = PK / CASCADE;
   localparam int unsigned FIELD_W = 19;  // low half: CASCADE products of |127 * 255|
   localparam int unsigned MULTIPLIERS = Pack ? PN / 2 : PN;
@@ -50,9 +58,11 @@ module peritus_mac_array
     .Channels(PN),
     .Pack    (Pack),
     .Dsp48e2 (Dsp48e2),
-    .LoadRows(ROWS_PER_WORD)
+    .LoadRows(ROWS_PER_WORD),
+    .Ratio   (DSP_RATIO)
   ) u_mac (
     .clk_i,
+    .clk2x_i,
     .rst_ni,
     .row_we_i,
     .row_count_i,

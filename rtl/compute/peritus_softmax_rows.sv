@@ -14,7 +14,6 @@
 module peritus_softmax_rows
   import peritus_pkg::*;
   import peritus_core_pkg::*;
-  import peritus_latency_pkg::*;
 #(
   localparam int unsigned SumW = 8 + $clog2(PK),
   localparam int unsigned RowSumW = 24

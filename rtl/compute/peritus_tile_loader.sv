@@ -17,7 +17,7 @@
 module peritus_tile_loader
   import peritus_pkg::*;
   import peritus_core_pkg::*;
-  import peritus_latency_pkg::*;
+  import peritus_pipeline_pkg::*;
 (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -57,18 +57,18 @@ module peritus_tile_loader
   localparam int unsigned BEAT_W = $clog2(PN) + 1;
   localparam int unsigned PAD_W = $clog2(STRIPE_WORDS) + 1;
   // Cycles from swapped_i until rows, or a whole column, may be overwritten: so many rows a cycle must not catch up with
-  // the swap, which passes a position a cycle.
-  localparam int unsigned COL_GUARD = CASCADE;
+  // the swap, which passes a position a cycle, or two.
+  localparam int unsigned COL_GUARD = mac_stage(DSP_RATIO, CASCADE - 1) + 1;
   function automatic int unsigned row_guard(int unsigned rows);
     int unsigned loaded;
     loaded = (PK - PK / CASCADE) / rows;
-    return (loaded < CASCADE - 1) ? CASCADE - 1 - loaded : 0;
+    return (loaded < COL_GUARD - 1) ? COL_GUARD - 1 - loaded : 0;
   endfunction
   // A tile may be taken after so many words: its last row is in the shadow one cycle after the last word's pop, and wanted
   // there after the issue register, AT_ARRAY and the swap's way down to its position.
   function automatic int unsigned take_at(int unsigned rows);
     int unsigned delay;
-    delay = AT_ARRAY + (PK - rows) / (PK / CASCADE);
+    delay = AT_ARRAY + mac_stage(DSP_RATIO, (PK - rows) / (PK / CASCADE));
     return (PK / rows > delay + 1) ? PK / rows - delay : 1;
   endfunction
 

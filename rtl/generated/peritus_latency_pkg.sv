@@ -21,7 +21,9 @@ package peritus_latency_pkg;
   // gate_exp: subtract; table; shift
   localparam int unsigned GATE_EXP_LATENCY = 3;
   // mac_array: operand 2, product, cascade, split, group sum
-  localparam int unsigned MAC_ARRAY_LATENCY = 8 + 5;
+  function automatic int unsigned mac_array_latency(int unsigned dsp_ratio);
+    return 8 / dsp_ratio + dsp_ratio / 2 + 5;
+  endfunction
   // adder_tree: a register after every node
   function automatic int unsigned adder_tree_latency(int unsigned inputs);
     return $clog2(inputs);
@@ -56,23 +58,5 @@ package peritus_latency_pkg;
   localparam int unsigned NORM_AFFINE_LATENCY = 4 + ROUND_SHIFT_LATENCY;
   // norm_lanes: gamma, beta, round
   localparam int unsigned NORM_LANES_LATENCY = NORM_AFFINE_LATENCY + 2 + ROUND_SHIFT_LATENCY;
-
-  // Cycles from an issued row (streamer output) to each later stage of the one pipeline.
-  // memory addresses: queue 2, product, sum
-  localparam int unsigned AT_ADDRESS = 4;
-  // slice of PK operands: memory 2, slice select; row maximum
-  localparam int unsigned AT_OPERAND = AT_ADDRESS + 3;
-  // probabilities, or the activations delayed
-  localparam int unsigned AT_ARRAY = AT_OPERAND + EXP_LOOKUP_LATENCY;
-  // sum over PK
-  localparam int unsigned AT_SUM = AT_ARRAY + MAC_ARRAY_LATENCY;
-  // + accumulator
-  localparam int unsigned AT_TOTAL = AT_SUM + 1;
-  // + bias
-  localparam int unsigned AT_BIASED = AT_TOTAL + 1;
-  // stage 1, the function, multiplier of stage 2 chosen
-  localparam int unsigned AT_STAGE2 = AT_BIASED + REQUANTIZE_LATENCY + ACTIVATION_LATENCY + 1;
-  // stage 2
-  localparam int unsigned AT_RESULT = AT_STAGE2 + REQUANTIZE_LATENCY;
 
 endpackage

@@ -135,6 +135,7 @@ module peritus_link_system
   /* verilator lint_off PINCONNECTEMPTY */
   peritus_top u_peritus (
     .aclk           (clk_i),
+    .aclk2x         (1'b0),
     .aresetn        (rst_ni),
     .irq_o          (irq),
     .s_axil_awvalid (awvalid),

@@ -5,8 +5,8 @@
 //
 //   AD = (D or 0) +- (A2 or 0), 27 bits;  M = AD * B2, 45 bits;  P = (0 | PCIN | P) + (0 | M), 48 bits;  PCOUT = P
 //
-// One register each: A (A2), B (B2), D, AD, M, P, loaded at CLK under their clock enables. No resets. Outputs that
-// rtl/ leaves open are left out.
+// One register each: A (A2), D, AD, M, P; one or two for B (B2; B1 in front of it), none or one for INMODE; loaded at CLK
+// under their clock enables. No resets. Outputs that rtl/ leaves open are left out.
 
 `default_nettype none
 
@@ -78,24 +78,28 @@ module DSP48E2 #(
       || USE_MULT != "MULTIPLY") begin : gen_operands
     $fatal(1, "DSP48E2 model: only AMULTSEL AD, BMULTSEL B, PREADDINSEL A, USE_MULT MULTIPLY");
   end
-  if (AREG != 1 || ACASCREG != 1 || DREG != 1 || ADREG != 1 || BREG != 1 || BCASCREG != 1 || MREG != 1
-      || PREG != 1) begin : gen_data_registers
-    $fatal(1, "DSP48E2 model: only one register each for A, D, AD, B, M, P");
+  if (AREG != 1 || ACASCREG != 1 || DREG != 1 || ADREG != 1 || MREG != 1 || PREG != 1) begin : gen_data_registers
+    $fatal(1, "DSP48E2 model: only one register each for A, D, AD, M, P");
   end
-  if (INMODEREG != 0 || OPMODEREG != 0 || ALUMODEREG != 0 || CARRYINSELREG != 0 || CARRYINREG != 0
+  if (!(BREG inside {1, 2}) || BCASCREG != BREG) begin : gen_b_registers
+    $fatal(1, "DSP48E2 model: only one or two registers for B, all of them before BCOUT");
+  end
+  if (!(INMODEREG inside {0, 1}) || OPMODEREG != 0 || ALUMODEREG != 0 || CARRYINSELREG != 0 || CARRYINREG != 0
       || CREG != 0) begin : gen_control_registers
-    $fatal(1, "DSP48E2 model: only unregistered modes, carry and C");
+    $fatal(1, "DSP48E2 model: only INMODE may be registered, not the other modes, carry and C");
   end
 
   logic signed [26:0] a2_q, d_q, ad_q;
-  logic signed [17:0] b2_q;
+  logic signed [17:0] b1_q, b2_q;
+  logic [4:0] inmode_q, inmode;
   logic signed [44:0] m_q;
   logic signed [47:0] p_q;
 
   // Pre-adder: INMODE[1] zeroes A, INMODE[2] lets D through, INMODE[3] subtracts A.
   logic signed [26:0] a_operand, d_operand;
-  assign a_operand = INMODE[1] ? 27'sd0 : a2_q;
-  assign d_operand = INMODE[2] ? d_q : 27'sd0;
+  assign inmode    = (INMODEREG == 1) ? inmode_q : INMODE;
+  assign a_operand = inmode[1] ? 27'sd0 : a2_q;
+  assign d_operand = inmode[2] ? d_q : 27'sd0;
 
   // OPMODE = {W, Z, Y, X}: the multiplier's two partial products need X and Y together.
   logic signed [47:0] z, product;
@@ -111,8 +115,10 @@ module DSP48E2 #(
   always_ff @(posedge CLK) begin
     if (CEA2) a2_q <= signed'(A[26:0]);
     if (CED) d_q <= signed'(D);
-    if (CEAD) ad_q <= INMODE[3] ? d_operand - a_operand : d_operand + a_operand;
-    if (CEB2) b2_q <= signed'(B);
+    if (CEAD) ad_q <= inmode[3] ? d_operand - a_operand : d_operand + a_operand;
+    if (CEB1) b1_q <= signed'(B);
+    if (CEB2) b2_q <= (BREG == 2) ? b1_q : signed'(B);
+    if (CEINMODE) inmode_q <= INMODE;
     if (CEM) m_q <= 45'(ad_q) * 45'(b2_q);
     if (CEP) p_q <= z + product;
   end
@@ -128,8 +134,8 @@ module DSP48E2 #(
     if (|{RSTA, RSTB, RSTC, RSTD, RSTM, RSTP, RSTALLCARRYIN, RSTALUMODE, RSTCTRL, RSTINMODE}) begin
       $fatal(1, "DSP48E2 model: resets are not modelled");
     end
-    if (|{C, CARRYIN, CARRYINSEL, ACIN, BCIN, CARRYCASCIN, MULTSIGNIN} || |{CEA1, CEB1, CEC, CECARRYIN}
-        || |{CECTRL, CEALUMODE, CEINMODE} || A[29:26] != {4{A[26]}}) begin
+    if (|{C, CARRYIN, CARRYINSEL, ACIN, BCIN, CARRYCASCIN, MULTSIGNIN} || |{CEA1, CEC, CECARRYIN}
+        || |{CECTRL, CEALUMODE} || (CEB1 && BREG != 2) || (CEINMODE && INMODEREG != 1) || A[29:26] != {4{A[26]}}) begin
       $fatal(1, "DSP48E2 model: a pin that is not modelled is not 0, or A has more than 27 bits");
     end
   end

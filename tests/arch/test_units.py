@@ -3,6 +3,7 @@
 
 import pytest
 
+from peritus.arch.config import CASCADE
 from peritus.arch.params import FIELDS, PARAM_BLOCK_WORDS, param_word
 from peritus.arch.units import STAGES, UNITS, at, latency
 from peritus.codegen.latency import _systemverilog
@@ -14,11 +15,13 @@ def test_formulas() -> None:
     chosen, total = latency("gate_chosen", experts=16, top_k=4), latency("gate_sum", experts=16)
     score = latency("gate_score", experts=16, top_k=4)
     assert score == max(chosen, total) + latency("requantize") + 1
-    assert at("RESULT") - at("STAGE2") == latency("requantize")
+    assert at("RESULT", 1) - at("STAGE2", 1) == latency("requantize")
+    assert at("SUM", 1) - at("SUM", 2) == CASCADE // 2
 
 
-def test_stages_are_in_order() -> None:
-    cycles = [at(name) for name, _, _ in STAGES]
+@pytest.mark.parametrize("dsp_ratio", [1, 2])
+def test_stages_are_in_order(dsp_ratio: int) -> None:
+    cycles = [at(name, dsp_ratio) for name, _, _ in STAGES]
     assert cycles == sorted(set(cycles))
 
 
@@ -41,7 +44,7 @@ def test_wrong_questions() -> None:
 def test_systemverilog() -> None:
     assert _systemverilog("1 + adder_tree(lanes) + rsqrt") == "1 + adder_tree_latency(lanes) + RSQRT_LATENCY"
     assert _systemverilog("max(clog2(inputs), 2)") == "(($clog2(inputs) > 2) ? $clog2(inputs) : 2)"
-    assert _systemverilog("OPERAND + exp_lookup") == "AT_OPERAND + EXP_LOOKUP_LATENCY"
+    assert _systemverilog("8 // dsp_ratio + exp_lookup") == "8 / dsp_ratio + EXP_LOOKUP_LATENCY"
 
 
 def test_parameter_block_words() -> None:

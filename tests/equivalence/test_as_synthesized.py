@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from peritus.arch.config import load_config
+from peritus.arch.config import HwConfig, load_config
 from peritus.compiler import compile_model
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.report import same_result
@@ -16,14 +16,17 @@ from peritus.runtime.rtl.device import RtlDevice
 
 pytestmark = pytest.mark.sim
 NANO = load_config("nano")
+DOUBLE = replace(NANO, name="double", pk=16, pn=16, pack_macs=True, dsp_ratio=2)
 
 
-def test_whole_models_as_synthesized() -> None:
-    with RtlDevice(NANO, as_synthesized=True) as slices, RtlDevice(NANO) as behaviour:
+@pytest.mark.parametrize("hw", [NANO, DOUBLE], ids=lambda hw: f"dsp_ratio {hw.dsp_ratio}")
+def test_whole_models_as_synthesized(hw: HwConfig) -> None:
+    """With dsp_ratio 2 the slices have a clock of their own here, of twice the frequency."""
+    with RtlDevice(hw, as_synthesized=True) as slices, RtlDevice(hw) as behaviour:
         for dims in (Dims(layers=2), replace(Dims(layers=2), d=72, heads=3, hidden=88, routing="skewed")):
-            bundle = compile_model(random_model(dims), NANO)
+            bundle = compile_model(random_model(dims), hw)
             image = random_image(dims)
-            with IssDevice(NANO) as reference:
+            with IssDevice(hw) as reference:
                 reference.load(bundle)
                 slices.load(bundle)
                 behaviour.load(bundle)

@@ -48,12 +48,14 @@ def test_res_init(bench: Callable[..., None], hw: str) -> None:
 )
 def test_mac_array(bench: Callable[..., None], hw: str, pack: int, dsp48e2: int) -> None:
     parameters = {"Pack": pack, "Dsp48e2": dsp48e2}
-    bench("mac_array", shaped(hw, pn=min(32, load_config(hw).pn)), parameters, latency=latency("mac_array"))
+    config = shaped(hw, pn=min(32, load_config(hw).pn))
+    bench("mac_array", config, parameters, latency=latency("mac_array", dsp_ratio=config.dsp_ratio))
 
 
-def test_mac(bench: Callable[..., None]) -> None:
+@pytest.mark.parametrize("ratio", [1, 2])
+def test_mac(bench: Callable[..., None], ratio: int) -> None:
     """Behaviour and DSP48E2 in every cycle: all pairs of weights, all operands, then anything at any time."""
-    bench("mac", top="mac_equivalence", folders=[BENCHES], flags=FAST_FLAGS)
+    bench("mac", None, {"Ratio": ratio}, top="mac_equivalence", folders=[BENCHES], flags=FAST_FLAGS)
 
 
 @pytest.mark.parametrize("hw", ["nano", "edge"])
@@ -79,7 +81,7 @@ def test_write_back(bench: Callable[..., None], hw: str) -> None:
 @pytest.mark.parametrize("hw", ["nano", "edge"])
 def test_operand_fetch(bench: Callable[..., None], hw: str) -> None:
     tree = latency("adder_tree", inputs=load_config(hw).pk)
-    bench("operand_fetch", load_config(hw), latency=at("ARRAY"), sum_latency=tree)
+    bench("operand_fetch", load_config(hw), latency=at("ARRAY", 1), sum_latency=tree)
 
 
 @pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("edge", 32), ("edge", 64)])
@@ -94,8 +96,8 @@ def test_epilogue(bench: Callable[..., None], hw: str) -> None:
     bench(
         "epilogue",
         load_config(hw),
-        mantissa=at("STAGE2") - at("SUM"),
-        latency=at("RESULT") - at("SUM") + 1,
+        mantissa=at("STAGE2", 1) - at("SUM", 1),
+        latency=at("RESULT", 1) - at("SUM", 1) + 1,
         early=2,
     )
 
@@ -108,4 +110,4 @@ def test_sequencer(bench: Callable[..., None], hw: str) -> None:
 @pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 16), ("nano", 32), ("edge", 32)])
 def test_core(bench: Callable[..., None], hw: str, pn: int) -> None:
     """All of them measure the attention's operand bandwidth too: PK bytes per cycle whatever PN is."""
-    bench("core", shaped(hw, pn=pn), latency=at("RESULT") + 1)
+    bench("core", shaped(hw, pn=pn), latency=at("RESULT", load_config(hw).dsp_ratio) + 1)

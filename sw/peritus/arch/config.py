@@ -56,6 +56,7 @@ class HwConfig:
 
     pk: input channels per cycle; pn: output channels per cycle (the array has pk*pn int8 MACs).
     pack_macs: two int8 MACs per multiplier (DSP48E2), see rtl/compute/peritus_mac.sv.
+    dsp_ratio: clock of the multipliers over that of the fabric, 1 or 2; with 2 a multiplier works for two rows.
     int4: weight tiles of 4 bits in the weight stream, four rows in a word; else those weights travel as int8.
     axi_ports, axi_data_bytes: read masters and their width; port 0 also writes.
     act_words: activation memory, words of pn int8. kv_words: keys and values, words of pn int8.
@@ -73,6 +74,7 @@ class HwConfig:
     pk: Whole
     pn: Whole
     pack_macs: Flag
+    dsp_ratio: Whole
     int4: Flag
     axi_ports: Whole
     axi_data_bytes: Whole
@@ -98,6 +100,11 @@ class HwConfig:
         need(bool(_NAME.fullmatch(self.name)), "name", "a small letter, then those, digits, _, 64 in all")
         need(self.pk in (8, 16, 32, 64), "pk", "8, 16, 32 or 64")
         need(8 <= self.pn <= 64, "pn", "8..64")
+        need(self.dsp_ratio in (1, 2), "dsp_ratio", "1 or 2")
+        paired = self.pack_macs and self.pk >= 2 * CASCADE
+        need(
+            self.dsp_ratio == 1 or paired, "dsp_ratio", f"1 without pack_macs or with pk below {2 * CASCADE}"
+        )
         need(self.pn % self.pk == 0 and self.slices in (1, 2, 4), "pn", "1, 2 or 4 times pk")
         need(self.axi_ports in (1, 2, 4), "axi_ports", "1, 2 or 4")
         need(self.axi_data_bytes in (8, 16), "axi_data_bytes", "8 or 16")

@@ -72,7 +72,11 @@ UNITS = (
         "gate_exp", "3", "subtract; table; shift", "router.route", page="router",
         roms=(Rom("EXP2_TABLE", 16, tables.EXP2),), bench="router",
     ),
-    Unit("mac_array", f"{CASCADE} + 5", "operand 2, product, cascade, split, group sum", "linear.matmul"),
+    Unit(
+        "mac_array", f"{CASCADE} // dsp_ratio + dsp_ratio // 2 + 5",
+        "operand 2, product, cascade, split, group sum",
+        "linear.matmul", sizes=("dsp_ratio",),
+    ),
     Unit("adder_tree", "clog2(inputs)", "a register after every node", sizes=("inputs",), page="exp_lookup"),
     Unit("argmax", "clog2(inputs)", "a register after every node", sizes=("inputs",), page="router"),
     Unit(
@@ -109,12 +113,13 @@ UNITS = (
     ),
 )  # fmt: skip
 
-# Stages of the one GEMM pipeline: cycles from an issued row (the streamer's output) to each, in order.
+# Stages of the one GEMM pipeline: cycles from an issued row (the streamer's output) to each, in order. DSP_RATIO:
+# of the configuration.
 STAGES = (
     ("ADDRESS", "4", "memory addresses: queue 2, product, sum"),
     ("OPERAND", "ADDRESS + 3", "slice of PK operands: memory 2, slice select; row maximum"),
     ("ARRAY", "OPERAND + exp_lookup", "probabilities, or the activations delayed"),
-    ("SUM", "ARRAY + mac_array", "sum over PK"),
+    ("SUM", "ARRAY + mac_array(DSP_RATIO)", "sum over PK"),
     ("TOTAL", "SUM + 1", "+ accumulator"),
     ("BIASED", "TOTAL + 1", "+ bias"),
     ("STAGE2", "BIASED + requantize + activation + 1", "stage 1, the function, multiplier of stage 2 chosen"),
@@ -136,9 +141,9 @@ def latency(name: str, **sizes: int) -> int:
     return _evaluate(ast.parse(unit.latency, mode="eval").body, sizes)
 
 
-def at(stage: str) -> int:
+def at(stage: str, dsp_ratio: int) -> int:
     """Cycles from an issued row to stage `stage` of STAGES; KeyError if there is none."""
-    known: dict[str, int] = {}
+    known = {"DSP_RATIO": dsp_ratio}
     for name, formula, _ in STAGES:
         known[name] = _evaluate(ast.parse(formula, mode="eval").body, known)
     return known[stage]
@@ -154,6 +159,8 @@ def _evaluate(node: ast.expr, names: dict[str, int]) -> int:
             return _evaluate(left, names) + _evaluate(right, names)
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
             return _evaluate(left, names) * _evaluate(right, names)
+        case ast.BinOp(left=left, op=ast.FloorDiv(), right=right):
+            return _evaluate(left, names) // _evaluate(right, names)
         case ast.Call(func=ast.Name(id="clog2"), args=[argument]):
             return (_evaluate(argument, names) - 1).bit_length()
         case ast.Call(func=ast.Name(id="max"), args=arguments):
@@ -161,4 +168,4 @@ def _evaluate(node: ast.expr, names: dict[str, int]) -> int:
         case ast.Call(func=ast.Name(id=name), args=arguments):
             values = (_evaluate(argument, names) for argument in arguments)
             return latency(name, **dict(zip(_BY_NAME[name].sizes, values, strict=True)))
-    raise ValueError(f"formula {ast.unparse(node)!r} has something else than +, *, clog2, max and units")
+    raise ValueError(f"formula {ast.unparse(node)!r} has something else than +, *, //, clog2, max and units")

@@ -35,6 +35,7 @@ from peritus.arch.isa import (
 )
 from peritus.arch.memories import ADDRESSED, Memory
 from peritus.arch.params import FIELDS, PARAM_BLOCK_WORDS, param_word
+from peritus.arch.units import STAGES, at
 from peritus.codegen.text import address_bits, banner
 
 
@@ -60,6 +61,7 @@ def constants(hw: HwConfig) -> dict[str, int]:
         "SLICES": hw.slices,
         "CASCADE": CASCADE,
         "PACK_MACS": int(hw.pack_macs),
+        "DSP_RATIO": hw.dsp_ratio,
         "INT4": int(hw.int4),
         "ROWS_PER_WORD": hw.rows_per_word,
         "AXI_PORTS": hw.axi_ports,
@@ -93,6 +95,7 @@ def constants(hw: HwConfig) -> dict[str, int]:
         named[f"{memory.name}_LANE_W"] = memory.lane_bits
         named[f"{memory.name}_MONITOR"] = memory.monitor
     named |= {f"PARAM_{field.name.upper()}": param_word(field.name) for field in FIELDS}
+    named |= {f"AT_{stage}": at(stage, hw.dsp_ratio) for stage, _, _ in STAGES}  # cycles from an issued row
     named["TOKEN_W"] = address_bits(hw.acc_depth)
     named["COUNT_W"] = address_bits(hw.acc_depth + 1)
     named["EXPERT_W"] = address_bits(hw.max_experts)

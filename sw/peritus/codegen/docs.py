@@ -76,6 +76,10 @@ def machine_tables() -> str:
         page = part.page or part.name
         row = (f"`{name}`", value, part.stages, reference, roms, f"[{page}](../blocks/{page}.md)")
         lines.append(f"| {' | '.join(row)} |")
-    lines += ["\n## The GEMM pipeline\n", "| cycle | constant | what is registered |", "|---|---|---|"]
-    lines += [f"| {at(name)} | `AT_{name}` | {what} |" for name, _, what in STAGES]
+    lines += [
+        "\n## The GEMM pipeline\n",
+        "| cycle | with `dsp_ratio` 2 | constant | what is registered |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {at(name, 1)} | {at(name, 2)} | `AT_{name}` | {what} |" for name, _, what in STAGES]
     return "\n".join(lines) + "\n"

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""rtl/generated/peritus_latency_pkg.sv: latencies of the function units and stages of the pipeline."""
+"""rtl/generated/peritus_latency_pkg.sv: latencies of the function units."""
 
 from __future__ import annotations
 
 import ast
 
-from peritus.arch.units import STAGES, UNITS
+from peritus.arch.units import UNITS
 from peritus.codegen.text import banner
 
 _SIZED = {unit.name: unit.sizes for unit in UNITS if unit.sizes}
-_STAGES = {name for name, _, _ in STAGES}
 
 
 def latency_package() -> str:
-    """A constant NAME_LATENCY or a function name_latency(sizes) per unit, a constant AT_NAME per stage."""
+    """A constant NAME_LATENCY or a function name_latency(sizes) per unit."""
     lines = [
         banner("//"),
         "// Latencies in cycles, from input to output, one result per cycle: peritus.arch.units.",
@@ -32,9 +31,6 @@ def latency_package() -> str:
             ]
         else:
             lines.append(f"  localparam int unsigned {unit.name.upper()}_LATENCY = {formula};")
-    lines += ["", "  // Cycles from an issued row (streamer output) to each later stage of the one pipeline."]
-    for name, formula, what in STAGES:
-        lines += [f"  // {what}", f"  localparam int unsigned AT_{name} = {_systemverilog(formula)};"]
     return "\n".join([*lines, "", "endpackage"]) + "\n"
 
 
@@ -46,8 +42,6 @@ def _text(node: ast.expr) -> str:
     match node:
         case ast.Constant(value=value):
             return str(value)
-        case ast.Name(id=name) if name in _STAGES:
-            return f"AT_{name}"
         case ast.Name(id=name) if any(name in unit.sizes for unit in UNITS):
             return name
         case ast.Name(id=name):
@@ -56,6 +50,8 @@ def _text(node: ast.expr) -> str:
             return f"{_text(left)} + {_text(right)}"
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
             return f"{_text(left)} * {_text(right)}"
+        case ast.BinOp(left=left, op=ast.FloorDiv(), right=right):
+            return f"{_text(left)} / {_text(right)}"
         case ast.Call(func=ast.Name(id="clog2"), args=[argument]):
             return f"$clog2({_text(argument)})"
         case ast.Call(func=ast.Name(id="max"), args=[first, second]):

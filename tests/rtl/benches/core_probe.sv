@@ -9,6 +9,7 @@ module peritus_core
   parameter bit Dsp48e2 = 1'b0
 ) (
   input  logic                     clk_i,
+  input  logic                     clk2x_i,
   input  logic                     rst_ni,
   input  logic                     job_valid_i,
   output logic                     job_ready_o,

@@ -36,7 +36,8 @@ def build_rtl(
     """The simulator of one configuration, built if it is not in the cache; options of `build_simulation`.
 
     as_synthesized: what synthesis for UltraScale+ makes of it: multipliers are models of DSP48E2 slices, not
-    their behaviour, and pipelines load always (ALWAYS_LOAD in rtl/compute/peritus_pipeline_pkg.sv).
+    their behaviour, at a clock of their own with dsp_ratio 2, and pipelines load always (ALWAYS_LOAD in
+    rtl/common/peritus_pipeline_pkg.sv).
     """
     return build_simulation(
         TOP,
@@ -45,6 +46,7 @@ def build_rtl(
         defines={"ALWAYS_LOAD": 1} if as_synthesized else {},
         waves=waves,
         assertions=assertions,
+        fast_clock=as_synthesized and hw.dsp_ratio == 2,
         cache_dir=cache_dir,
         progress=progress,
     )

@@ -125,6 +125,7 @@ def build_simulation(
     defines: Mapping[str, int] | None = None,
     waves: bool = False,
     assertions: bool = False,
+    fast_clock: bool = False,
     cache_dir: Path | None = None,
     progress: Callable[[BuildProgress], None] | None = None,
 ) -> Path:
@@ -135,6 +136,7 @@ def build_simulation(
         sources: SystemVerilog files, packages first; sim/peritus_write_monitor.sv is added.
         waves: able to write FST files (slower, even while it does not write).
         assertions: the RTL's own assertions are checked, and what is undefined (x) is random.
+        fast_clock: the top has a pin aclk2x, which is to have a clock of twice the frequency.
         cache_dir: default `peritus.resources.cache_dir()`.
 
     Returns:
@@ -153,7 +155,10 @@ def build_simulation(
         trace=waves,
         cpp_sources=[resource("sim/harness.cpp"), resource("sim/simulation.cpp")],
         cpp_include_dirs=[resource("sim")],
-        cpp_flags=["-DVL_USER_STOP", "-DVL_USER_FINISH", "-DVL_USER_FATAL"],
+        cpp_flags=[
+            *("-DVL_USER_STOP", "-DVL_USER_FINISH", "-DVL_USER_FATAL"),
+            *(["-DFAST_CLOCK"] if fast_clock else []),
+        ],
         cache_dir=cache_dir,
         progress=progress,
     )
