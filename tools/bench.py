@@ -44,6 +44,7 @@ SHAPES = {  # of published networks, with random weights
     "DeiT-Small shape": replace(DEIT, d=384, heads=6, hidden=1536),
 }
 PAIRS = (
+    ("zcu104", "m3vit_tiny_int4"),
     ("zcu104", "m3vit_tiny"),
     ("edge", "m3vit_tiny"),
     ("nano", "m3vit_micro"),

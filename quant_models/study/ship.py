@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts trained weights where the package and the study find them: python -m quant_models.study.ship RUN ...
 
-RUN is a folder of `peritus train`. Its int8 model goes into the package; float weights (as float16) and
-model with 4-bit experts, which only the study needs, into `quant_models/trained`.
+RUN is a folder of `peritus train`. Its int8 model and the one with 4-bit experts go into the package; float
+weights (as float16), which only the study needs, into `quant_models/trained`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import argparse
 import shutil
 from pathlib import Path
 
+from peritus.api import MODELS
 from peritus.ir import QuantModel
 from quant_models.network.weights import load_weights, save_weights, weights_provenance
 from quant_models.study.shipped import FOLDER, float_file, int4_file
 from quant_models.training.run import WEIGHTS_FILE
-
-MODELS = Path(__file__).resolve().parent.parent / "sw" / "peritus" / "models"
 
 
 def ship(run: Path, models: Path = MODELS, folder: Path = FOLDER) -> list[Path]:
@@ -32,7 +31,7 @@ def ship(run: Path, models: Path = MODELS, folder: Path = FOLDER) -> list[Path]:
         target.mkdir(parents=True, exist_ok=True)
     written = [float_file(name, folder)]
     save_weights(net, written[0], half=True, provenance=weights_provenance(weights))
-    copies = {"qat8": models / f"{name}.safetensors", "qat4": int4_file(name, folder)}
+    copies = {"qat8": models / f"{name}.safetensors", "qat4": int4_file(name, models)}
     for stage, target in copies.items():
         file = run / stage / f"{name}.safetensors"
         if file.exists():

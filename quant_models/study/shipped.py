@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peritus.api import model_path
+from peritus.api import MODELS, model_path
 from peritus.ir import QuantModel
 from quant_models.data.open import classes_of
 from quant_models.data.scenes import SceneDataset
@@ -13,7 +13,7 @@ from quant_models.network.config import M3VIT_TINY, VIT_TINY_DENSE, named_config
 from quant_models.network.weights import weights_config
 from quant_models.study.run import Study
 
-# Not in the wheel: float16 weights, and the integer model with 4-bit experts.
+# Not in the wheel: float16 weights.
 FOLDER = Path(__file__).resolve().parent.parent / "trained"
 DENSE = VIT_TINY_DENSE.name
 
@@ -23,9 +23,9 @@ def float_file(name: str, folder: Path = FOLDER) -> Path:
     return folder / f"{name}.float16.safetensors"
 
 
-def int4_file(name: str, folder: Path = FOLDER) -> Path:
+def int4_file(name: str, folder: Path = MODELS) -> Path:
     """Integer model with 4-bit experts of a named model."""
-    return folder / f"{name}.int4.safetensors"
+    return folder / f"{name}_int4.safetensors"
 
 
 def shipped_study(
@@ -47,9 +47,10 @@ def shipped_study(
     classes = classes_of(config.tasks)
     size = {"height": config.image_height, "width": config.image_width}
     int8 = model_path(name) if folder is None else folder / f"{name}.int8.safetensors"
+    int4 = int4_file(name, folder or MODELS)
     folder = folder or FOLDER
     dense = float_file(DENSE, folder) if config == M3VIT_TINY else None
-    integer_models = {"W8A8 after QAT": int8, "W8A8, int4 experts, after QAT": int4_file(name, folder)}
+    integer_models = {"W8A8 after QAT": int8, "W8A8, int4 experts, after QAT": int4}
     # A missing file is told now, not after minutes.
     for weights in filter(None, (float_file(name, folder), dense)):
         weights_config(weights)

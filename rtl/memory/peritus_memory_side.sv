@@ -2,7 +2,7 @@
 // Everything between the core and DDR: program, weights, image in; results and features out.
 //
 //   port 0 read : weights, image, program (round robin)      port 0 write: results, features
-//   port p read : weights, every AXI_PORTS-th stripe
+//   port p read : weights, image (round robin)               every AXI_PORTS-th stripe, or burst
 //
 // rst_ni resets the blocks at any time; the AXI masters know only axi_rst_ni (aresetn) and drain on flush_i.
 
@@ -98,6 +98,8 @@ module peritus_memory_side
   logic [AXI_PORTS-1:0][BEAT_W-1:0] beat_data;
   addr_t weight_addr, image_addr, program_addr, store_addr;
   logic image_req, image_ready, image_beat;
+  logic [AXI_PORTS-1:0] image_req_port, image_ready_port, image_beat_port, image_err;
+  logic [BEAT_W-1:0] image_data;
   logic program_req, program_ready, program_beat;
   logic [4:0] image_beats, program_beats, store_beats;
   logic store_req, store_ready, store_beat, store_beat_ready, writer_idle;
@@ -106,7 +108,7 @@ module peritus_memory_side
   logic store_violation, store_features;
   logic [AXI_PORTS-1:0] weight_err;
   addr_t [AXI_PORTS-1:0] read_err_addr;
-  logic image_err, program_err, write_err;
+  logic program_err, write_err;
   addr_t write_err_addr;
 
   // ---- program ----
@@ -204,11 +206,25 @@ module peritus_memory_side
     .req_beats_o (image_beats),
     .violation_o (image_violation),
     .beat_valid_i(image_beat),
-    .beat_data_i (beat_data[0]),
+    .beat_data_i (image_data),
     .we_o        (img_we_o),
     .waddr_o     (img_waddr_o),
     .wdata_o     (img_wdata_o),
     .wbe_o       (img_wbe_o)
+  );
+
+  peritus_image_ports u_image_ports (
+    .clk_i,
+    .rst_ni,
+    .req_valid_i (image_req),
+    .req_ready_o (image_ready),
+    .req_beats_i (image_beats),
+    .beat_valid_o(image_beat),
+    .beat_data_o (image_data),
+    .req_valid_o (image_req_port),
+    .req_ready_i (image_ready_port),
+    .beat_valid_i(image_beat_port),
+    .beat_data_i (beat_data)
   );
 
   // ---- results ----
@@ -268,26 +284,26 @@ module peritus_memory_side
 
   // ---- read ports ----
   for (genvar p = 0; p < int'(AXI_PORTS); p++) begin : gen_port
-    localparam int unsigned CLIENTS = (p == 0) ? 3 : 1;
+    localparam int unsigned CLIENTS = (p == 0) ? 3 : 2;
     logic [CLIENTS-1:0] valid, ready, beat, err_client;
     logic [CLIENTS-1:0][ADDR_W-1:0] addr;
     logic [CLIENTS-1:0][4:0] beats;
     logic err;
 
     if (p == 0) begin : gen_shared
-      assign valid = {program_req, image_req, weight_req[p]};
+      assign valid = {program_req, image_req_port[p], weight_req[p]};
       assign addr  = {program_addr, image_addr, weight_addr};
       assign beats = {program_beats, image_beats, 5'(BURST_BEATS)};
-      assign {program_ready, image_ready, weight_ready[p]} = ready;
-      assign {program_beat, image_beat, weight_beat[p]}    = beat;
-      assign {program_err, image_err, weight_err[p]}       = err_client & {CLIENTS{err}};
+      assign {program_ready, image_ready_port[p], weight_ready[p]} = ready;
+      assign {program_beat, image_beat_port[p], weight_beat[p]}    = beat;
+      assign {program_err, image_err[p], weight_err[p]}            = err_client & {CLIENTS{err}};
     end else begin : gen_weights
-      assign valid           = weight_req[p];
-      assign addr            = weight_addr;
-      assign beats           = 5'(BURST_BEATS);
-      assign weight_ready[p] = ready;
-      assign weight_beat[p]  = beat;
-      assign weight_err[p]   = err_client[0] && err;
+      assign valid = {image_req_port[p], weight_req[p]};
+      assign addr  = {image_addr, weight_addr};
+      assign beats = {image_beats, 5'(BURST_BEATS)};
+      assign {image_ready_port[p], weight_ready[p]} = ready;
+      assign {image_beat_port[p], weight_beat[p]}   = beat;
+      assign {image_err[p], weight_err[p]}          = err_client & {CLIENTS{err}};
     end
 
     peritus_axi_reader #(
@@ -333,7 +349,7 @@ module peritus_memory_side
     events_o[peritus_csr_pkg::error_cause__GUARD_FEATURES] = store_violation && store_features;
     events_o[peritus_csr_pkg::error_cause__BUS_PROGRAM]    = program_err;
     events_o[peritus_csr_pkg::error_cause__BUS_WEIGHTS]    = |weight_err;
-    events_o[peritus_csr_pkg::error_cause__BUS_IMAGE]      = image_err;
+    events_o[peritus_csr_pkg::error_cause__BUS_IMAGE]      = |image_err;
     events_o[peritus_csr_pkg::error_cause__BUS_WRITE]      = write_err;
 
     event_addrs_o = '0;
@@ -343,10 +359,10 @@ module peritus_memory_side
     event_addrs_o[peritus_csr_pkg::error_cause__GUARD_OUTPUT]   = store_addr;
     event_addrs_o[peritus_csr_pkg::error_cause__GUARD_FEATURES] = store_addr;
     event_addrs_o[peritus_csr_pkg::error_cause__BUS_PROGRAM]    = read_err_addr[0];
-    event_addrs_o[peritus_csr_pkg::error_cause__BUS_IMAGE]      = read_err_addr[0];
     event_addrs_o[peritus_csr_pkg::error_cause__BUS_WRITE]      = write_err_addr;
     for (int p = int'(AXI_PORTS) - 1; p >= 0; p--) begin
       if (weight_err[p]) event_addrs_o[peritus_csr_pkg::error_cause__BUS_WEIGHTS] = read_err_addr[p];
+      if (image_err[p]) event_addrs_o[peritus_csr_pkg::error_cause__BUS_IMAGE] = read_err_addr[p];
     end
   end
 

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from peritus.ir import QuantModel
     from peritus.runtime import Device
 
-_MODELS = Path(__file__).resolve().parent / "models"
+MODELS = Path(__file__).resolve().parent / "models"
 
 
 def model_names() -> list[str]:
     """Names of the quantized models that come with the package."""
-    return sorted(path.stem for path in _MODELS.glob("*.safetensors"))
+    return sorted(path.stem for path in MODELS.glob("*.safetensors"))
 
 
 def model_path(name: str) -> Path:
     """The file of a shipped model; ModelFileError lists the known ones."""
     from peritus.ir import ModelFileError
 
-    path = _MODELS / f"{name}.safetensors"
+    path = MODELS / f"{name}.safetensors"
     if not path.is_file():
         known = ", ".join(model_names())
         raise ModelFileError(f"unknown model {name!r}; known: {known}, or a .safetensors or .onnx file")

@@ -48,7 +48,8 @@ def test_res_init(bench: Callable[..., None], hw: str) -> None:
 )
 def test_mac_array(bench: Callable[..., None], hw: str, pack: int, dsp48e2: int) -> None:
     parameters = {"Pack": pack, "Dsp48e2": dsp48e2}
-    config = shaped(hw, pn=min(32, load_config(hw).pn))
+    config = load_config(hw)
+    config = replace(config, pk=min(32, config.pk), pn=min(32, config.pn))
     bench("mac_array", config, parameters, latency=latency("mac_array", dsp_ratio=config.dsp_ratio))
 
 
@@ -63,7 +64,7 @@ def test_streamer(bench: Callable[..., None], hw: str) -> None:
     bench("streamer", load_config(hw))
 
 
-@pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 32), ("edge", 32), ("zcu104", 32)])
+@pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 32), ("edge", 32), ("zcu104", 64)])
 def test_tile_loader(bench: Callable[..., None], hw: str, pn: int) -> None:
     bench("tile_loader", shaped(hw, pn=pn))
 

@@ -15,7 +15,7 @@ BENCHES = Path(__file__).parent / "benches"
 NANO = load_config("nano")
 # The full width and port count of the large configurations with a small ring, so that benches wrap it often.
 EDGE = replace(load_config("edge"), weight_store_words=64)
-ZCU104 = replace(load_config("zcu104"), weight_store_words=96)
+ZCU104 = replace(load_config("zcu104"), weight_store_words=160)
 SMALL_NANO = replace(NANO, weight_store_words=64)
 
 
@@ -37,6 +37,11 @@ def test_burst_builder(bench: Callable[..., None], hw: HwConfig) -> None:
 @pytest.mark.parametrize("chunks", [1, 4, 8])
 def test_patch_walker(bench: Callable[..., None], chunks: int) -> None:
     bench("patch_walker", NANO, {"AddrW": 11, "ChunksPerWord": chunks})
+
+
+@pytest.mark.parametrize("hw", [EDGE, ZCU104], ids=["edge", "zcu104"])
+def test_image_ports(bench: Callable[..., None], hw: HwConfig) -> None:
+    bench("image_ports", hw)
 
 
 @pytest.mark.parametrize(("hw", "clients", "most"), [(NANO, 1, 2), (NANO, 3, 16), (ZCU104, 3, 4)])

@@ -56,8 +56,8 @@ class HwConfig:
 
     pk: input channels per cycle; pn: output channels per cycle (the array has pk*pn int8 MACs).
     pack_macs: two int8 MACs per multiplier (DSP48E2), see rtl/compute/peritus_mac.sv.
-    dsp_ratio: clock of the multipliers over that of the fabric, 1 or 2; with 2 a multiplier works for two rows.
-    int4: weight tiles of 4 bits in the weight stream, four rows in a word; else those weights travel as int8.
+    dsp_ratio: clock of the multipliers over that of the fabric, 1 or 2: then a multiplier has two rows.
+    int4: 4-bit weights are tiles of 4 bits in the weight stream; else they travel as int8.
     axi_ports, axi_data_bytes: read masters and their width; port 0 also writes.
     act_words: activation memory, words of pn int8. kv_words: keys and values, words of pn int8.
     score_words: attention scores, words of pn int16. residual_words: words of pn x RESIDUAL_BITS.

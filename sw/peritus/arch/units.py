@@ -113,8 +113,8 @@ UNITS = (
     ),
 )  # fmt: skip
 
-# Stages of the one GEMM pipeline: cycles from an issued row (the streamer's output) to each, in order. DSP_RATIO:
-# of the configuration.
+# Stages of the one GEMM pipeline: cycles from an issued row (the streamer's output) to each, in order.
+# DSP_RATIO: of the configuration.
 STAGES = (
     ("ADDRESS", "4", "memory addresses: queue 2, product, sum"),
     ("OPERAND", "ADDRESS + 3", "slice of PK operands: memory 2, slice select; row maximum"),

@@ -37,7 +37,7 @@ from peritus.photo import read_photo
 from peritus.report import render, run_record
 from peritus.schema import file_name
 
-DEFAULT_MODEL = "m3vit_tiny"
+DEFAULT_MODEL = "m3vit_tiny_int4"
 
 
 @reports_errors
