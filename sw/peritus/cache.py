@@ -29,7 +29,9 @@ from peritus.errors import PeritusError
 from peritus.resources import cache_dir as default_cache_dir
 
 # All there are, by the names of their folders.
-CACHES = ("csim", "estimated", "generated", "objects", "placed", "synthesized", "verilated", "verilator")
+CACHES = (
+    "csim", "estimated", "flat", "generated", "objects", "placed", "synthesized", "verilated", "verilator",
+)  # fmt: skip
 LOCK_POLL_S = 0.2
 KEEP_BYTES = 1 << 30  # by size: a count below the number of RTL benches rebuilt all of them in every run
 _DRAFT = ".draft-"

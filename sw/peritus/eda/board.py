@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from peritus.arch.config import config_names, load_config
+from peritus.arch.config import HwConfig, config_names, load_config
 from peritus.arch.pl_clock import ClockError, divisor_for
 from peritus.eda.errors import BoardFileError
 from peritus.resources import resource
@@ -58,6 +58,15 @@ def load_board(name: str) -> Board:
     if name not in board_names():
         raise BoardFileError(f"unknown board {name!r}; known: {', '.join(board_names())}")
     return parse_board(name, resource(f"boards/{name}/board.toml"))
+
+
+def board_config(name: str) -> HwConfig:
+    """The configuration of a board, or one by its own name or file.
+
+    Raises:
+        ConfigError: neither a board nor a configuration is called `name`.
+    """
+    return load_config(load_board(name).hw if name in board_names() else name)
 
 
 def parse_board(name: str, path: Path) -> Board:
