@@ -62,7 +62,7 @@ class Graph:
         self.behind = dict(self._registers_behind())
         self.home = self.behind | dict(self._registers_before())
         for net in self.nets.values():
-            net.wire = library.wire.delay(self._area(net))
+            net.wire = library.wire.delay(self.area(net))
 
     def timing_of(self, cell: str) -> CellTiming:
         return self.library.cells[self.kind[cell]]
@@ -113,7 +113,7 @@ class Graph:
     def _is_flip_flop(self, cell: str) -> bool:
         return self.timing_of(cell).group == FLIP_FLOP
 
-    def _area(self, net: Net) -> float:
+    def area(self, net: Net) -> float:
         """Slices that driver and loads take, each cell once."""
         areas: dict[str, float] = {}
         for pin in (net.driver, *net.loads):
