@@ -12,6 +12,7 @@ import pytest
 
 from peritus.arch import ip
 from peritus.arch.pl_clock import FASTEST, SLOWEST, TOLERANCE
+from peritus.arch.ps_ports import PS_PORTS
 from peritus.eda.board import vivado_settings
 from peritus.eda.errors import ProjectError, ToolNotFound
 from peritus.eda.vivado.project import Project
@@ -176,7 +177,7 @@ MUTATIONS = {
     ),
     "unknown property": (DESIGN, "target_language", "target_lang", "cannot be set"),
     "pin misspelt": (DESIGN, "zynq/pl_ps_irq0", "zynq/pl_ps_irq_0", "no bd pin 'zynq/pl_ps_irq_0'"),
-    "interface misspelt": (DESIGN, "zynq/S_AXI_HP${port}_FPD", "zynq/S_AXI_HPC${port}_FPD", "no bd intf pin"),
+    "interface misspelt": (DESIGN, "zynq/$interface", "zynq/${interface}_", "no bd intf pin"),
     "port not switched on": (
         DESIGN,
         "CONFIG.PSU__USE__S_AXI_GP$gp 1",
@@ -316,9 +317,10 @@ def test_the_design_is_what_the_driver_expects(project: Project, recording: Reco
     actual = float(zynq["config.psu__crl_apb__pl0_ref_ctrl__act_freqmhz"])
     assert project.hw.clock_mhz * (1 - TOLERANCE) < actual <= project.hw.clock_mhz
     for index, port in enumerate(ports):
-        assert zynq[f"config.psu__saxigp{index + 2}__data_width"] == str(port.data_bits)
+        at = PS_PORTS[vivado_settings(project.board).ports[index]]
+        assert zynq[f"config.psu__saxigp{at.gp}__data_width"] == str(port.data_bits)
         link = design.links[f"bd_intf_pin:{ip.INSTANCE}/{port.name}"]
-        assert design.links[link.replace("S00", "M00")] == f"bd_intf_pin:zynq/S_AXI_HP{index}_FPD"
+        assert design.links[link.replace("S00", "M00")] == f"bd_intf_pin:zynq/{at.interface}"
     assert sum("S_AXI_HP" in slave for slave in design.links.values()) == len(ports)
     windows = {
         segment: place for (space, segment), place in design.assigned.items() if space.endswith("zynq/Data")

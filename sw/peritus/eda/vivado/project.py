@@ -17,6 +17,7 @@ from pathlib import Path
 
 from peritus.arch import ip
 from peritus.arch.config import ADDRESS_BITS, HwConfig, load_config
+from peritus.arch.ps_ports import PS_PORTS
 from peritus.arch.register_map import register_fields
 from peritus.eda.board import Board, vivado_settings
 from peritus.eda.errors import ProjectError
@@ -143,6 +144,9 @@ def _settings(
         "controller_base": f"{ip.CONTROLLER_BASE:#x}",
         "controller_bytes": ip.CONTROLLER_BYTES,
         "masters": [port.name for port in ports],
+        "memory_ports": [
+            (port.interface, port.clock, port.gp) for port in (PS_PORTS[name] for name in vivado.ports)
+        ],
         "data_bits": ports[0].data_bits,
         "address_bits": ADDRESS_BITS,
         "clock_mhz": f"{hw.clock_mhz:g}",

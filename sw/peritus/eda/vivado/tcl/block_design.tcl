@@ -13,7 +13,7 @@ update_ip_catalog
 
 create_bd_design $settings(design)
 
-# --- Processor: the board's preset, then our ports, clock and interrupt. S_AXI_HPn is GP(n+2) in its parameters. ---
+# --- Processor: the board's preset, then our ports, clock and interrupt. ---
 set zynq [create_bd_cell -type ip -vlnv xilinx.com:ip:zynq_ultra_ps_e zynq]
 apply_bd_automation -rule xilinx.com:bd_rule:zynq_ultra_ps_e -config {apply_board_preset 1} $zynq
 set config [dict create \
@@ -23,8 +23,8 @@ set config [dict create \
   CONFIG.PSU__CRL_APB__PL0_REF_CTRL__SRCSEL IOPLL \
   CONFIG.PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ $settings(clock_mhz) \
   CONFIG.PSU__USE__IRQ0 1]
-for {set port 0} {$port < [llength $settings(masters)]} {incr port} {
-  set gp [expr {$port + 2}]
+foreach memory_port $settings(memory_ports) {
+  lassign $memory_port interface clock gp
   dict set config CONFIG.PSU__USE__S_AXI_GP$gp 1
   dict set config CONFIG.PSU__SAXIGP${gp}__DATA_WIDTH $settings(data_bits)
 }
@@ -38,14 +38,15 @@ set intc $settings(controller)
 create_bd_cell -type ip -vlnv $settings(controller_vlnv) $intc
 set_property CONFIG.C_IRQ_CONNECTION 1 [get_bd_cells $intc]
 
-# --- Interfaces, each through a SmartConnect: registers behind M_AXI_HPM0_FPD, memory port n to S_AXI_HPn_FPD. ---
+# --- Interfaces, each through a SmartConnect: registers behind M_AXI_HPM0_FPD, memory ports to those of the board. ---
 set links [list [list control zynq/M_AXI_HPM0_FPD [list $peritus/$settings(registers) $intc/s_axi]]]
 set clocked [list $peritus/$settings(clock) $intc/s_axi_aclk reset/slowest_sync_clk zynq/maxihpm0_fpd_aclk]
 set resets [list $peritus/$settings(reset) $intc/s_axi_aresetn]
 set port 0
-foreach master $settings(masters) {
-  lappend links [list memory_$port $peritus/$master zynq/S_AXI_HP${port}_FPD]
-  lappend clocked zynq/saxihp${port}_fpd_aclk
+foreach master $settings(masters) memory_port $settings(memory_ports) {
+  lassign $memory_port interface clock gp
+  lappend links [list memory_$port $peritus/$master zynq/$interface]
+  lappend clocked zynq/$clock
   incr port
 }
 foreach link $links {
@@ -84,8 +85,8 @@ foreach master $settings(masters) {
   set space [get_bd_addr_spaces -of_objects $pin]
   set reached 0
   foreach segment [get_bd_addr_segs -addressables -of_objects $pin] {
-    # HP0_DDR_LOW, HP0_DDR_HIGH, HP0_LPS_OCM, HP0_QSPI
-    if {[regsub {^HP\d+_} [get_property NAME $segment] ""] in $settings(memory)} {
+    # HP0_DDR_LOW, HP0_DDR_HIGH, HP0_LPS_OCM, HP0_QSPI, HPC0_DDR_LOW, ...
+    if {[regsub {^HPC?\d+_} [get_property NAME $segment] ""] in $settings(memory)} {
       assign_bd_address -target_address_space $space $segment
       incr reached
     } else {
