@@ -51,7 +51,7 @@ PAIRS = (
     ("nano", "m3vit_micro"),
     *(("zcu104_vit", shape) for shape in SHAPES),
 )
-# Sustained GB/s of a 64-bit DDR4-2400. The most that was measured on a ZCU102 is 75 % of its peak of 19.2 (Manev,
+# Sustained GB/s of a 64-bit DDR4-2400. The most measured on a ZCU102 is 75 % of its peak, 19.2 (Manev,
 # Vaishnav, Koch: Unexpected Diversity, FPT 2019); the lower end is an assumption of ours.
 BAND_GB_S = (8.4, 12.6, 14.4)
 BANDED = PAIRS[:2]

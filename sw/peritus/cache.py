@@ -264,8 +264,11 @@ def _size(path: Path) -> int:
 def _hash(path: Path) -> str:
     if path.is_symlink():
         return str(path.readlink())
+    found = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while part := file.read(1 << 20):
+            found.update(part)
+    return found.hexdigest()
 
 
 def _used(entry: Path) -> Path:

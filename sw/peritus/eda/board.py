@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from peritus.arch.pl_clock import ClockError, divisor_for
 from peritus.arch.ps_ports import PS_PORTS
 from peritus.eda.errors import BoardFileError
 from peritus.resources import resource
+from peritus.toml import tomllib
 
 MEMORIES = ("DDR_LOW", "DDR_HIGH")
 

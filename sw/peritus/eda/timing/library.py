@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from peritus.toml import tomllib
 
 FOLDER = Path(__file__).parent
 Delays = tuple[tuple[str, float], ...]  # beginning of a pin's name, number; the first that fits

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from peritus.resources import resource
 from peritus.runtime.rtl.errors import DesignStopped, RegisterError, RegisterTimeout, SimulationError
 from peritus.runtime.rtl.harness import MAX_PORTS, Config, RawViolation, Status, load_library
 from peritus.runtime.rtl.power_up import PowerUp
+
+if TYPE_CHECKING:
+    from typing import Self
 
 MAX_OUTSTANDING = 64  # of sim/ddr_config.hpp
 REGISTER_TIMEOUT_CYCLES = 1000

@@ -38,29 +38,22 @@ set intc $settings(controller)
 create_bd_cell -type ip -vlnv $settings(controller_vlnv) $intc
 set_property CONFIG.C_IRQ_CONNECTION 1 [get_bd_cells $intc]
 
-# --- Interfaces, each through a SmartConnect: registers behind M_AXI_HPM0_FPD, memory ports to those of the board. ---
-set links [list [list control zynq/M_AXI_HPM0_FPD [list $peritus/$settings(registers) $intc/s_axi]]]
-set clocked [list $peritus/$settings(clock) $intc/s_axi_aclk reset/slowest_sync_clk zynq/maxihpm0_fpd_aclk]
-set resets [list $peritus/$settings(reset) $intc/s_axi_aresetn]
-set port 0
+# --- Interfaces: registers through a SmartConnect behind M_AXI_HPM0_FPD, memory ports straight to the board's. ---
+set targets [list $peritus/$settings(registers) $intc/s_axi]
+set clocked [list $peritus/$settings(clock) $intc/s_axi_aclk reset/slowest_sync_clk zynq/maxihpm0_fpd_aclk control/aclk]
+set resets [list $peritus/$settings(reset) $intc/s_axi_aresetn control/aresetn]
 foreach master $settings(masters) memory_port $settings(memory_ports) {
   lassign $memory_port interface clock gp
-  lappend links [list memory_$port $peritus/$master zynq/$interface]
+  connect_bd_intf_net [get_bd_intf_pins $peritus/$master] [get_bd_intf_pins zynq/$interface]
   lappend clocked zynq/$clock
-  incr port
 }
-foreach link $links {
-  lassign $link name from targets
-  set_property -dict [list CONFIG.NUM_SI 1 CONFIG.NUM_MI [llength $targets]] \
-    [create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect $name]
-  connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins $name/S00_AXI]
-  set index 0
-  foreach to $targets {
-    connect_bd_intf_net [get_bd_intf_pins $name/M0${index}_AXI] [get_bd_intf_pins $to]
-    incr index
-  }
-  lappend clocked $name/aclk
-  lappend resets $name/aresetn
+set_property -dict [list CONFIG.NUM_SI 1 CONFIG.NUM_MI [llength $targets]] \
+  [create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect control]
+connect_bd_intf_net [get_bd_intf_pins zynq/M_AXI_HPM0_FPD] [get_bd_intf_pins control/S00_AXI]
+set index 0
+foreach to $targets {
+  connect_bd_intf_net [get_bd_intf_pins control/M0${index}_AXI] [get_bd_intf_pins $to]
+  incr index
 }
 
 # --- Clock, reset, interrupt ---
@@ -100,7 +93,8 @@ foreach master $settings(masters) {
 
 validate_bd_design
 save_bd_design
-generate_target all [get_files $settings(design).bd]
+# One synthesis of everything: logic moves across the borders of the IP.
+set_property synth_checkpoint_mode None [get_files $settings(design).bd]
 make_wrapper -top -import [get_files $settings(design).bd]
 set_property top $settings(design)_wrapper [current_fileset]
 update_compile_order -fileset sources_1
