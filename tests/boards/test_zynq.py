@@ -43,7 +43,7 @@ for attempt in Path("attempts").glob("*.rpt"):
 """
 BOARD_FILES = {
     *("peritus_zcu104.bit", "peritus_zcu104.hwh", "m3vit_tiny.bundle", "run.sh", "peritus.ipynb"),
-    *("scene.png", "report.json"),
+    *("scene.png", "expected.json", "report.json"),
 }
 
 

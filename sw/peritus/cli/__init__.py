@@ -21,6 +21,7 @@ from peritus.cli.fuzz import fuzz_command
 from peritus.cli.info import info_command
 from peritus.cli.rtl import rtl_command
 from peritus.cli.run import run_command
+from peritus.cli.selftest import selftest_command
 from peritus.cli.timing import timing_command
 from peritus.errors import PeritusError
 
@@ -49,6 +50,7 @@ def make_app() -> typer.Typer:
         "info": info_command,
         "build": build_command,
         "timing": timing_command,
+        "selftest": selftest_command,
         "rtl": rtl_command,
         "fuzz": fuzz_command,
         "doctor": doctor_command,

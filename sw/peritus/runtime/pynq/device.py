@@ -87,6 +87,11 @@ class PynqDevice(DrivenDevice):
         """Registers, memory and interrupt of the device."""
         return self._platform
 
+    def power_rails(self) -> dict[str, float]:
+        """W of each supply that the board's monitors measure now; empty where PYNQ reads none."""
+        rails = import_pynq().get_rails()
+        return {name: watts for name, rail in rails.items() if (watts := _watts(rail)) is not None}
+
     def _open(self) -> PynqPlatform:
         """Load the bitstream; its accelerator, if it is the expected one."""
         pynq = import_pynq()
@@ -134,6 +139,15 @@ def _check_bitstream(path: Path) -> Path:
         if not needed.is_file():
             raise BoardError(f"no bitstream: {needed} does not exist (needed: .bit, and its .hwh beside it)")
     return path.resolve()
+
+
+def _watts(rail: Any) -> float | None:
+    """Of a pynq.pmbus.Rail: measured, or voltage times current."""
+    if rail.power is not None:
+        return float(rail.power.value)
+    if rail.voltage is None or rail.current is None:
+        return None
+    return float(rail.voltage.value) * float(rail.current.value)
 
 
 def clock_of(handoff: Path) -> float:
