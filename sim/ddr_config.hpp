@@ -7,13 +7,16 @@
 namespace peritus {
 
 struct DdrConfig {
-  static constexpr unsigned MAX_OUTSTANDING = 64;
+  static constexpr unsigned MAX_OUTSTANDING = 64, MAX_PORTS = 4;
 
   std::uint8_t *memory;            // owned by the caller, never copied
   std::uint64_t base, size;        // bus address of memory[0]; bytes
   std::uint64_t bandwidth;         // sustained, all ports, reads and writes: 1/65536 byte per cycle
+  std::uint64_t port_bandwidth[MAX_PORTS];  // the same of each port alone, 0 = only what its width allows
+  std::uint64_t shared_bandwidth;  // the same of all ports of one `group`, 0 = no limit
   std::uint64_t seed;              // of jitter and stalls
-  std::uint32_t ports;             // AXI ports in use, 1..4
+  std::uint32_t group[MAX_PORTS];  // of each port: which port of the memory controller it shares, 0..MAX_PORTS-1
+  std::uint32_t ports;             // AXI ports in use, 1..MAX_PORTS
   std::uint32_t read_latency;      // cycles from AR to the first R of an idle port
   std::uint32_t write_latency;     // cycles from the last beat's grant to B
   std::uint32_t jitter;            // up to this many cycles more, drawn per burst

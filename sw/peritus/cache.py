@@ -29,7 +29,9 @@ from peritus.errors import PeritusError
 from peritus.resources import cache_dir as default_cache_dir
 
 # All there are, by the names of their folders.
-CACHES = ("csim", "estimated", "generated", "objects", "placed", "synthesized", "verilated", "verilator")
+CACHES = (
+    "csim", "estimated", "flat", "generated", "objects", "placed", "synthesized", "verilated", "verilator",
+)  # fmt: skip
 LOCK_POLL_S = 0.2
 KEEP_BYTES = 1 << 30  # by size: a count below the number of RTL benches rebuilt all of them in every run
 _DRAFT = ".draft-"
@@ -262,8 +264,11 @@ def _size(path: Path) -> int:
 def _hash(path: Path) -> str:
     if path.is_symlink():
         return str(path.readlink())
+    found = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while part := file.read(1 << 20):
+            found.update(part)
+    return found.hexdigest()
 
 
 def _used(entry: Path) -> Path:

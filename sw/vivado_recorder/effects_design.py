@@ -163,6 +163,9 @@ def generate(model: Model, call: Call) -> Result:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{design.name}.hwh").write_text("recorded, not generated\n")
     design.generated = True
+    for run in model.of("run"):
+        if run.properties["progress"] == "100%":
+            run.properties["stale"] = "yes"
     return None
 
 

@@ -20,6 +20,14 @@ def launch_runs(model: Model, call: Call) -> Result:
         run, before = _run(model, name), _AFTER[_run(model, name).name]
         if before and model.get(f"run:{before}").properties["progress"] != "100%":
             raise ScriptError(f"launch_runs: {run.name} before {before} has finished")
+        for stale in (before, run.name):
+            if stale and model.get(f"run:{stale}").properties.get("stale"):
+                raise ScriptError(f"launch_runs: {stale} is out of date, reset_runs comes first")
+        if (
+            run.properties["progress"] == "100%"
+            and call.values.get("to_step", "") == run.properties["to_step"]
+        ):
+            raise ScriptError(f"launch_runs: {run.name} has finished, reset_runs comes first")
         if not (model.design and model.design.generated and model.design.validated):
             raise ScriptError("launch_runs: the block design is not validated and generated")
         if not model.get("fileset:sources_1").properties.get("top"):
@@ -38,7 +46,7 @@ def wait_on_runs(model: Model, call: Call) -> Result:
         run = _run(model, name)
         if run.properties["status"] != "Running":
             raise ScriptError(f"wait_on_runs: {run.name} was not launched")
-        run.properties |= {"status": "Complete", "progress": "100%"}
+        _finish(model, run)
         folder = Path(run.properties["directory"])
         folder.mkdir(parents=True, exist_ok=True)
         if run.properties["to_step"] == "write_bitstream":
@@ -47,10 +55,44 @@ def wait_on_runs(model: Model, call: Call) -> Result:
     return None
 
 
+def _finish(model: Model, run: Thing) -> None:
+    """Complete; an implementation meets its timing, unless the model says that it is one that does not."""
+    anew = run.properties["progress"] != "100%"
+    run.properties |= {"status": "Complete", "progress": "100%"}
+    if run.name == "impl_1" and anew:
+        met = model.unmet == 0
+        model.unmet -= not met
+        run.properties |= {f"stats.{name}": "0.1" if met else "-0.1" for name in ("wns", "whs", "tpws")}
+
+
+def reset_runs(model: Model, call: Call) -> Result:
+    """Also of all that comes after."""
+    for name in call.arguments["runs"]:
+        first = _run(model, name).name
+        for run in (thing for thing in model.of("run") if first in (thing.name, _AFTER[thing.name])):
+            run.properties |= {"status": "Not started", "progress": "0%", "to_step": "", "stale": ""}
+    return None
+
+
+def close_design(model: Model, call: Call) -> Result:
+    model.implemented = False
+    return None
+
+
+def write_checkpoint(model: Model, call: Call) -> Result:
+    path = Path(call.argument("file"))
+    if not path.parent.is_dir():
+        raise ScriptError(f"write_checkpoint: no folder {path.parent}")
+    path.write_text("recorded, not implemented\n")
+    return None
+
+
 def open_run(model: Model, call: Call) -> Result:
     run = _run(model, call.argument("run"))
     if run.properties["progress"] != "100%":
         raise ScriptError(f"open_run: {run.name} has not finished")
+    if model.implemented:
+        raise ScriptError("open_run: a design is open, close_design comes first")
     model.implemented = run.name == "impl_1"
     return None
 

@@ -71,6 +71,7 @@ class Model:
         self.core: Thing | None = None
         self.design: Design | None = None
         self.implemented = False
+        self.unmet = 0  # so many implementations to come do not meet their timing
         self.core_checked = False
         self.elaborated = False  # the HDL of the packaged IP, by Verilator
         self.constraint_file: Thing | None = None  # the one that is being run

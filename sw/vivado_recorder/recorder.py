@@ -99,10 +99,13 @@ class _Recorder:
             target.write_text("recorded, not run\n")
 
 
-def record(script: Path, *, verilator: Verilator | None = None, timeout_s: int = TIMEOUT_S) -> Recording:
+def record(
+    script: Path, *, verilator: Verilator | None = None, unmet: int = 0, timeout_s: int = TIMEOUT_S
+) -> Recording:
     """Run `script`; files that Vivado would write are made, each with a line saying that it is not real.
 
     verilator: elaborates the HDL of the packaged IP; None: that is left out, `model.elaborated` is False.
+    unmet: so many implementations do not meet their timing, the others do.
 
     Raises:
         ScriptError: the script is wrong, by the table, by Tcl, or takes longer than `timeout_s`.
@@ -115,6 +118,7 @@ def record(script: Path, *, verilator: Verilator | None = None, timeout_s: int =
     except ImportError as error:
         raise TclMissing(f"Python's tkinter is missing (Debian: python3-tk): {error}") from error
     recorder = _Recorder(interpreter, verilator)
+    recorder.model.unmet = unmet
     interpreter.createcommand("recorder_call", recorder.call)
     interpreter.eval("""
         proc recorder_proxy {args} {

@@ -12,9 +12,10 @@ import pytest
 
 from peritus.arch import ip
 from peritus.arch.pl_clock import FASTEST, SLOWEST, TOLERANCE
+from peritus.arch.ps_ports import PS_PORTS
 from peritus.eda.board import vivado_settings
 from peritus.eda.errors import ProjectError, ToolNotFound
-from peritus.eda.vivado.project import Project
+from peritus.eda.vivado.project import STRATEGIES, Project
 from peritus.eda.vivado.run import check_project, installed_verilator
 from vivado_recorder import Recording, ScriptError, Verilator, record
 from vivado_recorder.hdl import elaborate
@@ -146,7 +147,13 @@ MUTATIONS = {
         *(XDC, "set_property", "create_clock -period 3 [get_ports aclk]\nset_property"),
         "no port 'aclk'",
     ),
-    "unknown strategy": (RUNS, "ExplorePostRoutePhysOpt", "Nonsense", "strategy = 'Performance_Nonsense'"),
+    "unknown strategy": (
+        SETTINGS,
+        "ExplorePostRoutePhysOpt",
+        "Nonsense",
+        "strategy = 'Performance_Nonsense'",
+    ),
+    "unknown synthesis": (SETTINGS, "{Flow_Perf", "{Flow_Pert", "strategy = 'Flow_PertOptimized_high'"),
     "unknown delay type": (
         RUNS,
         "_summary -file",
@@ -176,7 +183,7 @@ MUTATIONS = {
     ),
     "unknown property": (DESIGN, "target_language", "target_lang", "cannot be set"),
     "pin misspelt": (DESIGN, "zynq/pl_ps_irq0", "zynq/pl_ps_irq_0", "no bd pin 'zynq/pl_ps_irq_0'"),
-    "interface misspelt": (DESIGN, "zynq/S_AXI_HP${port}_FPD", "zynq/S_AXI_HPC${port}_FPD", "no bd intf pin"),
+    "interface misspelt": (DESIGN, "zynq/$interface", "zynq/${interface}_", "no bd intf pin"),
     "port not switched on": (
         DESIGN,
         "CONFIG.PSU__USE__S_AXI_GP$gp 1",
@@ -197,12 +204,7 @@ MUTATIONS = {
         "",
         "clk pin peritus_0/aclk is not connected",
     ),
-    "reset not connected": (
-        DESIGN,
-        "  lappend resets $name/aresetn\n",
-        "",
-        "control/aresetn is not connected",
-    ),
+    "reset not connected": (DESIGN, " control/aresetn]", "]", "control/aresetn is not connected"),
     "reset of the wrong polarity": (DESIGN, "reset/peripheral_aresetn", "reset/peripheral_reset", "polarity"),
     "clock as reset": (
         DESIGN,
@@ -210,14 +212,18 @@ MUTATIONS = {
         "[get_bd_pins zynq/pl_clk0]",
         "type of zynq/pl_clk0",
     ),
-    "second clock": (DESIGN, "zynq/maxihpm0_fpd_aclk]", "zynq/maxihpm0_fpd_aclk zynq/pl_clk1]", "pl_clk1"),
+    "second clock": (DESIGN, "control/aclk]", "control/aclk zynq/pl_clk1]", "pl_clk1"),
     "unused master left on": (DESIGN, "CONFIG.PSU__USE__M_AXI_GP1 0", "CONFIG.PSU__USE__M_AXI_GP1 1", "hpm1"),
     "interface not connected": (
-        *(DESIGN, "connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins $name/S00_AXI]", ""),
+        *(
+            DESIGN,
+            "connect_bd_intf_net [get_bd_intf_pins zynq/M_AXI_HPM0_FPD] [get_bd_intf_pins control/S00_AXI]",
+            "",
+        ),
         "zynq/Data does not reach peritus_0/s_axil/reg0",
     ),
     "two masters": (
-        *(DESIGN, "[get_bd_intf_pins $name/S00_AXI]", "[get_bd_intf_pins zynq/M_AXI_HPM0_FPD]"),
+        *(DESIGN, "[get_bd_intf_pins control/S00_AXI]", "[get_bd_intf_pins peritus_0/m00_axi]"),
         "are both master",
     ),
     "address missing": (
@@ -243,8 +249,8 @@ MUTATIONS = {
     ),
     "not validated": (DESIGN, "\nvalidate_bd_design", "", "not validated"),
     "not generated": (
-        DESIGN,
-        "generate_target all [get_files $settings(design).bd]",
+        RUNS,
+        "  generate_target all [get_files $settings(design).bd]\n",
         "",
         "not validated and gen",
     ),
@@ -284,22 +290,32 @@ MUTATIONS = {
         "did not finish",
     ),
     "wait without a limit": (RUNS, "-timeout $settings(timeout_minutes) ", "", "-timeout is missing"),
-    "implementation first": (
-        RUNS,
-        "{run steps} {synth_1 {} impl_1",
-        "{run steps} {impl_1 {} synth_1",
-        "before synth_1",
+    "implementation first": (RUNS, "  finish synth_1 {}\n", "", "before synth_1"),
+    "clock changed after synthesis": (RUNS, "  reset_runs synth_1\n", "", "synth_1 is out of date"),
+    "implemented twice": (RUNS, "  reset_runs impl_1\n", "", "impl_1 has finished, reset_runs comes first"),
+    "clock after generation": (
+        *(RUNS, "  validate_bd_design\n", ""),
+        "save_bd_design: the design is not validated",
     ),
+    "design left open": (RUNS, "      close_design\n", "", "a design is open"),
+    "checkpoint into nowhere": (
+        RUNS,
+        "write_checkpoint -force $name",
+        "write_checkpoint -force x/$name",
+        "no folder",
+    ),
+    "slack misspelt": (RUNS, "STATS.$slack", "STAT.$slack", "no property stat.wns"),
+    "a clock that there is none of": (SETTINGS, "{250}", "{251}", "clock of zynq: 251 MHz is not what"),
     "no bitstream": (RUNS, "-to_step write_bitstream", "-to_step route_design", "no such file"),
-    "report of nothing": (RUNS, "\nopen_run impl_1", "", "no implemented is open"),
-    "report into nowhere": (RUNS, "\nfile mkdir $reports", "", "no folder"),
+    "report of nothing": (RUNS, "\n  open_run impl_1", "", "no implemented is open"),
+    "report into nowhere": (RUNS, "{reports attempts product}", "{attempts product}", "no folder"),
     "failure hidden": (
         RUNS,
-        "\nopen_run impl_1",
-        "\nopen_run impl_1\ncatch {open_run impl_2}",
+        "\n  open_run impl_1",
+        "\n  open_run impl_1\n  catch {open_run impl_2}",
         "hides failures",
     ),
-    "another program started": (RUNS, "\nopen_run impl_1", "\nexec ls", 'invalid command name "exec"'),
+    "another program started": (RUNS, "\n  open_run impl_1", "\n  exec ls", 'invalid command name "exec"'),
 }
 
 
@@ -316,9 +332,9 @@ def test_the_design_is_what_the_driver_expects(project: Project, recording: Reco
     actual = float(zynq["config.psu__crl_apb__pl0_ref_ctrl__act_freqmhz"])
     assert project.hw.clock_mhz * (1 - TOLERANCE) < actual <= project.hw.clock_mhz
     for index, port in enumerate(ports):
-        assert zynq[f"config.psu__saxigp{index + 2}__data_width"] == str(port.data_bits)
-        link = design.links[f"bd_intf_pin:{ip.INSTANCE}/{port.name}"]
-        assert design.links[link.replace("S00", "M00")] == f"bd_intf_pin:zynq/S_AXI_HP{index}_FPD"
+        at = PS_PORTS[vivado_settings(project.board).ports[index]]
+        assert zynq[f"config.psu__saxigp{at.gp}__data_width"] == str(port.data_bits)
+        assert design.links[f"bd_intf_pin:{ip.INSTANCE}/{port.name}"] == f"bd_intf_pin:zynq/{at.interface}"
     assert sum("S_AXI_HP" in slave for slave in design.links.values()) == len(ports)
     windows = {
         segment: place for (space, segment), place in design.assigned.items() if space.endswith("zynq/Data")
@@ -329,6 +345,33 @@ def test_the_design_is_what_the_driver_expects(project: Project, recording: Reco
     }
     assert design.driver(f"bd_pin:{ip.CONTROLLER}/intr") == f"bd_pin:{ip.INSTANCE}/{ip.INTERRUPT}"
     assert design.driver("bd_pin:zynq/pl_ps_irq0") == f"bd_pin:{ip.CONTROLLER}/irq"
+
+
+def implementations(recording: Recording) -> list[tuple[str, str]]:
+    """(MHz, strategy) of each, in order."""
+    names = [
+        Path(call.argument("file")).stem for call in recording.calls if call.command == "write_checkpoint"
+    ]
+    return [(mhz, strategy) for mhz, _, strategy in (name.partition("_") for name in names)]
+
+
+def test_the_first_clock_that_is_met_is_packaged(scratch: Project) -> None:
+    """Four strategies at 300 MHz, two at 250: the sixth meets its timing, nothing is tried after it."""
+    recording = record(scratch.script, unmet=5)
+    tried = implementations(recording)
+    assert tried == [*(("300", name) for name in STRATEGIES), *(("250", name) for name in STRATEGIES[:2])]
+    zynq = recording.model.get("bd_cell:zynq").properties
+    assert float(zynq["config.psu__crl_apb__pl0_ref_ctrl__act_freqmhz"]) == pytest.approx(250, rel=1e-3)
+    assert scratch.bitstream.is_file() and scratch.handoff.is_file()
+    assert [path.stem for path in scratch.attempts] == sorted("_".join(attempt) for attempt in tried)
+
+
+def test_only_what_is_met_is_packaged(scratch: Project) -> None:
+    everything = len(scratch.clocks) * len(STRATEGIES)
+    with pytest.raises(ScriptError, match=r"no strategy meets 300, 250, 214\.286, 187\.5 MHz"):
+        record(scratch.script, unmet=everything)
+    assert len(scratch.attempts) == everything
+    assert not scratch.bitstream.exists()
 
 
 def test_the_accelerator_reaches_memory_only(project: Project, recording: Recording) -> None:
@@ -355,7 +398,7 @@ def test_a_mutation_fails(scratch: Project, name: str) -> None:
     assert text.count(old) >= 1, f"{file} has no {old!r}"
     path.write_text(text.replace(old, new))
     with pytest.raises(ScriptError) as error:
-        record(scratch.script)
+        record(scratch.script, unmet=len(STRATEGIES) + 1)  # so that the second clock is reached
     assert message in str(error.value)
 
 

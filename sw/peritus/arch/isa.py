@@ -11,9 +11,12 @@ import hashlib
 import json
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Self
+from typing import TYPE_CHECKING
 
 from peritus.errors import PeritusError
+
+if TYPE_CHECKING:
+    from typing import Self
 
 EXEC_BITS = 256
 FETCH_BITS = 64

@@ -27,6 +27,12 @@ def reachable_mhz(divisor: int) -> float:
     return ceil(IO_PLL_MHZ / divisor * 1000 - 1e-6) / 1000
 
 
+def clocks_from(mhz: float, count: int) -> tuple[float, ...]:
+    """`mhz` and the next slower ones, fastest first; ClockError as divisor_for."""
+    first = divisor_for(mhz)
+    return (mhz, *(reachable_mhz(n) for n in range(first + 1, min(first + count, SLOWEST + 1))))
+
+
 def divisor_for(mhz: float, pll_mhz: float = IO_PLL_MHZ) -> int:
     """The divisor of the fastest clock that is not above `mhz`.
 

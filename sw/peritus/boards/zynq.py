@@ -5,6 +5,7 @@ peritus_<hw>.bit, .hwh   what Vivado made
 <model>.bundle           compiled for the same configuration
 run.sh, peritus.ipynb    the first frame, from a shell and from Jupyter
 scene.png                something to look at
+expected.json            what the reference makes of the scene, for `peritus selftest`
 report.json              utilization, timing, power
 """
 
@@ -20,6 +21,7 @@ from peritus.bundle import Bundle
 from peritus.demo import SCENE
 from peritus.eda.vivado.project import Project
 from peritus.eda.vivado.reports import BuildReport
+from peritus.report.selftest import expectations
 from peritus.schema import file_name
 
 _RUN = """\
@@ -56,5 +58,6 @@ def package(project: Project, report: BuildReport, bundle: Bundle, folder: Path)
     script.chmod(0o755)
     pages = notebook(project.board.title, project.hw.name, name, SCENE.name)
     (folder / "peritus.ipynb").write_text(json.dumps(pages, indent=1) + "\n")
+    (folder / "expected.json").write_text(json.dumps(expectations(bundle), indent=1) + "\n")
     (folder / "report.json").write_text(json.dumps(report.record(), indent=1) + "\n")
     return sorted(folder.iterdir())

@@ -21,6 +21,8 @@ from peritus.cli.fuzz import fuzz_command
 from peritus.cli.info import info_command
 from peritus.cli.rtl import rtl_command
 from peritus.cli.run import run_command
+from peritus.cli.selftest import selftest_command
+from peritus.cli.timing import timing_command
 from peritus.errors import PeritusError
 
 COMMANDS = "peritus.commands"
@@ -47,6 +49,8 @@ def make_app() -> typer.Typer:
         "check": check_command,
         "info": info_command,
         "build": build_command,
+        "timing": timing_command,
+        "selftest": selftest_command,
         "rtl": rtl_command,
         "fuzz": fuzz_command,
         "doctor": doctor_command,

@@ -141,13 +141,14 @@ def _run(project: Project, program: Path, options: Options) -> tuple[BuildReport
     with busy(f"Vivado builds {project.board.name}; log {project.folder / 'vivado.log'}"):
         run_vivado(project, program, timeout_s=options.timeout_s)
     report = read_reports(project)
-    check_timing(report.timing, project.hw)
+    check_timing(report.timing, project.clocks)
     return report, package(project, report, bundle, options.folder / "board")
 
 
 def report_table(board: Board, report: BuildReport) -> Table:
     """Utilization, slack and power for people."""
     table = Table(title=f"{board.name}: {board.hw}", title_justify="left", show_header=False)
+    table.add_row("clock", f"{max(report.timing.clocks_mhz.values()):g} MHz")
     for site, sites in report.utilization.items():
         share = sites.used / sites.available if sites.available else 0
         table.add_row(site, f"{sites.used:g} of {sites.available:g} ({share:.1%})")

@@ -64,6 +64,7 @@ def run_command(
     offered = {"bitstream": beside, "preloaded": bundle}
     with open_with_progress(device, hw, timeout, device_options, **offered) as opened:
         device, power_up = opened.name, power_up_of(opened)
+        hw = getattr(opened, "hw", hw)  # a board runs at the clock that its bitstream was built for
         opened.load(bundle)
         result = run_job(opened, image, task, features)
     exact = equals_reference(bundle, hw, image, result, device) if check else None

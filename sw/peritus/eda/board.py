@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from peritus.arch.config import config_names, load_config
+from peritus.arch.config import HwConfig, config_names, load_config
 from peritus.arch.pl_clock import ClockError, divisor_for
+from peritus.arch.ps_ports import PS_PORTS
 from peritus.eda.errors import BoardFileError
 from peritus.resources import resource
+from peritus.toml import tomllib
 
-HP_PORTS = 4  # S_AXI_HP0..3 of a Zynq UltraScale+
 MEMORIES = ("DDR_LOW", "DDR_HIGH")
 
 
@@ -40,12 +40,14 @@ class VivadoSettings:
 
     part: device. board_part: vendor:name:part of Vivado's board files, without their version; it brings the
     preset of the processor. memory: segments of the processor's memory that the accelerator may reach; all
-    others are excluded.
+    others are excluded. ports: of the processor (arch.ps_ports.PS_PORTS), one for each memory port of the
+    accelerator.
     """
 
     part: str
     board_part: str
     memory: tuple[str, ...]
+    ports: tuple[str, ...]
 
 
 def board_names() -> list[str]:
@@ -58,6 +60,15 @@ def load_board(name: str) -> Board:
     if name not in board_names():
         raise BoardFileError(f"unknown board {name!r}; known: {', '.join(board_names())}")
     return parse_board(name, resource(f"boards/{name}/board.toml"))
+
+
+def board_config(name: str) -> HwConfig:
+    """The configuration of a board, or one by its own name or file.
+
+    Raises:
+        ConfigError: neither a board nor a configuration is called `name`.
+    """
+    return load_config(load_board(name).hw if name in board_names() else name)
 
 
 def parse_board(name: str, path: Path) -> Board:
@@ -84,7 +95,8 @@ def vivado_settings(board: Board) -> VivadoSettings:
     if set(board.settings) != known:
         wrong = sorted(set(board.settings) ^ known)
         raise BoardFileError(f"board {board.name}: fields {wrong} of [vivado] are unknown or missing")
-    found = VivadoSettings(**{**board.settings, "memory": tuple(board.settings["memory"])})
+    lists = {name: tuple(board.settings[name]) for name in ("memory", "ports")}
+    found = VivadoSettings(**{**board.settings, **lists})
     if not found.memory or not set(found.memory) <= set(MEMORIES):
         raise BoardFileError(f"board {board.name}: memory = {list(found.memory)}, must be some of {MEMORIES}")
     if found.board_part.count(":") != 2:
@@ -92,9 +104,14 @@ def vivado_settings(board: Board) -> VivadoSettings:
             f"board {board.name}: board_part = {found.board_part!r}, must be vendor:name:part"
         )
     hw = load_config(board.hw)
-    if hw.axi_ports > HP_PORTS:
+    if not set(found.ports) <= PS_PORTS.keys() or len(set(found.ports)) < len(found.ports):
+        known_ports = ", ".join(PS_PORTS)
         raise BoardFileError(
-            f"board {board.name}: hw {board.hw} has {hw.axi_ports} memory ports, must be <= {HP_PORTS}"
+            f"board {board.name}: ports = {list(found.ports)}, must be different ones of {known_ports}"
+        )
+    if len(found.ports) != hw.axi_ports:
+        raise BoardFileError(
+            f"board {board.name}: {len(found.ports)} ports, must be {hw.axi_ports} as hw {board.hw} has"
         )
     try:
         divisor_for(hw.clock_mhz)

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import TimeoutError as ResultTimeout
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
@@ -68,7 +69,7 @@ def in_order(
             raise WorkerError(
                 "a worker process died (out of memory, or killed); try fewer workers"
             ) from error
-        except TimeoutError as error:
+        except ResultTimeout as error:
             for process in multiprocessing.active_children():
                 process.terminate()
             raise WorkerError(f"a worker gave no answer for {JOB_SECONDS} s") from error

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from peritus.runtime.device import Result
 from peritus.runtime.errors import CallError, DeviceBusy, DeviceClosed, NotLoaded
 from peritus.tail import TailError, TailSession
 from peritus.verifier import verify_program
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from peritus.bundle import Bundle, TaskEntry
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Perf:
 
     cycles: from the start of the job to its last acknowledged write. array_busy: cycles in which the MAC
     array took a token. stall_weight, stall_wait: cycles in which it waited for weights, for earlier results.
-    bytes_read, bytes_written: external memory, all ports. seconds: wall-clock time on the host.
+    bytes_read, bytes_written: external memory, all ports; bytes_by_port: read by each, where it is counted.
+    seconds: wall-clock time on the host.
     """
 
     cycles: int | None = None
@@ -30,6 +34,7 @@ class Perf:
     bytes_read: int = 0
     bytes_written: int = 0
     seconds: float = 0.0
+    bytes_by_port: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ model = "m3vit_tiny"
 part = "p"
 board_part = "v:b:part0"
 memory = ["DDR_LOW"]
+ports = ["HP0", "HPC1"]
 """
 
 
@@ -53,6 +54,9 @@ def test_both_boards_are_there() -> None:
         ('part = "p"\n', "", "part"),
         ('["DDR_LOW"]', '["DDR"]', "memory = \\['DDR'\\]"),
         ('["DDR_LOW"]', "[]", "memory"),
+        ('"HPC1"', '"HP4"', r"ports = \['HP0', 'HP4'\], must be different ones of HPC0, HPC1, HP0"),
+        ('"HPC1"', '"HP0"', "must be different ones"),
+        (', "HPC1"', "", "1 ports, must be 2 as hw edge has"),
         ("v:b:part0", "v:b:part0:1.0", "must be vendor:name:part"),
     ],
 )

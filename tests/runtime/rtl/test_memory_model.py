@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The C++ harness and its DDR model, driven by toy masters with the pins of the accelerator."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +104,35 @@ def test_four_ports_share_the_sustained_bandwidth(library: Path, bytes_per_cycle
     assert traffic == Traffic(read=(500 * BEATS * 16,) * PORTS, written=0)
     measured = sum(traffic.read) / (cycles - 80)
     assert bytes_per_cycle * 0.995 < measured <= bytes_per_cycle * 1.002
+    bench.clean()
+
+
+def test_a_slow_port_has_its_own_rate_and_leaves_the_rest_to_the_others(library: Path) -> None:
+    """Port 2 at 5 bytes a cycle; the other three take the 37 that are left."""
+    bench = open_bench(library, DdrParameters(port_bytes_per_cycle=(16.0, 16.0, 5.0, 16.0)))
+    bench.start(bursts=500, mode=0b0100)
+    assert 5 * 0.995 < 500 * BEATS * 16 / (bench.finish() - 80) <= 5 * 1.002
+    others = open_bench(library, DdrParameters(port_bytes_per_cycle=(16.0, 16.0, 5.0)))
+    others.start(bursts=500, mode=0b1011)
+    assert 42 * 0.995 < 500 * 3 * BEATS * 16 / (others.finish() - 80) <= 42 * 1.002
+
+
+@pytest.mark.parametrize(("mode", "rate"), [(0b0110, 20.0), (0b0101, 32.0), (0b1111, 42.0)])
+def test_ports_behind_one_port_of_the_controller_share_it(library: Path, mode: int, rate: float) -> None:
+    """Ports 1 and 2 get 20 bytes a cycle together; two others their widths, all four what the memory has."""
+    bench = open_bench(library, DdrParameters(shared=((1, 2),), shared_bytes_per_cycle=20.0))
+    bench.start(bursts=500, mode=mode)
+    cycles = bench.finish() - 80
+    assert 0.99 * 500 * mode.bit_count() * BEATS * 16 / rate <= cycles
+    if mode != ALL:  # the pair ends after the others
+        assert cycles < 1.01 * 500 * mode.bit_count() * BEATS * 16 / rate
+    bench.clean()
+
+
+def test_writes_count_in_their_ports_rate(library: Path) -> None:
+    bench = open_bench(library, DdrParameters(port_bytes_per_cycle=(8.0,)))
+    bench.start(bursts=200, mode=0b0001 | COPY)
+    assert 8 * 0.98 < 2 * 200 * BEATS * 16 / (bench.finish() - 80) <= 8 * 1.002
     bench.clean()
 
 
@@ -309,13 +339,18 @@ def test_waves(library: Path, tmp_path: Path) -> None:
     [
         ("read_latency", 0),
         ("bytes_per_cycle", 0.0),
+        ("port_bytes_per_cycle", (16.0, 0.0)),
+        ("port_bytes_per_cycle", (1.0,) * 5),
+        ("shared", ((0, 1), (1, 2))),
+        ("shared", ((3, 4),)),
+        ("shared_bytes_per_cycle", 0.0),
         ("outstanding", 65),
         ("stall", 1.0),
         ("refresh_cycles", 5),
     ],
 )
-def test_bad_parameters(field: str, value: float) -> None:
-    with pytest.raises(SimulationError, match=f"{field} = {value}"):
+def test_bad_parameters(field: str, value: object) -> None:
+    with pytest.raises(SimulationError, match=re.escape(f"{field} = {value}")):
         replace(DdrParameters(), **{field: value})  # type: ignore[arg-type]
 
 

@@ -20,7 +20,6 @@ of nets; strips may share rows.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from peritus.eda.errors import ToolchainError
+from peritus.toml import tomllib
 
 # An LFE5U-85F, the only one so far: x of each group of four sites; offset and name of the sites in it; rows.
 _GROUPS = (4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114)

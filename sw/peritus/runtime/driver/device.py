@@ -87,4 +87,5 @@ def _perf(counters: Counters | None, seconds: float) -> Perf:
         bytes_read=sum(counters.bytes_read),
         bytes_written=counters.bytes_written,
         seconds=seconds,
+        bytes_by_port=counters.bytes_read,
     )

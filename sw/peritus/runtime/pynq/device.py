@@ -8,6 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = Limit(seconds=10)  # for each frame
 LOCK_FOLDER = Path("/run")  # root's alone, as PYNQ's registers and memory are
+_CLOCK = re.compile(r'NAME="PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ" VALUE="(\d+(?:\.\d+)?)"')
 PYNQ_TIMEOUT_S = 120.0  # for what PYNQ does without a limit: finding a board, loading a bitstream
 T = TypeVar("T")
 
@@ -44,7 +46,7 @@ class PynqDevice(DrivenDevice):
         board: a pynq.Device; default: the one that PYNQ finds, which takes root.
         lock_folder: where a file is locked while the board is open.
 
-    overlay: the pynq.Overlay that has been loaded.
+    overlay: the pynq.Overlay that has been loaded. hw: as given, but for the clock, which is the bitstream's.
 
     Raises:
         BoardError: PYNQ is not installed, there is no board or no bitstream, the caller is not root, the lock
@@ -85,6 +87,11 @@ class PynqDevice(DrivenDevice):
         """Registers, memory and interrupt of the device."""
         return self._platform
 
+    def power_rails(self) -> dict[str, float]:
+        """W of each supply that the board's monitors measure now; empty where PYNQ reads none."""
+        rails = import_pynq().get_rails()
+        return {name: watts for name, rail in rails.items() if (watts := _watts(rail)) is not None}
+
     def _open(self) -> PynqPlatform:
         """Load the bitstream; its accelerator, if it is the expected one."""
         pynq = import_pynq()
@@ -94,6 +101,7 @@ class PynqDevice(DrivenDevice):
         overlay = _in_loop(
             lambda: pynq.Overlay(str(self._bitstream), device=self._board), f"loading {self._bitstream}"
         )
+        self.hw = replace(self.hw, clock_mhz=clock_of(self._bitstream.with_suffix(".hwh")))
         path = _find_cell(overlay.ip_dict, self._bitstream)
 
         def cell() -> Any:
@@ -131,6 +139,27 @@ def _check_bitstream(path: Path) -> Path:
         if not needed.is_file():
             raise BoardError(f"no bitstream: {needed} does not exist (needed: .bit, and its .hwh beside it)")
     return path.resolve()
+
+
+def _watts(rail: Any) -> float | None:
+    """Of a pynq.pmbus.Rail: measured, or voltage times current."""
+    if rail.power is not None:
+        return float(rail.power.value)
+    if rail.voltage is None or rail.current is None:
+        return None
+    return float(rail.voltage.value) * float(rail.current.value)
+
+
+def clock_of(handoff: Path) -> float:
+    """MHz that the processor gives the logic, by the .hwh of a bitstream: what it was built to run at.
+
+    Raises:
+        BoardError: the file does not say.
+    """
+    found = _CLOCK.search(handoff.read_text(errors="replace"))
+    if found is None:
+        raise BoardError(f"{handoff.name} names no clock of the logic (pl_clk0); {BUILD_AGAIN}")
+    return round(float(found[1]), 3)
 
 
 def import_pynq() -> Any:

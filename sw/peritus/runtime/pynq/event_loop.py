@@ -13,6 +13,7 @@ import functools
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as ResultTimeout
 from typing import Any, TypeVar
 
 from peritus.runtime.driver.errors import BoardError
@@ -90,7 +91,7 @@ def _result(future: Future[T], seconds: float) -> T:
     """As of the future; BoardError if there is none within `seconds`."""
     try:
         return future.result(seconds)
-    except TimeoutError:
+    except ResultTimeout:
         if future.done():
             raise  # the function's own
         raise StillRunning(f"not done within {seconds:g} s", future) from None

@@ -11,6 +11,8 @@ from typing import Any
 
 from peritus.runtime.rtl.errors import SimulationError
 
+MAX_PORTS = 4  # of sim/ddr_config.hpp
+
 
 class Status(IntEnum):
     """peritus::Status."""
@@ -27,7 +29,11 @@ class Config(ctypes.Structure):
 
     _fields_ = [
         ("memory", ctypes.c_void_p),
-        *((name, ctypes.c_uint64) for name in ("base", "size", "bandwidth", "seed")),
+        *((name, ctypes.c_uint64) for name in ("base", "size", "bandwidth")),
+        ("port_bandwidth", ctypes.c_uint64 * MAX_PORTS),
+        ("shared_bandwidth", ctypes.c_uint64),
+        ("seed", ctypes.c_uint64),
+        ("group", ctypes.c_uint32 * MAX_PORTS),
         *(
             (name, ctypes.c_uint32)
             for name in (

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING
 
 from peritus.bundle import Bundle
 from peritus.errors import PeritusError
@@ -17,6 +17,9 @@ from peritus.runtime.device import Result
 from peritus.runtime.driver.device import DrivenDevice
 from peritus.runtime.errors import DeviceClosed, DeviceError
 from peritus.runtime.rtl.errors import SimulationError
+
+if TYPE_CHECKING:
+    from typing import Self
 
 PATTERNS = ("zeros", "ones", "random")  # by Verilator's numbers
 MAX_SEED = (1 << 31) - 1

@@ -8,11 +8,12 @@ copied and no Python runs inside the clock loop.
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,12 @@ from peritus.arch.config import DdrConfig
 from peritus.eda.verilator.build import CHECK_FLAGS, FAST_FLAGS, BuildProgress, verilate
 from peritus.resources import resource
 from peritus.runtime.rtl.errors import DesignStopped, RegisterError, RegisterTimeout, SimulationError
-from peritus.runtime.rtl.harness import Config, RawViolation, Status, load_library
+from peritus.runtime.rtl.harness import MAX_PORTS, Config, RawViolation, Status, load_library
 from peritus.runtime.rtl.power_up import PowerUp
 
-MAX_PORTS = 4
+if TYPE_CHECKING:
+    from typing import Self
+
 MAX_OUTSTANDING = 64  # of sim/ddr_config.hpp
 REGISTER_TIMEOUT_CYCLES = 1000
 RESET_CYCLES = 16
@@ -38,6 +41,9 @@ class DdrParameters:
     Attributes:
         read_latency: cycles from a read address to its first data beat on an idle port.
         bytes_per_cycle: sustained bandwidth over all ports, reads and writes together.
+        port_bytes_per_cycle: the same of each port alone; (): only what its width allows.
+        shared: groups of ports behind one port of the memory controller (peritus.arch.ps_ports.shared);
+            shared_bytes_per_cycle: of each group together.
         write_latency: cycles from the last written beat to the response.
         jitter: up to this many cycles more, drawn for each burst.
         refresh_period, refresh_cycles: every so many cycles nothing moves for so many cycles (0: never).
@@ -48,6 +54,9 @@ class DdrParameters:
 
     read_latency: int = 80
     bytes_per_cycle: float = 42.0
+    port_bytes_per_cycle: tuple[float, ...] = ()
+    shared: tuple[tuple[int, ...], ...] = ()
+    shared_bytes_per_cycle: float = math.inf
     write_latency: int = 40
     jitter: int = 0
     refresh_period: int = 0
@@ -62,13 +71,38 @@ class DdrParameters:
                 raise SimulationError(f"DDR model: {field} = {getattr(self, field)}, must be {rule}")
 
         need(1 <= self.read_latency < 1 << 20, "read_latency", "1..2^20-1 cycles")
-        need(1 / _BANDWIDTH_UNIT <= self.bytes_per_cycle <= 4096, "bytes_per_cycle", "above 0, at most 4096")
+        least, most = 1 / _BANDWIDTH_UNIT, 4096
+        need(least <= self.bytes_per_cycle <= most, "bytes_per_cycle", f"above 0, at most {most}")
+        rates = self.port_bytes_per_cycle
+        need(
+            len(rates) <= MAX_PORTS and all(least <= rate <= most for rate in rates),
+            "port_bytes_per_cycle",
+            f"at most {MAX_PORTS} numbers above 0, at most {most}",
+        )
+        members = [port for group in self.shared for port in group]
+        need(
+            len(set(members)) == len(members) and set(members) <= set(range(MAX_PORTS)),
+            "shared",
+            f"groups of different ports 0..{MAX_PORTS - 1}",
+        )
+        together = self.shared_bytes_per_cycle
+        need(
+            least <= together <= (most if self.shared else math.inf),
+            "shared_bytes_per_cycle",
+            f"above 0, at most {most}",
+        )
         need(1 <= self.write_latency < 1 << 20, "write_latency", "1..2^20-1 cycles")
         need(0 <= self.jitter < 1 << 20, "jitter", "0..2^20-1 cycles")
         need(0 <= self.refresh_period < 1 << 31, "refresh_period", "0..2^31-1 cycles")
         need(0 <= self.refresh_cycles <= self.refresh_period, "refresh_cycles", "0..refresh_period")
         need(1 <= self.outstanding <= MAX_OUTSTANDING, "outstanding", f"1..{MAX_OUTSTANDING}")
         need(0 <= self.stall < 1, "stall", "0 <= stall < 1")
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Of each port the first one that it shares a port of the controller with, itself if none."""
+        first = {port: min(group) for group in self.shared for port in group}
+        return tuple(first.get(port, port) for port in range(MAX_PORTS))
 
     @classmethod
     def of(cls, ddr: DdrConfig) -> Self:
@@ -207,6 +241,9 @@ class Simulation:
             base=base,
             size=memory.size,
             bandwidth=round(ddr.bytes_per_cycle * _BANDWIDTH_UNIT),
+            port_bandwidth=tuple(round(rate * _BANDWIDTH_UNIT) for rate in ddr.port_bytes_per_cycle),
+            shared_bandwidth=round(ddr.shared_bytes_per_cycle * _BANDWIDTH_UNIT) if ddr.shared else 0,
+            group=ddr.groups,
             seed=ddr.seed,
             ports=ports,
             read_latency=ddr.read_latency,

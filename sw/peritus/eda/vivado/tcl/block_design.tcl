@@ -13,7 +13,7 @@ update_ip_catalog
 
 create_bd_design $settings(design)
 
-# --- Processor: the board's preset, then our ports, clock and interrupt. S_AXI_HPn is GP(n+2) in its parameters. ---
+# --- Processor: the board's preset, then our ports, clock and interrupt. ---
 set zynq [create_bd_cell -type ip -vlnv xilinx.com:ip:zynq_ultra_ps_e zynq]
 apply_bd_automation -rule xilinx.com:bd_rule:zynq_ultra_ps_e -config {apply_board_preset 1} $zynq
 set config [dict create \
@@ -23,8 +23,8 @@ set config [dict create \
   CONFIG.PSU__CRL_APB__PL0_REF_CTRL__SRCSEL IOPLL \
   CONFIG.PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ $settings(clock_mhz) \
   CONFIG.PSU__USE__IRQ0 1]
-for {set port 0} {$port < [llength $settings(masters)]} {incr port} {
-  set gp [expr {$port + 2}]
+foreach memory_port $settings(memory_ports) {
+  lassign $memory_port interface clock gp
   dict set config CONFIG.PSU__USE__S_AXI_GP$gp 1
   dict set config CONFIG.PSU__SAXIGP${gp}__DATA_WIDTH $settings(data_bits)
 }
@@ -38,28 +38,22 @@ set intc $settings(controller)
 create_bd_cell -type ip -vlnv $settings(controller_vlnv) $intc
 set_property CONFIG.C_IRQ_CONNECTION 1 [get_bd_cells $intc]
 
-# --- Interfaces, each through a SmartConnect: registers behind M_AXI_HPM0_FPD, memory port n to S_AXI_HPn_FPD. ---
-set links [list [list control zynq/M_AXI_HPM0_FPD [list $peritus/$settings(registers) $intc/s_axi]]]
-set clocked [list $peritus/$settings(clock) $intc/s_axi_aclk reset/slowest_sync_clk zynq/maxihpm0_fpd_aclk]
-set resets [list $peritus/$settings(reset) $intc/s_axi_aresetn]
-set port 0
-foreach master $settings(masters) {
-  lappend links [list memory_$port $peritus/$master zynq/S_AXI_HP${port}_FPD]
-  lappend clocked zynq/saxihp${port}_fpd_aclk
-  incr port
+# --- Interfaces: registers through a SmartConnect behind M_AXI_HPM0_FPD, memory ports straight to the board's. ---
+set targets [list $peritus/$settings(registers) $intc/s_axi]
+set clocked [list $peritus/$settings(clock) $intc/s_axi_aclk reset/slowest_sync_clk zynq/maxihpm0_fpd_aclk control/aclk]
+set resets [list $peritus/$settings(reset) $intc/s_axi_aresetn control/aresetn]
+foreach master $settings(masters) memory_port $settings(memory_ports) {
+  lassign $memory_port interface clock gp
+  connect_bd_intf_net [get_bd_intf_pins $peritus/$master] [get_bd_intf_pins zynq/$interface]
+  lappend clocked zynq/$clock
 }
-foreach link $links {
-  lassign $link name from targets
-  set_property -dict [list CONFIG.NUM_SI 1 CONFIG.NUM_MI [llength $targets]] \
-    [create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect $name]
-  connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins $name/S00_AXI]
-  set index 0
-  foreach to $targets {
-    connect_bd_intf_net [get_bd_intf_pins $name/M0${index}_AXI] [get_bd_intf_pins $to]
-    incr index
-  }
-  lappend clocked $name/aclk
-  lappend resets $name/aresetn
+set_property -dict [list CONFIG.NUM_SI 1 CONFIG.NUM_MI [llength $targets]] \
+  [create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect control]
+connect_bd_intf_net [get_bd_intf_pins zynq/M_AXI_HPM0_FPD] [get_bd_intf_pins control/S00_AXI]
+set index 0
+foreach to $targets {
+  connect_bd_intf_net [get_bd_intf_pins control/M0${index}_AXI] [get_bd_intf_pins $to]
+  incr index
 }
 
 # --- Clock, reset, interrupt ---
@@ -84,8 +78,8 @@ foreach master $settings(masters) {
   set space [get_bd_addr_spaces -of_objects $pin]
   set reached 0
   foreach segment [get_bd_addr_segs -addressables -of_objects $pin] {
-    # HP0_DDR_LOW, HP0_DDR_HIGH, HP0_LPS_OCM, HP0_QSPI
-    if {[regsub {^HP\d+_} [get_property NAME $segment] ""] in $settings(memory)} {
+    # HP0_DDR_LOW, HP0_DDR_HIGH, HP0_LPS_OCM, HP0_QSPI, HPC0_DDR_LOW, ...
+    if {[regsub {^HPC?\d+_} [get_property NAME $segment] ""] in $settings(memory)} {
       assign_bd_address -target_address_space $space $segment
       incr reached
     } else {
@@ -99,7 +93,8 @@ foreach master $settings(masters) {
 
 validate_bd_design
 save_bd_design
-generate_target all [get_files $settings(design).bd]
+# One synthesis of everything: logic moves across the borders of the IP.
+set_property synth_checkpoint_mode None [get_files $settings(design).bd]
 make_wrapper -top -import [get_files $settings(design).bd]
 set_property top $settings(design)_wrapper [current_fileset]
 update_compile_order -fileset sources_1
