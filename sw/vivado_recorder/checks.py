@@ -132,7 +132,7 @@ def place(model: Model, space: Thing, segment: Thing, offset: int, size: int) ->
 
 def design(model: Model) -> None:
     """The block design is whole; ScriptError lists everything that is not."""
-    problems = [*_pins(model), *_clocks(model), *_interfaces(model), *_addresses(model)]
+    problems = [*_pins(model), *_clocks(model), *_mmcms(model), *_interfaces(model), *_addresses(model)]
     if problems:
         raise ScriptError("validate_bd_design: " + "; ".join(problems))
 
@@ -169,6 +169,34 @@ def _clocks(model: Model) -> list[str]:
             problems.append(f"clock of {cell.name}: {error}")
             continue
         cell.properties[parameter.replace("freqmhz", "act_freqmhz")] = f"{actual:.6f}"
+    return problems
+
+
+def _mmcms(model: Model) -> list[str]:
+    """An MMCM is told the clock it has, its oscillator is within its range, and no other pin is asked for."""
+    assert model.design is not None
+    problems = []
+    sources = [cell for cell in model.of("bd_cell") if "pl_clock" in cell.spec]
+    for cell in model.of("bd_cell"):
+        if "mmcm" not in cell.spec:
+            continue
+        for name in ("override_mmcm", "clkout2_used", "use_locked", "use_reset"):
+            value = cell.properties[f"config.{name}"]
+            if value != "true":
+                problems.append(f"{cell.name}: {name.upper()} is {value}, the catalog knows true only")
+        given, multiply, divide = (
+            float(cell.properties[f"config.{name}"])
+            for name in ("prim_in_freq", "mmcm_clkfbout_mult_f", "mmcm_divclk_divide")
+        )
+        low, high = cell.spec["mmcm"]["vco_mhz"]
+        vco = given * multiply / divide
+        if not low <= vco <= high:
+            problems.append(f"oscillator of {cell.name} would have {vco:g} MHz, must have {low:g}..{high:g}")
+        driver = model.design.driver(f"bd_pin:{cell.name}/clk_in1")
+        for source in sources:
+            asked = float(source.properties[f"config.{source.spec['pl_clock']['parameter'].lower()}"])
+            if driver == f"bd_pin:{source.name}/pl_clk0" and given != asked:
+                problems.append(f"{cell.name}: PRIM_IN_FREQ is {given:g}, {source.name} gives {asked:g} MHz")
     return problems
 
 

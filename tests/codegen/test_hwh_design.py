@@ -11,6 +11,7 @@ import pytest
 
 from peritus.arch import ip
 from peritus.codegen.hwh import hardware_handoff
+from peritus.eda.board import vivado_settings
 from peritus.eda.vivado.project import DESIGN, Project
 from peritus.eda.vivado.run import check_project
 from peritus.eda.vivado.wrapper import MODULE
@@ -25,7 +26,8 @@ def recording(project: Project) -> Recording:
 
 @pytest.fixture
 def handoff(project: Project) -> Element:
-    return ElementTree.fromstring(hardware_handoff(project.hw))
+    ports = vivado_settings(project.board).ports
+    return ElementTree.fromstring(hardware_handoff(project.hw, ps_ports=ports))
 
 
 def pins(handoff: Element, tag: str) -> Iterator[tuple[str, Element]]:

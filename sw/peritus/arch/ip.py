@@ -30,6 +30,7 @@ CONTROLLER_BASE = 0xA001_0000
 CONTROLLER_BYTES = 0x1000
 
 CLOCK = "aclk"
+FAST_CLOCK = "aclk2x"  # of twice the frequency and with the same edges, where dsp_ratio is 2
 RESET = "aresetn"  # synchronous, active low
 INTERRUPT = "irq_o"  # level, active high; input 0 of the interrupt controller
 REGISTERS = "s_axil"  # AXI4-Lite, 32 bits

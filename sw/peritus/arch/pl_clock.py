@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clocks that the processor of a Zynq UltraScale+ can give its programmable logic: IO PLL / n.
 
+And the settings of an MMCM behind it, which gives twice that clock too.
+
 The presets of our boards clock the PLL with 33.333 MHz and multiply by 90 / 2, and so do PYNQ's images, which
 leave it alone and only divide. Vivado does not refuse other clocks: who asks for 200 MHz gets 187.498.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil
 
 from peritus.errors import PeritusError
@@ -16,6 +19,10 @@ FASTEST, SLOWEST = 4, 63  # divisors: pl_clk0 is at most 375 MHz; DIVISOR0 has s
 # How far a clock may be below what was asked for: the reference is 33.333 MHz, not a third of 100, and Vivado
 # rounds periods to picoseconds.
 TOLERANCE = 1e-3
+
+
+# The voltage-controlled oscillator of an MMCM (DS925, speed grade -2), in MHz.
+VCO_MHZ = 800.0, 1600.0
 
 
 class ClockError(PeritusError):
@@ -47,3 +54,27 @@ def divisor_for(mhz: float, pll_mhz: float = IO_PLL_MHZ) -> int:
             f"{FASTEST} to {SLOWEST}; nearest: {' and '.join(f'{reachable_mhz(n):g}' for n in near)} MHz"
         )
     return divisor
+
+
+@dataclass(frozen=True)
+class Mmcm:
+    """Settings of an MMCM that gives its input's frequency, and twice that, with common edges (UG572).
+
+    multiply: of the oscillator over the input. divide, divide_fast: from there to the two clocks.
+    """
+
+    multiply: int
+    divide: int
+    divide_fast: int
+
+
+def mmcm_for(mhz: float) -> Mmcm:
+    """The settings with the fastest oscillator for a clock of `mhz`; ClockError where there are none."""
+    low, high = VCO_MHZ
+    multiply = int(high / mhz / 2 + 1e-6) * 2  # even: the fast clock is the oscillator over half of it
+    if multiply < 2 or mhz * multiply < low:
+        raise ClockError(
+            f"{mhz:g} MHz and twice that are not what an MMCM makes: its oscillator runs at {low:g} to "
+            f"{high:g} MHz, an even multiple"
+        )
+    return Mmcm(multiply, multiply, multiply // 2)

@@ -12,6 +12,7 @@ the registers of other IP.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
@@ -19,6 +20,7 @@ from peritus.arch import ip
 from peritus.arch import registers as reg
 from peritus.arch.config import HwConfig, load_config
 from peritus.arch.pl_clock import IO_PLL_MHZ, divisor_for
+from peritus.arch.ps_ports import PS_PORTS, PsPort
 from peritus.arch.register_field import Field
 from peritus.codegen.hwh_design import CONTROL, READ, WRITE, HwhDesign
 
@@ -26,24 +28,25 @@ PROCESSOR = "zynq"
 _PROCESSOR_VLNV = "xilinx.com:ip:zynq_ultra_ps_e:3.4"
 _SMARTCONNECT = "xilinx.com:ip:smartconnect:1.0"
 _RESET = "xilinx.com:ip:proc_sys_reset:5.0"
+_MMCM = "xilinx.com:ip:clk_wiz:6.0"
 
 
-def hardware_handoff(hw: HwConfig, *, vlnv: str = ip.VLNV) -> str:
+def hardware_handoff(hw: HwConfig, *, vlnv: str = ip.VLNV, ps_ports: Sequence[str] = ()) -> str:
     """The .hwh, XML text, of the Zynq UltraScale+ design with the accelerator of configuration `hw`.
 
-    vlnv: of the accelerator's cell. Of the processor's memory only DDR_LOW is there, which every board has.
+    vlnv: of the accelerator's cell. ps_ports: of the processor, one a memory port; default HP0, HP1 ...
+    Of the processor's memory only DDR_LOW is there, which every board has.
     """
     design = HwhDesign()
     ports = ip.memory_ports(hw)
-    hp_ports = [f"S_AXI_HP{index}_FPD" for index in range(len(ports))]
-    design.cell(PROCESSOR, _PROCESSOR_VLNV, _processor_parameters(hw), IS_PL="FALSE")
+    behind = [PS_PORTS[name] for name in ps_ports or [f"HP{index}" for index in range(len(ports))]]
+    design.cell(PROCESSOR, _PROCESSOR_VLNV, _processor_parameters(hw, behind), IS_PL="FALSE")
     design.cell("reset", _RESET, {})
     design.cell(ip.INSTANCE, vlnv, {"CONFIGURATION": hw.name})
     design.cell(ip.CONTROLLER, ip.CONTROLLER_VLNV, {"C_IRQ_CONNECTION": "1"})
     design.cell("control", _SMARTCONNECT, {"NUM_SI": "1", "NUM_MI": "2"})
-    for index in range(len(ports)):
-        design.cell(f"memory_{index}", _SMARTCONNECT, {"NUM_SI": "1", "NUM_MI": "1"})
-    connects = ["control", *(f"memory_{index}" for index in range(len(ports)))]
+    if hw.dsp_ratio == 2:
+        design.cell("clocks", _MMCM, {})
 
     both = READ | WRITE
     design.bus((PROCESSOR, CONTROL), ("control", "S00_AXI"), 32, both)
@@ -56,22 +59,29 @@ def hardware_handoff(hw: HwConfig, *, vlnv: str = ip.VLNV) -> str:
         design.bus(
             ("control", f"M{index:02d}_AXI"), (cell, interface), 32, both, address_bits=bits, lite=True
         )
-    for index, (port, hp) in enumerate(zip(ports, hp_ports, strict=True)):
+    for port, ps in zip(ports, behind, strict=True):
         channels = both if port.writes else READ
-        design.bus((ip.INSTANCE, port.name), (f"memory_{index}", "S00_AXI"), port.data_bits, channels)
-        design.bus((f"memory_{index}", "M00_AXI"), (PROCESSOR, hp), port.data_bits, channels)
+        design.bus((ip.INSTANCE, port.name), (PROCESSOR, ps.interface), port.data_bits, channels)
 
     clocked = [(ip.INSTANCE, ip.CLOCK), (ip.CONTROLLER, "s_axi_aclk"), ("reset", "slowest_sync_clk")]
     clocked += [(PROCESSOR, "maxihpm0_fpd_aclk")]
-    clocked += [(PROCESSOR, f"saxihp{index}_fpd_aclk") for index in range(len(ports))]
-    clocked += [(cell, "aclk") for cell in connects]
-    frequency = f"{IO_PLL_MHZ * 1e6 / divisor_for(hw.clock_mhz):.0f}"
-    design.net((PROCESSOR, "pl_clk0"), clocked, SIGIS="clk", CLKFREQUENCY=frequency)
-    design.net((PROCESSOR, "pl_resetn0"), [("reset", "ext_reset_in")], SIGIS="rst", POLARITY="ACTIVE_LOW")
+    clocked += [(PROCESSOR, ps.clock) for ps in behind]
+    clocked += [("control", "aclk")]
+    hertz = IO_PLL_MHZ * 1e6 / divisor_for(hw.clock_mhz)
+    reset = [("reset", "ext_reset_in")]
+    if hw.dsp_ratio == 2:
+        _clock(design, (PROCESSOR, "pl_clk0"), [("clocks", "clk_in1")], hertz)
+        _clock(design, ("clocks", "clk_out1"), clocked, hertz)
+        _clock(design, ("clocks", "clk_out2"), [(ip.INSTANCE, ip.FAST_CLOCK)], 2 * hertz)
+        design.net(("clocks", "locked"), [("reset", "dcm_locked")])
+        reset.append(("clocks", "resetn"))
+    else:
+        _clock(design, (PROCESSOR, "pl_clk0"), clocked, hertz)
+    design.net((PROCESSOR, "pl_resetn0"), reset, SIGIS="rst", POLARITY="ACTIVE_LOW")
     resets = [
         (ip.INSTANCE, ip.RESET),
         (ip.CONTROLLER, "s_axi_aresetn"),
-        *((cell, "aresetn") for cell in connects),
+        ("control", "aresetn"),
     ]
     design.net(("reset", "peripheral_aresetn"), resets, SIGIS="rst", POLARITY="ACTIVE_LOW")
     for driver, load in (
@@ -84,12 +94,17 @@ def hardware_handoff(hw: HwConfig, *, vlnv: str = ip.VLNV) -> str:
     master = (PROCESSOR, CONTROL)
     design.memory(master, (ip.INSTANCE, ip.REGISTERS), "reg0", ip.REGISTER_BASE, ip.REGISTER_BYTES)
     design.memory(master, (ip.CONTROLLER, "s_axi"), "Reg", ip.CONTROLLER_BASE, ip.CONTROLLER_BYTES)
-    for index, (port, hp) in enumerate(zip(ports, hp_ports, strict=True)):
-        design.memory((ip.INSTANCE, port.name), (PROCESSOR, hp), f"HP{index}_DDR_LOW", 0, 1 << 31, "MEMORY")
+    for port, ps in zip(ports, behind, strict=True):
+        segment = f"{ps.name}_DDR_LOW"
+        design.memory((ip.INSTANCE, port.name), (PROCESSOR, ps.interface), segment, 0, 1 << 31, "MEMORY")
     return design.text()
 
 
-def _processor_parameters(hw: HwConfig) -> dict[str, str]:
+def _clock(design: HwhDesign, driver: tuple[str, str], loads: list[tuple[str, str]], hertz: float) -> None:
+    design.net(driver, loads, SIGIS="clk", CLKFREQUENCY=f"{hertz:.0f}")
+
+
+def _processor_parameters(hw: HwConfig, behind: Sequence[PsPort]) -> dict[str, str]:
     divisor = divisor_for(hw.clock_mhz)
     parameters = {"C_MAXIGP0_DATA_WIDTH": "32"}
     for clock in range(4):
@@ -100,8 +115,8 @@ def _processor_parameters(hw: HwConfig) -> dict[str, str]:
         parameters[prefix + "DIVISOR0"] = str(divisor if used else 15)
         parameters[prefix + "DIVISOR1"] = "1"
         parameters[prefix + "ACT_FREQMHZ"] = f"{IO_PLL_MHZ / divisor if used else 100:.6f}"
-    for index, port in enumerate(ip.memory_ports(hw)):
-        parameters[f"C_SAXIGP{index + 2}_DATA_WIDTH"] = str(port.data_bits)
+    for ps, port in zip(behind, ip.memory_ports(hw), strict=True):
+        parameters[f"C_SAXIGP{ps.gp}_DATA_WIDTH"] = str(port.data_bits)
     return parameters
 
 

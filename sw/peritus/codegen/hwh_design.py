@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from peritus.arch.config import ADDRESS_BITS
+from peritus.arch.ps_ports import PS_PORTS
 
 DESIGN = "peritus"
 CONTROL = "M_AXI_HPM0_FPD"  # the processor's master that reaches the registers
@@ -125,5 +126,5 @@ def _prefix(interface: str) -> str:
     if interface == CONTROL:
         return "maxigp0"
     if interface.startswith("S_AXI_HP"):
-        return f"saxigp{int(interface[8]) + 2}"
+        return f"saxigp{PS_PORTS[interface.split('_')[2]].gp}"
     return interface

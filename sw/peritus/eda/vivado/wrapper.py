@@ -34,7 +34,7 @@ def wrapper(ports: Sequence[Port], hw: HwConfig, outstanding: Outstanding) -> st
     lines, connections, seen = [], [], set[str]()
     for port in ports:
         interface = _interface(port.name)
-        if interface not in (None, *parameters):
+        if interface not in (None, *parameters) or (port.name == ip.FAST_CLOCK and hw.dsp_ratio == 1):
             unused = f"{port.width or 1}'d0" if port.direction == "input" else ""
             connections.append(f"    .{port.name}({unused})")
             continue
@@ -82,6 +82,8 @@ def _attributes(
     if port.name == ip.CLOCK:
         associated = f"ASSOCIATED_BUSIF {':'.join(parameters)}, ASSOCIATED_RESET {ip.RESET}"
         return info("signal:clock", port.name, "CLK") | parameter(associated)
+    if port.name == ip.FAST_CLOCK:
+        return info("signal:clock", port.name, "CLK")
     if port.name == ip.RESET:
         return info("signal:reset", port.name, "RST") | parameter("POLARITY ACTIVE_LOW")
     if port.name == ip.INTERRUPT:

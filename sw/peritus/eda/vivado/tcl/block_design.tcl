@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# project/: processor, accelerator and what joins them. One clock, pl_clk0 of the processor, for everything.
+# project/: processor, accelerator and what joins them. One clock for everything: pl_clk0 of the processor, or, where the
+# multipliers have a clock of twice the frequency, both from one MMCM behind it.
 
 create_project -force -part $settings(part) $settings(design) [file join $here project]
 set board_part [get_board_parts -quiet -latest_file_version $settings(board_part):*]
@@ -56,9 +57,34 @@ foreach to $targets {
   incr index
 }
 
-# --- Clock, reset, interrupt ---
+# --- Clocks, reset, interrupt ---
+# The MMCM for one of the clocks that are tried. PYNQ sets pl_clk0 anew when it loads the design: nothing leaves reset
+# before the MMCM is locked again.
+proc set_mmcm {mhz} {
+  global settings
+  foreach mmcm $settings(mmcm) {
+    lassign $mmcm clock multiply divide divide_fast
+    if {$clock eq $mhz} {
+      set_property -dict [list CONFIG.PRIM_IN_FREQ $clock CONFIG.MMCM_CLKFBOUT_MULT_F $multiply \
+        CONFIG.MMCM_CLKOUT0_DIVIDE_F $divide CONFIG.MMCM_CLKOUT1_DIVIDE $divide_fast] [get_bd_cells clocks]
+    }
+  }
+}
+set clock zynq/pl_clk0
+if {$settings(fast_clock) ne ""} {
+  create_bd_cell -type ip -vlnv $settings(mmcm_vlnv) clocks
+  set_property -dict [list CONFIG.PRIM_SOURCE No_buffer CONFIG.OVERRIDE_MMCM true CONFIG.MMCM_DIVCLK_DIVIDE 1 \
+    CONFIG.CLKOUT2_USED true CONFIG.USE_LOCKED true CONFIG.USE_RESET true CONFIG.RESET_TYPE ACTIVE_LOW] \
+    [get_bd_cells clocks]
+  set_mmcm $settings(clock_mhz)
+  connect_bd_net [get_bd_pins zynq/pl_clk0] [get_bd_pins clocks/clk_in1]
+  connect_bd_net [get_bd_pins zynq/pl_resetn0] [get_bd_pins clocks/resetn]
+  connect_bd_net [get_bd_pins clocks/locked] [get_bd_pins reset/dcm_locked]
+  connect_bd_net [get_bd_pins clocks/clk_out2] [get_bd_pins $peritus/$settings(fast_clock)]
+  set clock clocks/clk_out1
+}
 foreach pin $clocked {
-  connect_bd_net [get_bd_pins zynq/pl_clk0] [get_bd_pins $pin]
+  connect_bd_net [get_bd_pins $clock] [get_bd_pins $pin]
 }
 connect_bd_net [get_bd_pins zynq/pl_resetn0] [get_bd_pins reset/ext_reset_in]
 foreach pin $resets {

@@ -22,6 +22,9 @@ proc finish {run steps} {
 proc set_clock {mhz} {
   global settings
   set_property CONFIG.PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ $mhz [get_bd_cells zynq]
+  if {$settings(fast_clock) ne ""} {
+    set_mmcm $mhz
+  }
   validate_bd_design
   save_bd_design
   generate_target all [get_files $settings(design).bd]
