@@ -107,7 +107,7 @@ module peritus_cycle_monitor
   end
 
   always_comb begin
-    instruction = pc_i;
+    instruction = (sequencer_i == SEQ_PAD) ? pc_i - 1'b1 : pc_i;  // the sequencer is one ahead there
     cause = of_sequencer;
     if (sequencer_i == SEQ_IDLE) begin
       cause = IDLE;

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests of the weight stream (rtl/memory/peritus_weight_fetch.sv): stripe after stripe, as far as the ring has room.
+
+Stripes are counted from the start of the job. Lists by stripe: `address`, the cycle of the AR handshake; `last`,
+of its last beat; `freed`, of the pop of its last word (written by the consumer).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from peritus.arch.config import HwConfig
+from peritus.arch.isa import FetchEntry
+from peritus.cycles.ddr import Ddr
+
+READER_BURSTS = 16  # MaxBursts of rtl/memory/peritus_axi_reader.sv
+ENTRY = 4  # cycles of a fetch entry that the task does not want
+STEP = 5  # of one that it wants, until its first request
+GUARD = 3  # from a request to the reader, and between two requests
+
+
+class Fetch:
+    """segments: stripes of each entry that the task wants, in order; skipped: entries passed over before it."""
+
+    def __init__(self, hw: HwConfig, ddr: Ddr, entries: Sequence[FetchEntry], task: int) -> None:
+        self.ddr, self.ports = ddr, hw.axi_ports
+        self.ring = hw.weight_store_words // hw.stripe_words
+        self.segments: list[int] = []
+        self._gaps: list[int] = []  # cycles in the table before each
+        gap = 0
+        for entry in entries:
+            if entry.task_mask >> task & 1:
+                self.segments.append(entry.stripes)
+                self._gaps.append(gap + STEP)
+                gap = 0
+            else:
+                gap += ENTRY
+        self.address: list[float] = []
+        self.last: list[float] = []
+        self.freed: list[float] = []
+        self.segment = 0  # that is being requested
+        self.issued = 0  # its stripes
+        self._ready = 1.0 + self._gaps[0] if self.segments else 0.0  # earliest next request
+        self._passed = 0.0  # the last request has passed the guard
+
+    def request_time(self) -> float | None:
+        """Of the next stripe; None: none is left, or the ring is full for as long as is known."""
+        stripe = len(self.address)
+        while self.segment < len(self.segments) and self.issued == self.segments[self.segment]:
+            self.segment += 1
+            self.issued = 0
+        if self.segment == len(self.segments):
+            return None
+        reuse = stripe - self.ring
+        if reuse < 0:
+            return self._ready
+        return max(self._ready, self.freed[reuse] + 1) if reuse < len(self.freed) else None
+
+    def passed(self, request: float) -> float:
+        """When a request made then reaches the reader of its port, if that takes it at once."""
+        return max(request + GUARD, self._passed + GUARD)
+
+    def accept(self, request: float, passed: float) -> float:
+        """The reader takes the request in cycle `passed`; returns the cycle of the AR handshake."""
+        stripe = len(self.address)
+        limit = stripe - self.ddr.parameters.outstanding * self.ports
+        address = passed + 1 + self.ddr.address_stall
+        if limit >= 0:
+            address = max(address, self.last[limit] + 1)
+        self.address.append(address)
+        self.issued += 1
+        self._ready = max(request, self._passed) + 2  # the guard has it
+        self._passed = passed
+        if self.issued == self.segments[self.segment] and self.segment + 1 < len(self.segments):
+            self._ready = max(self._ready, request + 2 + self._gaps[self.segment + 1])
+        return address
+
+    def room(self, stripe: int) -> float:
+        """From when on the reader of its port takes a stripe."""
+        room = self.last[stripe - READER_BURSTS * self.ports] + 1 if stripe >= READER_BURSTS * self.ports else 0
+        return max(room, self.address[stripe - self.ports] + 1) if stripe >= self.ports else room
+
+    def advance(self) -> bool:
+        """Request one stripe more; False: there is none, or no room."""
+        request = self.request_time()
+        if request is None:
+            return False
+        stripe = len(self.address)
+        address = self.accept(request, max(self.passed(request), self.room(stripe)))
+        before = self.last[stripe - self.ports] if stripe >= self.ports else 0.0
+        self.last.append(self.ddr.data(self.ddr.due(address), before))
+        return True
+
+    def drop(self, cycle: float, segment: int) -> int:
+        """The consumer drops a segment whole; stripes of it that had been requested by then."""
+        while self.segment == segment:
+            request = self.request_time()
+            if request is None or request > cycle or self.segment != segment:
+                break
+            self.advance()
+        if self.segment > segment or self.issued == self.segments[segment]:
+            return self.segments[segment]
+        issued = self.issued
+        self.segment, self.issued = segment + 1, 0
+        if self.segment < len(self.segments):
+            self._ready = max(self._ready, cycle + 1 + self._gaps[self.segment])
+        return issued
