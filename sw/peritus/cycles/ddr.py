@@ -8,18 +8,37 @@ Times are cycles, fractional where bandwidth decides. A burst's data are known b
 
 from __future__ import annotations
 
-import random
+from math import ceil
 
 from peritus.arch.config import BURST_BEATS, HwConfig
 from peritus.runtime.rtl.simulation import DdrParameters
 
+_WORD = (1 << 64) - 1
 UNIT = 1 << 16  # bandwidths are whole multiples of 1/UNIT bytes per cycle
 
 
-class Ddr:
-    """beats: cycles of a burst on a port that is alone. burst: cycles of one at the sustained bandwidth."""
+class Draws:
+    """The numbers that sim/fifo.hpp draws from a seed."""
 
-    def __init__(self, hw: HwConfig, ddr: DdrParameters) -> None:
+    def __init__(self, seed: int) -> None:
+        self._state = (seed * 0x9E3779B97F4A7C15 | 1) & _WORD
+
+    def below(self, limit: int) -> int:
+        """The next one, 0..limit-1."""
+        state = self._state
+        state ^= state >> 12
+        state ^= state << 25 & _WORD
+        self._state = state = state ^ state >> 27
+        return ((state * 0x2545F4914F6CDD1D & _WORD) >> 32) % limit
+
+
+class Ddr:
+    """beats: cycles of a burst on a port that is alone. burst: cycles of one at the sustained bandwidth.
+
+    program_bytes: read by port 0 before the first job; they have had their numbers of the jitter.
+    """
+
+    def __init__(self, hw: HwConfig, ddr: DdrParameters, program_bytes: int) -> None:
         self.parameters = ddr
         self.bandwidth = round(ddr.bytes_per_cycle * UNIT) / UNIT
         self.beat_bytes = hw.axi_data_bytes
@@ -28,22 +47,38 @@ class Ddr:
         self.burst = BURST_BEATS * hw.axi_data_bytes / self.bandwidth
         # What the bucket saves up in idle time, in cycles: a beat for every channel, and one cycle's inflow.
         self.saved = (self.bandwidth + hw.axi_data_bytes * (hw.axi_ports + 1)) / self.bandwidth
-        self.address_stall = 1 / self.port_rate - 1  # mean wait for ARREADY
+        self.stall = 1 / self.port_rate - 1  # mean wait of a channel that is held back
         self._served = 0.0  # bandwidth is spoken for until then
-        self._random = random.Random(ddr.seed)
+        self._draws = [Draws(8 * ddr.seed + 2 * port) for port in range(hw.axi_ports)]
+        self._write_draws = Draws(8 * ddr.seed + 1)
+        for _ in range(-(-program_bytes // (BURST_BEATS * hw.axi_data_bytes))):
+            self._jitter(self._draws[0])
 
-    def due(self, address: float) -> float:
+    def due(self, address: float, port: int) -> float:
         """Earliest cycle of the first beat of a burst whose address is taken in cycle `address`."""
-        jitter = self._random.randint(0, self.parameters.jitter) if self.parameters.jitter else 0
-        return address + self.parameters.read_latency + jitter
+        return address + self.parameters.read_latency + self._jitter(self._draws[port])
+
+    def response(self, granted: float) -> float:
+        """Of a burst whose last written beat was granted in that cycle."""
+        return granted + self.parameters.write_latency + self.stall + self._jitter(self._write_draws)
+
+    def _jitter(self, draws: Draws) -> int:
+        """Of the first frame after a load, unless channels are held back: those draw as well."""
+        return draws.below(self.parameters.jitter + 1) if self.parameters.jitter else 0
 
     def data(self, due: float, port_last: float) -> float:
         """Cycle of the last beat of a whole burst; port_last: that of the port's burst before."""
-        self._served = served = self.busy(max(self._served, due - self.saved), self.burst)
-        beats = self.beats
+        served = due - self.saved
+        if served < self._served:
+            served = self._served
         if self.parameters.refresh_period:
-            return max(served - 1, self.busy(due, beats) - 1, self.busy(port_last, beats))
-        return max(served - 1, due + beats - 1, port_last + beats)
+            self._served = self.busy(served, self.burst)
+            first = max(self.busy(due, self.beats), self.busy(port_last + 1, self.beats))
+        else:
+            self._served = served + self.burst
+            first = (due if due > port_last + 1 else port_last + 1) + self.beats
+        last = ceil(self._served) + self.stall
+        return last if last > first - 1 else first - 1
 
     def used_until(self, cycle: float) -> None:
         """Others have had the bandwidth until then."""

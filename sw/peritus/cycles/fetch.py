@@ -46,10 +46,7 @@ class Fetch:
     def request_time(self) -> float | None:
         """Of the next stripe; None: none is left, or the ring is full for as long as is known."""
         stripe = len(self.address)
-        while self.segment < len(self.segments) and self.issued == self.segments[self.segment]:
-            self.segment += 1
-            self.issued = 0
-        if self.segment == len(self.segments):
+        if not self._next_segment():
             return None
         reuse = stripe - self.ring
         if reuse < 0:
@@ -64,32 +61,70 @@ class Fetch:
         """The reader takes the request in cycle `passed`; returns the cycle of the AR handshake."""
         stripe = len(self.address)
         limit = stripe - self.ddr.parameters.outstanding * self.ports
-        address = passed + 1 + self.ddr.address_stall
+        address = passed + 1 + self.ddr.stall
         if limit >= 0:
-            address = max(address, self.last[limit] + 1)
+            address = max(address, self.last[limit] + 1 + self.ddr.stall)
         self.address.append(address)
         self.issued += 1
         self._ready = max(request, self._passed) + 2  # the guard has it
         self._passed = passed
-        if self.issued == self.segments[self.segment] and self.segment + 1 < len(self.segments):
-            self._ready = max(self._ready, request + 2 + self._gaps[self.segment + 1])
+        self._to_next(request)
         return address
 
-    def room(self, stripe: int) -> float:
-        """From when on the reader of its port takes a stripe."""
-        room = self.last[stripe - READER_BURSTS * self.ports] + 1 if stripe >= READER_BURSTS * self.ports else 0
-        return max(room, self.address[stripe - self.ports] + 1) if stripe >= self.ports else room
-
-    def advance(self) -> bool:
-        """Request one stripe more; False: there is none, or no room."""
-        request = self.request_time()
-        if request is None:
-            return False
-        stripe = len(self.address)
-        address = self.accept(request, max(self.passed(request), self.room(stripe)))
-        before = self.last[stripe - self.ports] if stripe >= self.ports else 0.0
-        self.last.append(self.ddr.data(self.ddr.due(address), before))
+    def reach(self, stripe: int) -> bool:
+        """Request everything up to a stripe; False: it is never requested, or there is no room for it."""
+        ports, ring, data, due = self.ports, self.ring, self.ddr.data, self.ddr.due
+        held, outstanding = READER_BURSTS * ports, self.ddr.parameters.outstanding * ports
+        address, last, freed = self.address, self.last, self.freed
+        stall, latency = 1 + self.ddr.stall, self.ddr.parameters.read_latency
+        jitter = self.ddr.parameters.jitter != 0
+        number = len(address)
+        while number <= stripe:
+            if not self._next_segment():
+                return False
+            end = min(stripe + 1, number + self.segments[self.segment] - self.issued)
+            begin, request, passed = number, self._ready, self._passed
+            while number < end:
+                # As request_time, passed and accept say it, but for a port that nobody shares.
+                if number >= ring:
+                    reuse = number - ring
+                    if reuse >= len(freed):
+                        break
+                    if freed[reuse] >= request:
+                        request = freed[reuse] + 1
+                begun = request if request > passed else passed
+                passed = begun + GUARD
+                if number >= ports and address[number - ports] >= passed:
+                    passed = address[number - ports] + 1
+                if number >= held and last[number - held] >= passed:
+                    passed = last[number - held] + 1
+                taken = passed + stall
+                if number >= outstanding and last[number - outstanding] >= taken:
+                    taken = last[number - outstanding] + stall
+                address.append(taken)
+                first = due(taken, number % ports) if jitter else taken + latency
+                last.append(data(first, last[number - ports] if number >= ports else 0.0))
+                issued, request = request, begun + 2
+                number += 1
+            self.issued += number - begin
+            self._ready, self._passed = request, passed
+            if number > begin:
+                self._to_next(issued)
+            if number < end:
+                return False
         return True
+
+    def _next_segment(self) -> bool:
+        """Step over segments requested in full; False at the end."""
+        while self.segment < len(self.segments) and self.issued == self.segments[self.segment]:
+            self.segment += 1
+            self.issued = 0
+        return self.segment < len(self.segments)
+
+    def _to_next(self, request: float) -> None:
+        """After a request: if it was a segment's last, the next one is looked up."""
+        if self.issued == self.segments[self.segment] and self.segment + 1 < len(self.segments):
+            self._ready = max(self._ready, request + 2 + self._gaps[self.segment + 1])
 
     def drop(self, cycle: float, segment: int) -> int:
         """The consumer drops a segment whole; stripes of it that had been requested by then."""
@@ -97,7 +132,7 @@ class Fetch:
             request = self.request_time()
             if request is None or request > cycle or self.segment != segment:
                 break
-            self.advance()
+            self.reach(len(self.address))
         if self.segment > segment or self.issued == self.segments[segment]:
             return self.segments[segment]
         issued = self.issued

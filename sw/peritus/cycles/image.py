@@ -50,8 +50,8 @@ class ImageLoad:
     def _collect(self) -> None:
         """Weights on their way when the image begins."""
         fetch = self._fetch
-        while (request := fetch.request_time()) is not None and request < self._start and fetch.advance():
-            pass
+        while (request := fetch.request_time()) is not None and request < self._start:
+            fetch.reach(len(fetch.address))
         flying = [n for n, last in enumerate(fetch.last) if last >= self._start]
         for stripe in flying:
             left = min(self._ddr.beats, fetch.last[stripe] + 1 - self._start)
@@ -107,7 +107,7 @@ class ImageLoad:
         assert request is not None
         address = fetch.accept(request, passed)
         fetch.last.append(_NEVER)
-        self._queues[stripe % self._ports].append((self._ddr.due(address), stripe, self._ddr.beats))
+        self._queues[stripe % self._ports].append((self._ddr.due(address, stripe % self._ports), stripe, self._ddr.beats))
         if stripe % self._ports == 0:
             self._asked += 1
             self._reader = passed + ADDRESS
@@ -118,7 +118,7 @@ class ImageLoad:
         self._built += beats
         self._image_passed = passed
         self._reader = passed + ADDRESS
-        self._queues[0].append((self._ddr.due(passed + 1), _IMAGE, beats / self._ddr.port_rate))
+        self._queues[0].append((self._ddr.due(passed + 1 + self._ddr.stall, 0), _IMAGE, beats / self._ddr.port_rate))
         self._asked += 1
         self._image_turn = False
 

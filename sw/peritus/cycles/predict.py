@@ -50,7 +50,8 @@ def predict(
     """
     index, hw = bundle.task_index(task), bundle.hw
     features = features or bundle.tasks[index].host
-    fetch = Fetch(hw, Ddr(hw, ddr or DdrParameters.of(hw.ddr)), bundle.fetches, index)
+    memory = Ddr(hw, ddr or DdrParameters.of(hw.ddr), len(bundle.program))
+    fetch = Fetch(hw, memory, bundle.fetches, index)
     sequencer = Sequencer(hw, fetch, routing)
     sequencer.run(bundle.instructions, index, features)
     return Prediction(sequencer.recorder.timeline(), len(fetch.address) * hw.stripe_bytes)

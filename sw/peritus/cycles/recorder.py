@@ -14,23 +14,23 @@ class Recorder:
 
     def __init__(self) -> None:
         self.now = 0  # first cycle not yet accounted for
-        self._changes: list[tuple[int, Cause, int]] = []
+        self._instruction, self._cause = -1, Cause.SEQUENCER  # of the last span
+        self._what: list[tuple[int, Cause]] = []
+        self._ends: list[int] = []
 
     def until(self, instruction: int, cause: Cause, cycle: float) -> None:
         """Cycles up to `cycle`, exclusive."""
         if cycle <= self.now:
             return
-        if self._changes:
-            last = self._changes[-1]
-            if last[0] == instruction and last[1] is cause:
-                self._changes.pop()
-        self.now = int(cycle)
-        self._changes.append((instruction, cause, self.now))
+        self.now = end = int(cycle)
+        if instruction == self._instruction and cause is self._cause:
+            self._ends[-1] = end
+            return
+        self._instruction, self._cause = instruction, cause
+        self._what.append((instruction, cause))
+        self._ends.append(end)
 
     def timeline(self) -> Timeline:
         """Of all that was said."""
-        spans, start = [], 0
-        for instruction, cause, end in self._changes:
-            spans.append(Span(instruction, cause, start, end))
-            start = end
-        return Timeline(tuple(spans))
+        starts = [0, *self._ends]
+        return Timeline(tuple(Span(*what, *times) for what, *times in zip(self._what, starts, self._ends, strict=False)))

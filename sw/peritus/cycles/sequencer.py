@@ -88,6 +88,7 @@ class Sequencer:
 
     def _gemm(self, cycle: int, instruction: Instruction) -> int:
         """Dispatch in `cycle` at the earliest; READ of the next instruction."""
+        self._say(Cause.SEQUENCER, cycle)
         rows = instruction.tokens
         if instruction.expert_valid:
             rows = self._queued(instruction.expert)

@@ -27,11 +27,10 @@ class WeightStream:
 
     def there(self, stripe: int) -> float:
         """Cycle in which the first word of a stripe can leave; infinity if it is never requested."""
-        fetch = self.fetch
-        while len(fetch.last) <= stripe:
-            if not fetch.advance():
-                return float("inf")
-        return fetch.last[stripe] + self._stored
+        last = self.fetch.last
+        if stripe >= len(last) and not self.fetch.reach(stripe):
+            return float("inf")
+        return last[stripe] + self._stored
 
     def pop(self, words: int, cycle: int) -> int:
         """Take words from `cycle` on, one per cycle; the cycle of the last."""

@@ -11,7 +11,7 @@ from peritus.cycles.latencies import Latencies
 from peritus.cycles.stream import WeightStream
 
 WRITER_BURSTS = 16  # MaxBursts of rtl/memory/peritus_axi_writer.sv
-FIRST_BURST = 2 + BURST_BEATS + 2  # of STORE, from its start: address, beats counted, guard
+ADDRESS, GUARD = 2, 2  # cycles of a STORE before its first beats are counted, and after those of a burst
 
 
 def layernorm(start: int, instruction: Instruction, latencies: Latencies, stream: WeightStream) -> int:
@@ -34,22 +34,22 @@ def beats(instruction: Instruction) -> int:
 def store(start: int, instruction: Instruction, hw: HwConfig, ddr: Ddr) -> int:
     """Bursts with one cycle between two; done with the last response."""
     bursts, parameters = -(-beats(instruction) // BURST_BEATS), ddr.parameters
-    begin: float = start + FIRST_BURST
+    begin: float = start + ADDRESS + min(BURST_BEATS, beats(instruction)) + GUARD
     sent = granted = begin
     responses: list[float] = []
     left = beats(instruction)
     for burst in range(bursts):
         size = min(BURST_BEATS, left)
         left -= size
-        address = begin + 1 + ddr.address_stall
+        address = begin + 1 + ddr.stall
         if burst >= parameters.outstanding:
-            address = max(address, responses[burst - parameters.outstanding] + 1)
+            address = max(address, responses[burst - parameters.outstanding] + 1 + ddr.stall)
         if burst >= WRITER_BURSTS:
             begin = max(begin, responses[burst - WRITER_BURSTS] + 1)
         first = max(begin + 2, address + 1)
         sent = first + size / ddr.port_rate - 1
         granted = ddr.busy(max(granted, first - 1 - ddr.saved), ddr.burst * size / BURST_BEATS)
-        response = max(sent, granted) + parameters.write_latency + parameters.jitter / 2
+        response = ddr.response(max(sent, granted))
         responses.append(max(response, responses[-1] + 1) if responses else response)
         begin = max(sent, granted - 2 * ddr.burst)
     return int(responses[-1]) + 2
