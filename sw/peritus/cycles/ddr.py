@@ -84,6 +84,22 @@ class Ddr:
         """Others have had the bandwidth until then."""
         self._served = max(self._served, cycle)
 
+    def saved_at(self, cycle: float) -> float:
+        """Bandwidth saved by then, in beats, besides that of the cycle itself."""
+        cycles = min(self.saved - 1, max(0.0, cycle - self._served))
+        return cycles * self.bandwidth / self.beat_bytes
+
+    def worked(self, start: float, end: float) -> float:
+        """Cycles between the two in which something moves."""
+        period, refresh = self.parameters.refresh_period, self.parameters.refresh_cycles
+        if not refresh:
+            return end - start
+
+        def useful(cycle: float) -> float:
+            return cycle // period * (period - refresh) + max(0.0, cycle % period - refresh)
+
+        return useful(end) - useful(start)
+
     def busy(self, start: float, work: float) -> float:
         """When `work` cycles that begin at `start` are done: nothing moves during a refresh."""
         period, refresh = self.parameters.refresh_period, self.parameters.refresh_cycles

@@ -11,7 +11,6 @@ from peritus.arch.isa import Dest, Instruction, Opcode
 from peritus.cycles import units
 from peritus.cycles.errors import CycleError
 from peritus.cycles.fetch import Fetch
-from peritus.cycles.image import ImageLoad
 from peritus.cycles.latencies import Latencies
 from peritus.cycles.loader import Loader
 from peritus.cycles.recorder import Recorder
@@ -33,7 +32,6 @@ class Sequencer:
     """Runs one job. routing: tokens of each expert, one row for each gate that the job executes, in order."""
 
     def __init__(self, hw: HwConfig, fetch: Fetch, routing: Sequence[Sequence[int]]) -> None:
-        self._hw, self._fetch = hw, fetch
         self._routing = deque(routing)
         self._counts: Sequence[int] = ()
         self.recorder = Recorder()
@@ -118,10 +116,8 @@ class Sequencer:
         """Start in `cycle`; READ of the next instruction."""
         cause = UNIT_CAUSES[instruction.opcode]
         match instruction.opcode:
-            case Opcode.LOAD_IMAGE:
-                end = ImageLoad(self._fetch, cycle, units.beats(instruction)).run()
-            case Opcode.STORE:
-                end = units.store(cycle, instruction, self._hw, self._fetch.ddr)
+            case Opcode.LOAD_IMAGE | Opcode.STORE:
+                end = units.memory_unit(cycle, instruction, self._stream)
             case Opcode.LAYERNORM:
                 end = units.layernorm(cycle, instruction, self._latencies, self._stream)
             case _:

@@ -3,15 +3,11 @@
 
 from __future__ import annotations
 
-from peritus.arch.config import BURST_BEATS, HwConfig
-from peritus.arch.isa import Instruction
+from peritus.arch.isa import Instruction, Opcode
 from peritus.arch.params import PARAM_BLOCK_WORDS
-from peritus.cycles.ddr import Ddr
+from peritus.cycles.contention import ImageLoad, Store
 from peritus.cycles.latencies import Latencies
 from peritus.cycles.stream import WeightStream
-
-WRITER_BURSTS = 16  # MaxBursts of rtl/memory/peritus_axi_writer.sv
-ADDRESS, GUARD = 2, 2  # cycles of a STORE before its first beats are counted, and after those of a burst
 
 
 def layernorm(start: int, instruction: Instruction, latencies: Latencies, stream: WeightStream) -> int:
@@ -26,30 +22,8 @@ def res_init(start: int, instruction: Instruction, stream: WeightStream) -> int:
     return stream.pop(instruction.tokens * instruction.n_tiles, start + 1) + 1
 
 
-def beats(instruction: Instruction) -> int:
-    """Beats of a LOAD_IMAGE or STORE."""
-    return instruction.keys * instruction.k_tiles * instruction.tokens * instruction.n_tiles
-
-
-def store(start: int, instruction: Instruction, hw: HwConfig, ddr: Ddr) -> int:
-    """Bursts with one cycle between two; done with the last response."""
-    bursts, parameters = -(-beats(instruction) // BURST_BEATS), ddr.parameters
-    begin: float = start + ADDRESS + min(BURST_BEATS, beats(instruction)) + GUARD
-    sent = granted = begin
-    responses: list[float] = []
-    left = beats(instruction)
-    for burst in range(bursts):
-        size = min(BURST_BEATS, left)
-        left -= size
-        address = begin + 1 + ddr.stall
-        if burst >= parameters.outstanding:
-            address = max(address, responses[burst - parameters.outstanding] + 1 + ddr.stall)
-        if burst >= WRITER_BURSTS:
-            begin = max(begin, responses[burst - WRITER_BURSTS] + 1)
-        first = max(begin + 2, address + 1)
-        sent = first + size / ddr.port_rate - 1
-        granted = ddr.busy(max(granted, first - 1 - ddr.saved), ddr.burst * size / BURST_BEATS)
-        response = ddr.response(max(sent, granted))
-        responses.append(max(response, responses[-1] + 1) if responses else response)
-        begin = max(sent, granted - 2 * ddr.burst)
-    return int(responses[-1]) + 2
+def memory_unit(start: int, instruction: Instruction, stream: WeightStream) -> int:
+    """LOAD_IMAGE or STORE: beats of external memory."""
+    beats = instruction.keys * instruction.k_tiles * instruction.tokens * instruction.n_tiles
+    unit = ImageLoad if instruction.opcode is Opcode.LOAD_IMAGE else Store
+    return unit(stream.fetch, start, beats).run()
