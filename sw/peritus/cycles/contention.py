@@ -60,10 +60,14 @@ class Contention(ABC):
         return False
 
     def _work(self) -> None:
-        """Until the client has all its bursts; the stripes requested meanwhile are in `fetch`."""
+        """Until the client has all its bursts, and the ports what they were asked for until then."""
         self._collect()
         now = float(self._start)
         while self._sizes or self._moving:
+            self._request()
+            now = self._transfer(now)
+        asked = len(self._fetch.address)
+        while any(burst.stripe < asked for queue in self._queues for burst in queue):
             self._request()
             now = self._transfer(now)
         self._settle(now)
@@ -75,6 +79,7 @@ class Contention(ABC):
             fetch.reach(len(fetch.address))
         self._saved = self._ddr.saved_at(self._start)
         flying = [n for n, last in enumerate(fetch.last[-64:], max(0, len(fetch.last) - 64)) if last >= self._start]
+        del fetch.whole[min(flying, default=len(fetch.last)) :]
         for stripe in flying:
             left = min(self._ddr.beats, fetch.last[stripe] + 1 - self._start)
             due = fetch.address[stripe] + self._ddr.parameters.read_latency

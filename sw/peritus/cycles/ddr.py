@@ -33,7 +33,8 @@ class Draws:
 
 
 class Ddr:
-    """beats: cycles of a burst on a port that is alone. burst: cycles of one at the sustained bandwidth.
+    """beats: cycles of a burst on a port that is alone. burst: of one at the sustained bandwidth. fair: of one on
+    each port at once.
 
     program_bytes: read by port 0 before the first job; they have had their numbers of the jitter.
     """
@@ -45,6 +46,7 @@ class Ddr:
         self.port_rate = 1 - round(ddr.stall * 256) / 256  # beats a cycle that a port is not held back
         self.beats = BURST_BEATS / self.port_rate
         self.burst = BURST_BEATS * hw.axi_data_bytes / self.bandwidth
+        self.fair = max(self.beats, self.burst * hw.axi_ports)
         # What the bucket saves up in idle time, in cycles: a beat for every channel, and one cycle's inflow.
         self.saved = (self.bandwidth + hw.axi_data_bytes * (hw.axi_ports + 1)) / self.bandwidth
         self.stall = 1 / self.port_rate - 1  # mean wait of a channel that is held back
@@ -71,18 +73,19 @@ class Ddr:
         served = due - self.saved
         if served < self._served:
             served = self._served
+        # A port that lags while the bandwidth is spoken for gets no more of it than the others.
+        beats = self.fair if due < port_last and due < served else self.beats
+        start = due if due > port_last + 1 else port_last + 1
         if self.parameters.refresh_period:
-            self._served = self.busy(served, self.burst)
-            first = max(self.busy(due, self.beats), self.busy(port_last + 1, self.beats))
+            self._served, first = self.busy(served, self.burst), self.busy(start, beats)
         else:
-            self._served = served + self.burst
-            first = (due if due > port_last + 1 else port_last + 1) + self.beats
+            self._served, first = served + self.burst, start + beats
         last = ceil(self._served) + self.stall
         return last if last > first - 1 else first - 1
 
     def used_until(self, cycle: float) -> None:
-        """Others have had the bandwidth until then."""
-        self._served = max(self._served, cycle)
+        """Others have shared the bandwidth among them until then."""
+        self._served = cycle
 
     def saved_at(self, cycle: float) -> float:
         """Bandwidth saved by then, in beats, besides that of the cycle itself."""

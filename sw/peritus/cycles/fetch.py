@@ -2,7 +2,8 @@
 """Requests of the weight stream (rtl/memory/peritus_weight_fetch.sv): stripe after stripe, as far as the ring has room.
 
 Stripes are counted from the start of the job. Lists by stripe: `address`, the cycle of the AR handshake; `last`,
-of its last beat; `freed`, of the pop of its last word (written by the consumer).
+of its last beat; `freed`, of the pop of its last word (written by the consumer). `whole` is the latest of the
+last beats up to a stripe: ports do not wait for each other, the consumer does.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Fetch:
         self.address: list[float] = []
         self.last: list[float] = []
         self.freed: list[float] = []
+        self.whole: list[float] = []
         self.segment = 0  # that is being requested
         self.issued = 0  # its stripes
         self._ready = 1.0 + self._gaps[0] if self.segments else 0.0  # earliest next request
@@ -113,6 +115,20 @@ class Fetch:
             if number < end:
                 return False
         return True
+
+    def arrived(self, stripe: int) -> float:
+        """Last beat of a stripe and of all before it; infinity if it is never requested."""
+        whole, last = self.whole, self.last
+        if stripe >= len(last) and not self.reach(stripe):
+            return float("inf")
+        number = len(whole)
+        if number <= stripe:
+            latest = whole[-1] if whole else 0.0
+            for end in last[number : stripe + 1]:
+                if end > latest:
+                    latest = end
+                whole.append(latest)
+        return whole[stripe]
 
     def _next_segment(self) -> bool:
         """Step over segments requested in full; False at the end."""

@@ -27,10 +27,7 @@ class WeightStream:
 
     def there(self, stripe: int) -> float:
         """Cycle in which the first word of a stripe can leave; infinity if it is never requested."""
-        last = self.fetch.last
-        if stripe >= len(last) and not self.fetch.reach(stripe):
-            return float("inf")
-        return last[stripe] + self._stored
+        return self.fetch.arrived(stripe) + self._stored
 
     def pop(self, words: int, cycle: int) -> int:
         """Take words from `cycle` on, one per cycle; the cycle of the last."""
