@@ -49,7 +49,10 @@ def measure(
     device.simulation.record_cycles()
     perf = device.run(image, task=task, features=features).perf
     (rtl,) = device.timelines()
+    begin = device.simulation.changes()[0][0]
     device.simulation.record_cycles(False)
     assert rtl.cycles == perf.cycles
-    model = predict(bundle, task, routing_of(bundle, image, task), features=features, ddr=ddr)
+    routing = routing_of(bundle, image, task)
+    phase = begin % ddr.refresh_period if ddr and ddr.refresh_period else 0
+    model = predict(bundle, task, routing, features=features, ddr=ddr, phase=phase)
     return Pair(rtl, model, perf.bytes_read - bundle.frame.bytes)

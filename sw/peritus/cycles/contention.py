@@ -17,7 +17,6 @@ from peritus.cycles.fetch import GUARD, READER_BURSTS, Fetch
 
 NEVER = float("inf")
 CLIENT = -1  # stripe number of a burst that is not of weights
-ADDRESS = 2  # from a request that the reader takes to the next, with its address between them
 _NOTHING = 1e-9  # of a beat
 
 
@@ -82,8 +81,7 @@ class Contention(ABC):
         del fetch.whole[min(flying, default=len(fetch.last)) :]
         for stripe in flying:
             left = min(self._ddr.beats, fetch.last[stripe] + 1 - self._start)
-            due = fetch.address[stripe] + self._ddr.parameters.read_latency
-            self._queues[stripe % self._ports].append(Burst(due, stripe, left))
+            self._queues[stripe % self._ports].append(Burst(fetch.due[stripe], stripe, left))
             fetch.last[stripe] = NEVER
             self._asked += stripe % self._ports == 0
 
@@ -102,38 +100,46 @@ class Contention(ABC):
                 self._ask_weight(weight)
 
     def _slot(self) -> float:
-        """When port 0 takes another burst."""
-        reader, memory = self._asked - READER_BURSTS, self._asked - self._ddr.parameters.outstanding
-        ready = self._reader
-        for behind, delay in ((reader, 1), (memory, 0)):
-            if behind >= 0:
-                ready = max(ready, self._ended[behind] + delay if behind < len(self._ended) else NEVER)
-        return ready
+        """When port 0 takes another request; NEVER while that, or when its address leaves, is not known."""
+        held = self._asked - READER_BURSTS
+        if max(held, self._asked - self._ddr.parameters.outstanding) >= len(self._ended):
+            return NEVER
+        return max(self._reader, self._ended[held] + 1) if held >= 0 else self._reader
+
+    def _take(self, cycle: float) -> float:
+        """Port 0 takes a request; the cycle of its AR handshake."""
+        behind = self._asked - self._ddr.parameters.outstanding
+        address = max(cycle, self._ended[behind] if behind >= 0 else 0.0) + 1 + self._ddr.stall
+        self._asked += 1
+        self._reader = address + 1
+        return address
 
     def _weight(self) -> float:
-        fetch = self._fetch
+        """When the next stripe's request is taken."""
+        fetch, ports = self._fetch, self._ports
         request = fetch.request_time()
         if request is None:
             return NEVER
         stripe = len(fetch.address)
-        passed = fetch.passed(request)
-        if stripe % self._ports == 0:
-            return max(passed, self._slot())
-        outstanding = min(self._ddr.parameters.outstanding, READER_BURSTS)
-        behind = stripe - outstanding * self._ports
-        return max(passed, fetch.last[behind] + 1) if behind >= 0 else passed
+        if stripe % ports == 0:
+            return max(fetch.passed(request), self._slot())
+        behind = stripe - self._ddr.parameters.outstanding * ports
+        if behind >= 0 and fetch.last[behind] == NEVER:
+            return NEVER
+        return max(fetch.passed(request), fetch.room(stripe))
 
     def _ask_weight(self, passed: float) -> None:
-        fetch, stripe = self._fetch, len(self._fetch.address)
+        fetch, stripe, ports = self._fetch, len(self._fetch.address), self._ports
         request = fetch.request_time()
         assert request is not None
-        port = stripe % self._ports
-        due = self._ddr.due(fetch.accept(request, passed), port)
+        if stripe % ports == 0:
+            address = self._take(passed)
+        else:
+            behind = stripe - self._ddr.parameters.outstanding * ports
+            address = max(passed, fetch.last[behind] if behind >= 0 else 0.0) + 1 + self._ddr.stall
+        fetch.accept(request, passed, address)
         fetch.last.append(NEVER)
-        self._queues[port].append(Burst(due, stripe, self._ddr.beats))
-        if port == 0:
-            self._asked += 1
-            self._reader = passed + ADDRESS
+        self._queues[stripe % ports].append(Burst(fetch.due[stripe], stripe, self._ddr.beats))
 
     def _transfer(self, now: float) -> float:
         """Up to the next event; its time."""
@@ -191,10 +197,8 @@ class ImageLoad(Contention):
     def _ask(self, cycle: float, beats: int) -> float:
         self._built += beats
         self._passed = cycle
-        self._reader = cycle + ADDRESS
-        self._asked += 1
         self._after_weights = False
-        return self._ddr.due(cycle + 1 + self._ddr.stall, 0)
+        return self._ddr.due(self._take(cycle), 0)
 
     def _ask_weight(self, passed: float) -> None:
         self._after_weights = self._after_weights or len(self._fetch.address) % self._ports == 0

@@ -36,11 +36,12 @@ class Ddr:
     """beats: cycles of a burst on a port that is alone. burst: of one at the sustained bandwidth. fair: of one on
     each port at once.
 
-    program_bytes: read by port 0 before the first job; they have had their numbers of the jitter.
+    program_bytes: read by port 0 before the first job; they have had their numbers of the jitter. phase: cycles
+    of a refresh period that are over when the frame begins.
     """
 
-    def __init__(self, hw: HwConfig, ddr: DdrParameters, program_bytes: int) -> None:
-        self.parameters = ddr
+    def __init__(self, hw: HwConfig, ddr: DdrParameters, program_bytes: int, phase: int) -> None:
+        self.parameters, self._phase = ddr, phase
         self.bandwidth = round(ddr.bytes_per_cycle * UNIT) / UNIT
         self.beat_bytes = hw.axi_data_bytes
         self.port_rate = 1 - round(ddr.stall * 256) / 256  # beats a cycle that a port is not held back
@@ -99,7 +100,8 @@ class Ddr:
             return end - start
 
         def useful(cycle: float) -> float:
-            return cycle // period * (period - refresh) + max(0.0, cycle % period - refresh)
+            rounds, into = divmod(cycle + self._phase, period)
+            return rounds * (period - refresh) + max(0.0, into - refresh)
 
         return useful(end) - useful(start)
 
@@ -111,6 +113,6 @@ class Ddr:
         useful = period - refresh
         if useful <= 0:
             return float("inf")
-        into = max(0.0, start % period - refresh)  # useful cycles of this period that are over
-        rounds, rest = divmod(into + work, useful)
-        return start - start % period + rounds * period + refresh + rest
+        begun, into = divmod(start + self._phase, period)
+        rounds, rest = divmod(max(0.0, into - refresh) + work, useful)
+        return (begun + rounds) * period + refresh + rest - self._phase

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests of the weight stream (rtl/memory/peritus_weight_fetch.sv): stripe after stripe, as far as the ring has room.
 
-Stripes are counted from the start of the job. Lists by stripe: `address`, the cycle of the AR handshake; `last`,
-of its last beat; `freed`, of the pop of its last word (written by the consumer). `whole` is the latest of the
+Stripes are counted from the start of the job. Lists by stripe: `address`, the cycle of the AR handshake; `due`,
+of the earliest first beat; `last`, of its last beat; `freed`, of the pop of its last word (written by the consumer). `whole` is the latest of the
 last beats up to a stripe: ports do not wait for each other, the consumer does.
 """
 
@@ -37,6 +37,7 @@ class Fetch:
             else:
                 gap += ENTRY
         self.address: list[float] = []
+        self.due: list[float] = []
         self.last: list[float] = []
         self.freed: list[float] = []
         self.whole: list[float] = []
@@ -59,25 +60,26 @@ class Fetch:
         """When a request made then reaches the reader of its port, if that takes it at once."""
         return max(request + GUARD, self._passed + GUARD)
 
-    def accept(self, request: float, passed: float) -> float:
-        """The reader takes the request in cycle `passed`; returns the cycle of the AR handshake."""
-        stripe = len(self.address)
-        limit = stripe - self.ddr.parameters.outstanding * self.ports
-        address = passed + 1 + self.ddr.stall
-        if limit >= 0:
-            address = max(address, self.last[limit] + 1 + self.ddr.stall)
+    def accept(self, request: float, passed: float, address: float) -> None:
+        """The reader takes the request in cycle `passed`, and its AR handshake is in cycle `address`."""
+        self.due.append(self.ddr.due(address, len(self.address) % self.ports))
         self.address.append(address)
         self.issued += 1
         self._ready = max(request, self._passed) + 2  # the guard has it
         self._passed = passed
         self._to_next(request)
-        return address
+
+    def room(self, stripe: int) -> float:
+        """When the reader of a port, which nobody shares, takes a stripe's request."""
+        held = stripe - READER_BURSTS * self.ports
+        free = self.last[held] + 1 if held >= 0 else 0.0
+        return max(free, self.address[stripe - self.ports] + 1) if stripe >= self.ports else free
 
     def reach(self, stripe: int) -> bool:
         """Request everything up to a stripe; False: it is never requested, or there is no room for it."""
-        ports, ring, data, due = self.ports, self.ring, self.ddr.data, self.ddr.due
+        ports, ring, data, due_of = self.ports, self.ring, self.ddr.data, self.ddr.due
         held, outstanding = READER_BURSTS * ports, self.ddr.parameters.outstanding * ports
-        address, last, freed = self.address, self.last, self.freed
+        address, due, last, freed = self.address, self.due, self.last, self.freed
         stall, latency = 1 + self.ddr.stall, self.ddr.parameters.read_latency
         jitter = self.ddr.parameters.jitter != 0
         number = len(address)
@@ -104,7 +106,8 @@ class Fetch:
                 if number >= outstanding and last[number - outstanding] >= taken:
                     taken = last[number - outstanding] + stall
                 address.append(taken)
-                first = due(taken, number % ports) if jitter else taken + latency
+                first = due_of(taken, number % ports) if jitter else taken + latency
+                due.append(first)
                 last.append(data(first, last[number - ports] if number >= ports else 0.0))
                 issued, request = request, begun + 2
                 number += 1

@@ -37,20 +37,21 @@ def predict(
     *,
     features: bool = False,
     ddr: DdrParameters | None = None,
+    phase: int = 0,
 ) -> Prediction:
     """Time one frame of a bundle on the configuration that it was compiled for.
 
     Args:
         task: by name. routing: tokens of each expert, a row for each gate that the task executes
             (peritus.cycles.routing). features: are they written? ddr: memory timing; default: what the
-            configuration assumes.
+            configuration assumes. phase: cycles of a refresh period that are over when the frame begins.
 
     Raises:
         BundleTaskError: no such task. CycleError: a gate has no row of routing; the program has no END.
     """
     index, hw = bundle.task_index(task), bundle.hw
     features = features or bundle.tasks[index].host
-    memory = Ddr(hw, ddr or DdrParameters.of(hw.ddr), len(bundle.program))
+    memory = Ddr(hw, ddr or DdrParameters.of(hw.ddr), len(bundle.program), phase)
     fetch = Fetch(hw, memory, bundle.fetches, index)
     sequencer = Sequencer(hw, fetch, routing)
     sequencer.run(bundle.instructions, index, features)
