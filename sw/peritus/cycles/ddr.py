@@ -14,6 +14,7 @@ from peritus.arch.config import BURST_BEATS, HwConfig
 from peritus.runtime.rtl.simulation import DdrParameters
 
 _WORD = (1 << 64) - 1
+_SAMPLE = 8192  # cycles
 UNIT = 1 << 16  # bandwidths are whole multiples of 1/UNIT bytes per cycle
 
 
@@ -42,8 +43,8 @@ class Ddr:
 
     def __init__(self, hw: HwConfig, ddr: DdrParameters, program_bytes: int, phase: int) -> None:
         self.parameters, self._phase = ddr, phase
-        self.bandwidth = round(ddr.bytes_per_cycle * UNIT) / UNIT
         self.beat_bytes = hw.axi_data_bytes
+        self.bandwidth = _sustained(round(ddr.bytes_per_cycle * UNIT) / UNIT, hw, ddr)
         self.port_rate = 1 - round(ddr.stall * 256) / 256  # beats a cycle that a port is not held back
         self.beats = BURST_BEATS / self.port_rate
         self.burst = BURST_BEATS * hw.axi_data_bytes / self.bandwidth
@@ -116,3 +117,22 @@ class Ddr:
         begun, into = divmod(start + self._phase, period)
         rounds, rest = divmod(max(0.0, into - refresh) + work, useful)
         return (begun + rounds) * period + refresh + rest - self._phase
+
+
+def _sustained(bandwidth: float, hw: HwConfig, ddr: DdrParameters) -> float:
+    """What is left of a bandwidth if all ports have data due, but channels are held back now and then.
+
+    The bucket of sim/ddr_model.hpp for some thousand cycles; nothing is lost if no channel is ever held back.
+    """
+    if not ddr.stall:
+        return bandwidth
+    beat, held, draws = hw.axi_data_bytes, round(ddr.stall * 256), Draws(ddr.seed)
+    capacity = bandwidth + beat * (hw.axi_ports + 1)
+    tokens = moved = 0.0
+    for _ in range(_SAMPLE):
+        tokens = min(tokens + bandwidth, capacity)
+        for _ in range(hw.axi_ports):
+            if draws.below(256) >= held and tokens >= beat:
+                tokens -= beat
+                moved += beat
+    return moved / _SAMPLE

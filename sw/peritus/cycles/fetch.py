@@ -45,6 +45,7 @@ class Fetch:
         self.issued = 0  # its stripes
         self._ready = 1.0 + self._gaps[0] if self.segments else 0.0  # earliest next request
         self._passed = 0.0  # the last request has passed the guard
+        self._known = self._ready  # the present segment has been looked up
 
     def request_time(self) -> float | None:
         """Of the next stripe; None: none is left, or the ring is full for as long as is known."""
@@ -143,19 +144,24 @@ class Fetch:
     def _to_next(self, request: float) -> None:
         """After a request: if it was a segment's last, the next one is looked up."""
         if self.issued == self.segments[self.segment] and self.segment + 1 < len(self.segments):
-            self._ready = max(self._ready, request + 2 + self._gaps[self.segment + 1])
+            self._known = request + 2 + self._gaps[self.segment + 1]
+            self._ready = max(self._ready, self._known)
 
-    def drop(self, cycle: float, segment: int) -> int:
-        """The consumer drops a segment whole; stripes of it that had been requested by then."""
+    def drop(self, cycle: int, segment: int) -> tuple[int, int]:
+        """The consumer wants to drop a segment whole, from `cycle` on.
+
+        Returns: the cycle in which that is accepted, and the stripes that had been requested by then.
+        """
         while self.segment == segment:
             request = self.request_time()
             if request is None or request > cycle or self.segment != segment:
                 break
             self.reach(len(self.address))
         if self.segment > segment or self.issued == self.segments[segment]:
-            return self.segments[segment]
-        issued = self.issued
+            return cycle, self.segments[segment]
+        cycle, issued = max(cycle, int(self._known)), self.issued
         self.segment, self.issued = segment + 1, 0
         if self.segment < len(self.segments):
-            self._ready = max(self._ready, cycle + 1 + self._gaps[self.segment])
-        return issued
+            self._known = cycle + 1 + self._gaps[self.segment]
+            self._ready = max(self._ready, self._known)
+        return cycle, issued

@@ -91,8 +91,7 @@ class Sequencer:
         if instruction.expert_valid:
             rows = self._queued(instruction.expert)
         if rows == 0:
-            cycle = max(cycle, self._loader.idle)
-            self._stream.drop(cycle)
+            cycle = self._stream.drop(max(cycle, self._loader.idle))
             self._say(Cause.IDLE_EXPERT, cycle + 1)
             return cycle + 1
         push = max(cycle, self._loads.popleft() + 1, self._streams.popleft() + 1)

@@ -73,9 +73,10 @@ class WeightStream:
         read = self._stripe + (self._word + AHEAD) // self.stripe_words
         return self.there(read + self._tile_stripes) <= cycle + 1
 
-    def drop(self, cycle: int) -> None:
-        """Pass over the next segment."""
-        stripes = self.fetch.drop(cycle, self._segment)
+    def drop(self, cycle: int) -> int:
+        """Pass over the next segment, from `cycle` on; the cycle in which it is done."""
+        cycle, stripes = self.fetch.drop(cycle, self._segment)
         self.fetch.freed.extend([cycle] * stripes)
         self._stripe += stripes
         self._segment += 1
+        return cycle
