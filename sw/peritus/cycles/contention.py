@@ -174,7 +174,7 @@ class Contention(ABC):
         self._ddr.used_until(now)
         for due, stripe, _ in sorted((burst for queue in self._queues for burst in queue), key=lambda b: b.stripe):
             before = self._fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
-            self._fetch.last[stripe] = self._ddr.data(due, before)
+            self._fetch.last[stripe] = self._ddr.data(due, before, self._fetch.left)
 
 
 class ImageLoad(Contention):

@@ -35,7 +35,7 @@ class Draws:
 
 class Ddr:
     """beats: cycles of a burst on a port that is alone. burst: of one at the sustained bandwidth. fair: of one on
-    each port at once.
+    each port at once. others: of the stream's other ports, for each burst of the stream.
 
     program_bytes: read by port 0 before the first job; they have had their numbers of the jitter. phase: cycles
     of a refresh period that are over when the frame begins.
@@ -49,6 +49,7 @@ class Ddr:
         self.beats = BURST_BEATS / self.port_rate
         self.burst = BURST_BEATS * hw.axi_data_bytes / self.bandwidth
         self.fair = max(self.beats, self.burst * hw.axi_ports)
+        self.others = self.burst * (hw.axi_ports - 1) / hw.axi_ports
         # What the bucket saves up in idle time, in cycles: a beat for every channel, and one cycle's inflow.
         self.saved = (self.bandwidth + hw.axi_data_bytes * (hw.axi_ports + 1)) / self.bandwidth
         self.stall = 1 / self.port_rate - 1  # mean wait of a channel that is held back
@@ -70,20 +71,26 @@ class Ddr:
         """Of the first frame after a load, unless channels are held back: those draw as well."""
         return draws.below(self.parameters.jitter + 1) if self.parameters.jitter else 0
 
-    def data(self, due: float, port_last: float) -> float:
-        """Cycle of the last beat of a whole burst; port_last: that of the port's burst before."""
+    def data(self, due: float, port_last: float, after: int) -> float:
+        """Cycle of the last beat of a whole burst.
+
+        port_last: that of the port's burst before. after: bursts of the stream that are still to come.
+        """
         served = due - self.saved
         if served < self._served:
             served = self._served
-        # A port that lags while the bandwidth is spoken for gets no more of it than the others.
-        beats = self.fair if due < port_last and due < served else self.beats
         start = due if due > port_last + 1 else port_last + 1
         if self.parameters.refresh_period:
-            self._served, first = self.busy(served, self.burst), self.busy(start, beats)
+            self._served = self.busy(served, self.burst)
+            alone, shared = self.busy(start, self.beats), self.busy(start, self.fair)
         else:
-            self._served, first = served + self.burst, start + beats
-        last = ceil(self._served) + self.stall
-        return last if last > first - 1 else first - 1
+            self._served = served + self.burst
+            alone, shared = start + self.beats, start + self.fair
+        last = max(ceil(self._served) + self.stall, alone - 1)
+        if due < port_last and due < served and shared - 1 > last:
+            # The port lags. While the others have data due it gets no more than they; at the end it is alone.
+            last = max(last, min(shared - 1, self._served + after * self.others))
+        return last
 
     def used_until(self, cycle: float) -> None:
         """Others have shared the bandwidth among them until then."""

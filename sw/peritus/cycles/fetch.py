@@ -36,6 +36,7 @@ class Fetch:
                 gap = 0
             else:
                 gap += ENTRY
+        self.left = sum(self.segments)  # stripes not yet requested
         self.address: list[float] = []
         self.due: list[float] = []
         self.last: list[float] = []
@@ -66,6 +67,7 @@ class Fetch:
         self.due.append(self.ddr.due(address, len(self.address) % self.ports))
         self.address.append(address)
         self.issued += 1
+        self.left -= 1
         self._ready = max(request, self._passed) + 2  # the guard has it
         self._passed = passed
         self._to_next(request)
@@ -84,6 +86,7 @@ class Fetch:
         stall, latency = 1 + self.ddr.stall, self.ddr.parameters.read_latency
         jitter = self.ddr.parameters.jitter != 0
         number = len(address)
+        total = number + self.left
         while number <= stripe:
             if not self._next_segment():
                 return False
@@ -109,10 +112,11 @@ class Fetch:
                 address.append(taken)
                 first = due_of(taken, number % ports) if jitter else taken + latency
                 due.append(first)
-                last.append(data(first, last[number - ports] if number >= ports else 0.0))
+                last.append(data(first, last[number - ports] if number >= ports else 0.0, total - number))
                 issued, request = request, begun + 2
                 number += 1
             self.issued += number - begin
+            self.left -= number - begin
             self._ready, self._passed = request, passed
             if number > begin:
                 self._to_next(issued)
@@ -160,6 +164,7 @@ class Fetch:
         if self.segment > segment or self.issued == self.segments[segment]:
             return cycle, self.segments[segment]
         cycle, issued = max(cycle, int(self._known)), self.issued
+        self.left -= self.segments[segment] - issued
         self.segment, self.issued = segment + 1, 0
         if self.segment < len(self.segments):
             self._known = cycle + 1 + self._gaps[self.segment]
