@@ -60,6 +60,12 @@ void peritus_trace_write(int memory, int address, const svBitVecVal *enable, con
   simulation.writes.add(memory, simulation.cycles(), address, parts, data, bits);
 }
 
+// Called by peritus_cycle_monitor.sv.
+void peritus_trace_cycle(int instruction, const char *cause) {
+  peritus::Simulation &simulation = *peritus::evaluating;
+  simulation.causes.add(simulation.cycles(), instruction, cause);
+}
+
 // Null on failure; sim_creation_error() then says why.
 Handle *sim_create(const peritus::DdrConfig *config, std::uint32_t power_up, std::uint32_t seed) {
   try {
@@ -130,6 +136,20 @@ const std::uint32_t *sim_written(Handle *handle, std::uint32_t memory, std::uint
   *words = trace.words(memory).size();
   *record_words = *words ? trace.record_words(memory) : 0;
   return trace.words(memory).data();
+}
+
+// Start (after forgetting earlier records) or stop recording what the machine was at.
+void sim_trace_cycles(Handle *handle, int enable) {
+  handle->simulation.causes.clear();
+  handle->simulation.causes.enabled = enable;
+}
+// The changes recorded, valid until the simulation runs on.
+const peritus::CycleTrace::Change *sim_changes(Handle *handle, std::uint64_t *count) {
+  *count = handle->simulation.causes.changes().size();
+  return handle->simulation.causes.changes().data();
+}
+const char *sim_cause_name(Handle *handle, std::uint32_t cause) {
+  return handle->simulation.causes.name(cause);
 }
 
 }  // extern "C"

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "Vtop.h"
+#include "cycle_trace.hpp"
 #include "ddr_model.hpp"
 #include "write_trace.hpp"
 #if VM_TRACE
@@ -44,6 +45,7 @@ class Simulation {
   DdrModel &ddr() { return *ddr_; }
 
   WriteTrace writes;
+  CycleTrace causes;
 
  private:
   void tick();

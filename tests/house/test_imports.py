@@ -143,7 +143,7 @@ RUNTIME_ROOMS = (
     ("iss", "pynq", "rtl", "serial"),
     ("driver",),
     ("base",),
-    ("device", "buffers"),
+    ("device", "buffers", "timeline"),
     ("errors",),
 )
 

@@ -15,6 +15,7 @@ from peritus.cli.build import build_command
 from peritus.cli.check import check_command
 from peritus.cli.common import reports_errors
 from peritus.cli.compile import compile_command
+from peritus.cli.cycles import cycles_command
 from peritus.cli.demo import demo_command
 from peritus.cli.doctor import doctor_command
 from peritus.cli.fuzz import fuzz_command
@@ -48,6 +49,7 @@ def make_app() -> typer.Typer:
         "run": run_command,
         "check": check_command,
         "info": info_command,
+        "cycles": cycles_command,
         "build": build_command,
         "timing": timing_command,
         "selftest": selftest_command,

@@ -70,7 +70,7 @@ def play(case: Case, opener: Opener) -> Played:
         device.load(bundle)
         reference.load(bundle)
         for number, (what, kinds, task, features) in enumerate(case.jobs):
-            images = [_image(kind, bundle, case.model_seed + n) for n, kind in enumerate(kinds)]
+            images = [image_of(kind, bundle, case.model_seed + n) for n, kind in enumerate(kinds)]
             names = [bundle.tasks[(task + n) % len(bundle.tasks)].name for n in range(len(images))]
             where = f"job {number} ({what})"
             if what == "reset":
@@ -80,7 +80,7 @@ def play(case: Case, opener: Opener) -> Played:
                 device.reset()
             elif what == "other":
                 device.load(other)
-                picture = _image(kinds[0], other, case.model_seed)
+                picture = image_of(kinds[0], other, case.model_seed)
                 name = other.tasks[0].name
                 with IssDevice(hw) as second:
                     second.load(other)
@@ -118,7 +118,8 @@ def other_modes(bundle: Bundle, case: Case) -> Bundle:
     return replace(bundle, instructions=tuple(program))
 
 
-def _image(kind: str, bundle: Bundle, seed: int) -> NDArray[np.uint8]:
+def image_of(kind: str, bundle: Bundle, seed: int) -> NDArray[np.uint8]:
+    """An image of one of peritus.fuzz.case.IMAGES, uint8 [height, width, channels]."""
     shape = bundle.frame.shape
     y, x, _ = np.indices(shape)
     match kind:

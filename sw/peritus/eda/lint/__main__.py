@@ -22,6 +22,7 @@ OTHERS = (
     (TOP, ("tests/rtl/benches",)),  # a stand-in for the core
     ("mac_equivalence", ("tests/rtl/benches", "sim/models")),
     ("peritus_write_monitor", ("sim",)),
+    ("peritus_cycle_monitor", ("sim",)),
     ("peritus_ulx3s_top", ("boards/ulx3s",)),
 )
 

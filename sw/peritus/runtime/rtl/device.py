@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from peritus.runtime.rtl.errors import ProtocolError
 from peritus.runtime.rtl.platform import MEMORY_BASE, RtlPlatform
 from peritus.runtime.rtl.power_up import PoweredUp, PowerUp
 from peritus.runtime.rtl.simulation import DdrParameters, Simulation, build_simulation
+from peritus.runtime.timeline import Cause, Span, Timeline
 
+NO_JOB = "IDLE"  # what sim/peritus_cycle_monitor.sv says between jobs
 DEFAULT_LIMIT = Limit(seconds=600, cycles=20_000_000)  # for each frame
 
 
@@ -41,7 +44,11 @@ def build_rtl(
     """
     return build_simulation(
         TOP,
-        [*design_files(TOP, hw, [resource("sim/models")]), resource("sim/trace_bind.sv"), waivers()],
+        [
+            *design_files(TOP, hw, [resource("sim/models")]),
+            *(resource(f"sim/{name}.sv") for name in ("trace_bind", "peritus_cycle_monitor", "cycle_bind")),
+            waivers(),
+        ],
         parameters={"Dsp48e2": int(as_synthesized)},
         defines={"ALWAYS_LOAD": 1} if as_synthesized else {},
         waves=waves,
@@ -111,6 +118,19 @@ class RtlDevice(PoweredUp):
     def simulation(self) -> Simulation:
         """The simulated design, for its cycle count, traffic and write records; NotLoaded before load()."""
         return self.platform.simulation
+
+    def timelines(self) -> list[Timeline]:
+        """Of each frame since `simulation.record_cycles()`, which is called between frames; in order."""
+        frames: list[Timeline] = []
+        spans: list[Span] = []
+        for (begin, instruction, name), (end, _, after) in pairwise(self.simulation.changes()):
+            if name != NO_JOB:
+                spans.append(Span(instruction, Cause[name], begin, end))
+            if after == NO_JOB and spans:
+                first = spans[0].start
+                frames.append(Timeline(tuple(Span(i, c, s - first, e - first) for i, c, s, e in spans)))
+                spans = []
+        return frames
 
     def _power_up(self, bundle: Bundle) -> RtlPlatform:
         memory = np.zeros(memory_size(bundle), np.uint8)

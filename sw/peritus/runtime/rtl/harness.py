@@ -55,6 +55,12 @@ class RawViolation(ctypes.Structure):
     ]
 
 
+class RawChange(ctypes.Structure):
+    """peritus::CycleTrace::Change."""
+
+    _fields_ = [("cycle", ctypes.c_uint64), ("instruction", ctypes.c_uint32), ("cause", ctypes.c_uint32)]
+
+
 def open_library(library: Path) -> ctypes.CDLL:
     """A simulator, as `verilate` built and checked it; SimulationError if the system does not load it."""
     try:
@@ -87,6 +93,9 @@ def load_library(library: Path) -> ctypes.CDLL:
         "sim_fault_text": (text, [u32]),
         "sim_open_waves": (ctypes.c_int, [handle, text]),
         "sim_trace_writes": (None, [handle, ctypes.c_int]),
+        "sim_trace_cycles": (None, [handle, ctypes.c_int]),
+        "sim_changes": (pointer(RawChange), [handle, pointer(u64)]),
+        "sim_cause_name": (text, [handle, u32]),
         "sim_written": (pointer(u32), [handle, u32, pointer(u64), pointer(u32)]),
     }
     for name, (result, arguments) in signatures.items():

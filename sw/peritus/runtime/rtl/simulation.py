@@ -359,6 +359,19 @@ class Simulation:
         if status is not Status.OK:
             raise SimulationError(f"cannot write waves to {path}")
 
+    def record_cycles(self, enable: bool = True) -> None:
+        """Start (forgetting earlier records) or end the recording of what the machine is at."""
+        self._lib.sim_trace_cycles(self._open(), enable)
+
+    def changes(self) -> list[tuple[int, int, str]]:
+        """Recorded changes: cycle, instruction and cause from there on (sim/peritus_cycle_monitor.sv)."""
+        handle, count = self._open(), ctypes.c_uint64()
+        first = self._lib.sim_changes(handle, ctypes.byref(count))
+        names: list[str] = []
+        while (name := self._lib.sim_cause_name(handle, len(names))) is not None:
+            names.append(name.decode())
+        return [(c.cycle, c.instruction, names[c.cause]) for c in first[: count.value]]
+
     def record_writes(self, enable: bool = True) -> None:
         """Start (forgetting earlier records) or end the recording of on-chip memory writes."""
         self._lib.sim_trace_writes(self._open(), enable)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peritus cycles: where the cycles of a frame go, by the cycle model and, if asked for, on the RTL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from peritus import api
+from peritus.arch.config import load_config
+from peritus.bundle import Bundle
+from peritus.cli.common import (
+    HwOption,
+    JsonOption,
+    busy,
+    open_with_progress,
+    output_console,
+    reports_errors,
+    write_json,
+)
+from peritus.demo import SCENE
+from peritus.image import check_image, fit_image, with_channels
+from peritus.photo import read_photo
+from peritus.runtime.timeline import Cause, Timeline
+
+
+@reports_errors
+def cycles_command(
+    model: Annotated[
+        str, typer.Argument(help="Name of a shipped model, a .safetensors model, .onnx export or .bundle.")
+    ],
+    hw: HwOption = "zcu104",
+    task: Annotated[str | None, typer.Option(help="Task; default: the first.")] = None,
+    features: Annotated[bool, typer.Option("--features", help="The features are written as well.")] = False,
+    image_file: Annotated[
+        Path | None,
+        typer.Option("--image", help="Photo that is routed, cropped and scaled; default: the shipped scene."),
+    ] = None,
+    even: Annotated[bool, typer.Option("--even", help="Every expert gets as many tokens instead.")] = False,
+    rtl: Annotated[bool, typer.Option("--rtl", help="Run the frame on the RTL, too, and compare.")] = False,
+    trace: Annotated[
+        Path | None, typer.Option(help="Write every instruction's cycles here, one JSON record a line.")
+    ] = None,
+    json_target: JsonOption = None,
+) -> None:
+    """Predict the cycles of a frame, by cause and by layer, without a simulator."""
+    from peritus.cycles import even_routing, predict, routing_of
+    from peritus.cycles.summary import layers, records
+
+    console = output_console(json_target)
+    with busy(f"Compiling {model} for {hw}"):
+        bundle = _bundle(model, hw)
+    name = task or bundle.tasks[0].name
+    image = fit_image(read_photo(image_file or SCENE), bundle.image_height, bundle.image_width)
+    image = check_image(with_channels(image, bundle.frame.channels), *bundle.frame.shape)
+    with busy("Routing"):
+        routing = even_routing(bundle, name) if even else routing_of(bundle, image, name)
+    prediction = predict(bundle, name, routing, features=features)
+    timelines = {"model": prediction.timeline}
+    if rtl:
+        timelines["RTL"] = _simulated(bundle, image, name, features)
+    title = f"{bundle.model} on {bundle.hw.name}, task {name}"
+    console.print(_causes_table(title, timelines))
+    console.print(_layers_table(bundle, prediction.timeline))
+    if trace is not None:
+        lines = [json.dumps(record) for record in records(bundle, prediction.timeline)]
+        trace.parent.mkdir(parents=True, exist_ok=True)
+        trace.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    record: dict[str, Any] = {
+        "model": bundle.model,
+        "hw": bundle.hw.name,
+        "task": name,
+        "cycles": {who: timeline.cycles for who, timeline in timelines.items()},
+        "weight_bytes": prediction.weight_bytes,
+        "causes": {
+            who: {cause.name.lower(): n for cause, n in timeline.causes().most_common()}
+            for who, timeline in timelines.items()
+        },
+        "layers": [
+            {"name": layer.name, "cycles": layer.cycles, "busy": layer.busy}
+            for layer in layers(bundle, prediction.timeline)
+        ],
+    }
+    write_json(record, json_target)
+
+
+def _bundle(model: str, hw: str) -> Bundle:
+    if Path(model).suffix == ".bundle":
+        return Bundle.load(model)
+    return api.compile(api.load_model(model), hw=load_config(hw))
+
+
+def _simulated(bundle: Bundle, image: Any, task: str, features: bool) -> Timeline:
+    from peritus.runtime.rtl.device import RtlDevice
+
+    with open_with_progress("rtl", bundle.hw, None, {}) as device:
+        assert isinstance(device, RtlDevice)
+        device.load(bundle)
+        device.simulation.record_cycles()
+        device.run(image, task=task, features=features)
+        return device.timelines()[0]
+
+
+def _causes_table(title: str, timelines: dict[str, Timeline]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("cycles")
+    for who in timelines:
+        table.add_column(who, justify="right")
+    table.add_column("share", justify="right")
+    causes = [timeline.causes() for timeline in timelines.values()]
+    total = timelines["model"].cycles
+    for cause in sorted(Cause, key=lambda cause: -causes[0][cause]):
+        if any(found[cause] for found in causes):
+            share = f"{causes[0][cause] / total:.1%}"
+            table.add_row(cause.value, *(f"{found[cause]:,}" for found in causes), share)
+    table.add_section()
+    table.add_row("frame", *(f"{timeline.cycles:,}" for timeline in timelines.values()), "100.0%")
+    return table
+
+
+def _layers_table(bundle: Bundle, timeline: Timeline) -> Table:
+    from peritus.cycles.summary import layers
+
+    table = Table(title="by layer", title_justify="left")
+    for column in ("layer", "instructions", "cycles", "array busy", "waits for"):
+        table.add_column(column, justify="left" if column in ("layer", "waits for") else "right")
+    for layer in layers(bundle, timeline):
+        waits = ", ".join(f"{cause.value} {n:,}" for cause, n in layer.waits())
+        table.add_row(layer.name, f"{layer.instructions}", f"{layer.cycles:,}", f"{layer.busy:.1%}", waits)
+    return table

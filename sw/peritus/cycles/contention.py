@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights and another client of the memory at the same time: what they ask for, and how they share the bandwidth.
+
+Channels are served beat by beat in turn, so every one with data due gets an equal share of the bandwidth, at most a
+beat per cycle; what is not used is saved, up to a few beats. Events are the ends of bursts, the times at which they
+fall due, and the end of what was saved; in between shares hold.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import NamedTuple
+
+from peritus.arch.config import BURST_BEATS
+from peritus.cycles.fetch import GUARD, READER_BURSTS, Fetch
+
+NEVER = float("inf")
+CLIENT = -1  # stripe number of a burst that is not of weights
+_NOTHING = 1e-9  # of a beat
+
+
+class Burst(NamedTuple):
+    """due: from when on it moves. stripe: of weights, or CLIENT. left: cycles that it needs if it is alone."""
+
+    due: float
+    stripe: int
+    left: float
+
+
+class Contention(ABC):
+    """A client's work, from cycle `start` on, on one channel: a read port, or behind the last the writes of port 0."""
+
+    def __init__(self, fetch: Fetch, start: int, beats: int, channel: int) -> None:
+        self._fetch, self._ddr, self._ports = fetch, fetch.ddr, fetch.ports
+        self._start, self._channel = start, channel
+        self._sizes = deque(min(BURST_BEATS, beats - first) for first in range(0, beats, BURST_BEATS))  # not asked for
+        self._moving = 0  # bursts of the client asked for and not ended
+        self._queues: list[deque[Burst]] = [deque() for _ in range(self._ports + 1)]
+        self._ended: list[float] = []  # last beats on port 0, of all, in order
+        self._asked = 0  # bursts of all on port 0
+        self._reader = 0.0  # port 0 takes another request
+        self._saved = 0.0  # bandwidth, in beats
+
+    @abstractmethod
+    def _next(self) -> float:
+        """When the client asks for its next burst; NEVER while that depends on what has not ended."""
+
+    @abstractmethod
+    def _ask(self, cycle: float, beats: int) -> float:
+        """It asks in that cycle; when the burst falls due."""
+
+    @abstractmethod
+    def _end(self, cycle: float) -> None:
+        """The last beat of its oldest burst moved in that cycle."""
+
+    def _before_weights(self) -> bool:
+        """Whose turn is it if weights ask for the same port in the same cycle?"""
+        return False
+
+    def _work(self) -> None:
+        """Until the client has all its bursts, and the ports what they were asked for until then."""
+        self._collect()
+        now = float(self._start)
+        while self._sizes or self._moving:
+            self._request()
+            now = self._transfer(now)
+        asked = len(self._fetch.address)
+        while any(burst.stripe < asked for queue in self._queues for burst in queue):
+            self._request()
+            now = self._transfer(now)
+        self._settle(now)
+
+    def _collect(self) -> None:
+        """Weights on their way at the start."""
+        fetch = self._fetch
+        while (request := fetch.request_time()) is not None and request < self._start:
+            fetch.reach(len(fetch.address))
+        self._saved = self._ddr.saved_at(self._start)
+        flying = [n for n, last in enumerate(fetch.last[-64:], max(0, len(fetch.last) - 64)) if last >= self._start]
+        del fetch.whole[min(flying, default=len(fetch.last)) :]
+        for stripe in flying:
+            left = min(self._ddr.beats, fetch.last[stripe] + 1 - self._start)
+            self._queues[stripe % self._ports].append(Burst(fetch.due[stripe], stripe, left))
+            fetch.last[stripe] = NEVER
+            self._asked += stripe % self._ports == 0
+
+    def _request(self) -> None:
+        """Whatever is asked for now, by what is known of bursts that have ended."""
+        while True:
+            weight, client = self._weight(), self._next() if self._sizes else NEVER
+            if weight == client == NEVER:
+                return
+            if client < weight or (client == weight and self._before_weights()):
+                size = self._sizes.popleft()
+                self._moving += 1
+                due = self._ask(client, size)
+                self._queues[self._channel].append(Burst(due, CLIENT, size / self._ddr.port_rate))
+            else:
+                self._ask_weight(weight)
+
+    def _slot(self) -> float:
+        """When port 0 takes another request; NEVER while that, or when its address leaves, is not known."""
+        held = self._asked - READER_BURSTS
+        if max(held, self._asked - self._ddr.parameters.outstanding) >= len(self._ended):
+            return NEVER
+        return max(self._reader, self._ended[held] + 1) if held >= 0 else self._reader
+
+    def _take(self, cycle: float) -> float:
+        """Port 0 takes a request; the cycle of its AR handshake."""
+        behind = self._asked - self._ddr.parameters.outstanding
+        address = max(cycle, self._ended[behind] if behind >= 0 else 0.0) + 1 + self._ddr.stall
+        self._asked += 1
+        self._reader = address + 1
+        return address
+
+    def _weight(self) -> float:
+        """When the next stripe's request is taken."""
+        fetch, ports = self._fetch, self._ports
+        request = fetch.request_time()
+        if request is None:
+            return NEVER
+        stripe = len(fetch.address)
+        if stripe % ports == 0:
+            return max(fetch.passed(request), self._slot())
+        behind = stripe - self._ddr.parameters.outstanding * ports
+        if behind >= 0 and fetch.last[behind] == NEVER:
+            return NEVER
+        return max(fetch.passed(request), fetch.room(stripe))
+
+    def _ask_weight(self, passed: float) -> None:
+        fetch, stripe, ports = self._fetch, len(self._fetch.address), self._ports
+        request = fetch.request_time()
+        assert request is not None
+        if stripe % ports == 0:
+            address = self._take(passed)
+        else:
+            behind = stripe - self._ddr.parameters.outstanding * ports
+            address = max(passed, fetch.last[behind] if behind >= 0 else 0.0) + 1 + self._ddr.stall
+        fetch.accept(request, passed, address)
+        fetch.last.append(NEVER)
+        self._queues[stripe % ports].append(Burst(fetch.due[stripe], stripe, self._ddr.beats))
+
+    def _transfer(self, now: float) -> float:
+        """Up to the next event; its time."""
+        ddr = self._ddr
+        active = [queue for queue in self._queues if queue and queue[0].due <= now]
+        then = min((queue[0].due for queue in self._queues if queue and queue[0].due > now), default=NEVER)
+        inflow = ddr.bandwidth / ddr.beat_bytes  # beats a cycle
+        wanted = len(active) * ddr.port_rate
+        share = 1.0 if wanted <= inflow or self._saved > _NOTHING else inflow / wanted
+        if active:
+            then = min(then, ddr.busy(now, min(queue[0].left for queue in active) / share))
+        if wanted > inflow and self._saved > _NOTHING:
+            then = min(then, ddr.busy(now, self._saved / (wanted - inflow)))
+        worked = ddr.worked(now, then)
+        self._saved = min(max(0.0, self._saved + (inflow - wanted * share) * worked), (ddr.saved - 1) * inflow)
+        for queue in active:
+            due, stripe, left = queue.popleft()
+            if left - worked * share > _NOTHING:
+                queue.appendleft(Burst(due, stripe, left - worked * share))
+                continue
+            if queue is self._queues[0]:
+                self._ended.append(then - 1)
+            if stripe == CLIENT:
+                self._moving -= 1
+                self._end(then - 1)
+            else:
+                self._fetch.last[stripe] = then - 1
+        return then
+
+    def _settle(self, now: float) -> None:
+        """Weights still on their way, without the client."""
+        self._ddr.used_until(now)
+        for due, stripe, _ in sorted((burst for queue in self._queues for burst in queue), key=lambda b: b.stripe):
+            before = self._fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
+            self._fetch.last[stripe] = self._ddr.data(due, before, self._fetch.left)
+
+
+class ImageLoad(Contention):
+    """LOAD_IMAGE of `beats` beats: its bursts and those of weights take turns at port 0."""
+
+    def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
+        super().__init__(fetch, start, beats, channel=0)
+        self._built = start + 1  # beats of the bursts so far are counted
+        self._passed = 0.0
+        self._after_weights = True
+
+    def run(self) -> int:
+        """Cycle in which the sequencer sees that it is done."""
+        self._work()
+        return int(self._last) + 2  # written
+
+    def _next(self) -> float:
+        return max(self._built + self._sizes[0] + GUARD - 1, self._passed + GUARD, self._slot())
+
+    def _ask(self, cycle: float, beats: int) -> float:
+        self._built += beats
+        self._passed = cycle
+        self._after_weights = False
+        return self._ddr.due(self._take(cycle), 0)
+
+    def _ask_weight(self, passed: float) -> None:
+        self._after_weights = self._after_weights or len(self._fetch.address) % self._ports == 0
+        super()._ask_weight(passed)
+
+    def _end(self, cycle: float) -> None:
+        self._last = cycle
+
+    def _before_weights(self) -> bool:
+        return self._after_weights or len(self._fetch.address) % self._ports != 0
+
+
+WRITER_BURSTS = 16  # MaxBursts of rtl/memory/peritus_axi_writer.sv
+BUFFERED = 2  # bursts in the buffer of sim/write_channel.hpp
+
+
+class Store(Contention):
+    """STORE of `beats` beats: bursts one after the other, with one cycle between two; done with the last response."""
+
+    def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
+        super().__init__(fetch, start, beats, channel=fetch.ports)
+        self._begin = start + 2 + min(BURST_BEATS, beats) + GUARD - 1.0  # address; beats counted; guard
+        self._number = 0  # of the next burst
+        self._granted: list[float] = []
+        self._responses: list[float] = []
+
+    def run(self) -> int:
+        """Cycle in which the sequencer sees that it is done."""
+        self._work()
+        return int(self._responses[-1]) + 2
+
+    def _next(self) -> float:
+        return max(
+            self._begin,
+            self._behind(self._responses, WRITER_BURSTS) + 1,
+            self._behind(self._granted, BUFFERED + 1) + 1,
+            self._behind(self._responses, self._ddr.parameters.outstanding) - 1,  # the address may wait
+        )
+
+    def _behind(self, times: list[float], bursts: int) -> float:
+        behind = self._number - bursts
+        if behind < 0:
+            return 0.0
+        return times[behind] if behind < len(times) else NEVER
+
+    def _ask(self, cycle: float, beats: int) -> float:
+        address = cycle + 1
+        outstanding = self._behind(self._responses, self._ddr.parameters.outstanding)
+        if outstanding:
+            address = max(address, outstanding + 1)
+        first = address + self._ddr.stall + 1
+        self._begin = first + beats / self._ddr.port_rate - 1
+        self._number += 1
+        return first
+
+    def _end(self, cycle: float) -> None:
+        self._granted.append(cycle)
+        response = self._ddr.response(cycle)
+        self._responses.append(max(response, self._responses[-1] + 1) if self._responses else response)

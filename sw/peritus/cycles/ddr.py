@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The memory behind the ports (sim/ddr_model.hpp), burst by burst: latency, bandwidth, refresh, jitter.
+
+Times are cycles, fractional where bandwidth decides. A burst's data are known by the cycle of their last beat:
+
+    last = max(last of the port's burst before + beats,  due + beats - 1,  bandwidth's turn),   due = address + latency
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from peritus.arch.config import BURST_BEATS, HwConfig
+from peritus.runtime.rtl.simulation import DdrParameters
+
+_WORD = (1 << 64) - 1
+_SAMPLE = 8192  # cycles
+UNIT = 1 << 16  # bandwidths are whole multiples of 1/UNIT bytes per cycle
+
+
+class Draws:
+    """The numbers that sim/fifo.hpp draws from a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._state = (seed * 0x9E3779B97F4A7C15 | 1) & _WORD
+
+    def below(self, limit: int) -> int:
+        """The next one, 0..limit-1."""
+        state = self._state
+        state ^= state >> 12
+        state ^= state << 25 & _WORD
+        self._state = state = state ^ state >> 27
+        return ((state * 0x2545F4914F6CDD1D & _WORD) >> 32) % limit
+
+
+class Ddr:
+    """beats: cycles of a burst on a port that is alone. burst: of one at the sustained bandwidth. fair: of one on
+    each port at once. others: of the stream's other ports, for each burst of the stream.
+
+    program_bytes: read by port 0 before the first job; they have had their numbers of the jitter. phase: cycles
+    of a refresh period that are over when the frame begins.
+    """
+
+    def __init__(self, hw: HwConfig, ddr: DdrParameters, program_bytes: int, phase: int) -> None:
+        self.parameters, self._phase = ddr, phase
+        self.beat_bytes = hw.axi_data_bytes
+        self.bandwidth = _sustained(round(ddr.bytes_per_cycle * UNIT) / UNIT, hw, ddr)
+        self.port_rate = 1 - round(ddr.stall * 256) / 256  # beats a cycle that a port is not held back
+        self.beats = BURST_BEATS / self.port_rate
+        self.burst = BURST_BEATS * hw.axi_data_bytes / self.bandwidth
+        self.fair = max(self.beats, self.burst * hw.axi_ports)
+        self.others = self.burst * (hw.axi_ports - 1) / hw.axi_ports
+        # What the bucket saves up in idle time, in cycles: a beat for every channel, and one cycle's inflow.
+        self.saved = (self.bandwidth + hw.axi_data_bytes * (hw.axi_ports + 1)) / self.bandwidth
+        self.stall = 1 / self.port_rate - 1  # mean wait of a channel that is held back
+        self._served = 0.0  # bandwidth is spoken for until then
+        self._draws = [Draws(8 * ddr.seed + 2 * port) for port in range(hw.axi_ports)]
+        self._write_draws = Draws(8 * ddr.seed + 1)
+        for _ in range(-(-program_bytes // (BURST_BEATS * hw.axi_data_bytes))):
+            self._jitter(self._draws[0])
+
+    def due(self, address: float, port: int) -> float:
+        """Earliest cycle of the first beat of a burst whose address is taken in cycle `address`."""
+        return address + self.parameters.read_latency + self._jitter(self._draws[port])
+
+    def response(self, granted: float) -> float:
+        """Of a burst whose last written beat was granted in that cycle."""
+        return granted + self.parameters.write_latency + self.stall + self._jitter(self._write_draws)
+
+    def _jitter(self, draws: Draws) -> int:
+        """Of the first frame after a load, unless channels are held back: those draw as well."""
+        return draws.below(self.parameters.jitter + 1) if self.parameters.jitter else 0
+
+    def data(self, due: float, port_last: float, after: int) -> float:
+        """Cycle of the last beat of a whole burst.
+
+        port_last: that of the port's burst before. after: bursts of the stream that are still to come.
+        """
+        served = due - self.saved
+        if served < self._served:
+            served = self._served
+        start = due if due > port_last + 1 else port_last + 1
+        if self.parameters.refresh_period:
+            self._served = self.busy(served, self.burst)
+            alone, shared = self.busy(start, self.beats), self.busy(start, self.fair)
+        else:
+            self._served = served + self.burst
+            alone, shared = start + self.beats, start + self.fair
+        last = max(ceil(self._served) + self.stall, alone - 1)
+        if due < port_last and due < served and shared - 1 > last:
+            # The port lags. While the others have data due it gets no more than they; at the end it is alone.
+            last = max(last, min(shared - 1, self._served + after * self.others))
+        return last
+
+    def used_until(self, cycle: float) -> None:
+        """Others have shared the bandwidth among them until then."""
+        self._served = cycle
+
+    def saved_at(self, cycle: float) -> float:
+        """Bandwidth saved by then, in beats, besides that of the cycle itself."""
+        cycles = min(self.saved - 1, max(0.0, cycle - self._served))
+        return cycles * self.bandwidth / self.beat_bytes
+
+    def worked(self, start: float, end: float) -> float:
+        """Cycles between the two in which something moves."""
+        period, refresh = self.parameters.refresh_period, self.parameters.refresh_cycles
+        if not refresh:
+            return end - start
+
+        def useful(cycle: float) -> float:
+            rounds, into = divmod(cycle + self._phase, period)
+            return rounds * (period - refresh) + max(0.0, into - refresh)
+
+        return useful(end) - useful(start)
+
+    def busy(self, start: float, work: float) -> float:
+        """When `work` cycles that begin at `start` are done: nothing moves during a refresh."""
+        period, refresh = self.parameters.refresh_period, self.parameters.refresh_cycles
+        if not refresh:
+            return start + work
+        useful = period - refresh
+        if useful <= 0:
+            return float("inf")
+        begun, into = divmod(start + self._phase, period)
+        rounds, rest = divmod(max(0.0, into - refresh) + work, useful)
+        return (begun + rounds) * period + refresh + rest - self._phase
+
+
+def _sustained(bandwidth: float, hw: HwConfig, ddr: DdrParameters) -> float:
+    """What is left of a bandwidth if all ports have data due, but channels are held back now and then.
+
+    The bucket of sim/ddr_model.hpp for some thousand cycles; nothing is lost if no channel is ever held back.
+    """
+    if not ddr.stall:
+        return bandwidth
+    beat, held, draws = hw.axi_data_bytes, round(ddr.stall * 256), Draws(ddr.seed)
+    capacity = bandwidth + beat * (hw.axi_ports + 1)
+    tokens = moved = 0.0
+    for _ in range(_SAMPLE):
+        tokens = min(tokens + bandwidth, capacity)
+        for _ in range(hw.axi_ports):
+            if draws.below(256) >= held and tokens >= beat:
+                tokens -= beat
+                moved += beat
+    return moved / _SAMPLE

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests of the weight stream (rtl/memory/peritus_weight_fetch.sv): stripe after stripe, as far as the ring has room.
+
+Stripes are counted from the start of the job. Lists by stripe: `address`, the cycle of the AR handshake; `due`,
+of the earliest first beat; `last`, of its last beat; `freed`, of the pop of its last word (written by the consumer). `whole` is the latest of the
+last beats up to a stripe: ports do not wait for each other, the consumer does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from peritus.arch.config import HwConfig
+from peritus.arch.isa import FetchEntry
+from peritus.cycles.ddr import Ddr
+
+READER_BURSTS = 16  # MaxBursts of rtl/memory/peritus_axi_reader.sv
+ENTRY = 4  # cycles of a fetch entry that the task does not want
+STEP = 5  # of one that it wants, until its first request
+GUARD = 3  # from a request to the reader, and between two requests
+
+
+class Fetch:
+    """segments: stripes of each entry that the task wants, in order; skipped: entries passed over before it."""
+
+    def __init__(self, hw: HwConfig, ddr: Ddr, entries: Sequence[FetchEntry], task: int) -> None:
+        self.ddr, self.ports = ddr, hw.axi_ports
+        self.ring = hw.weight_store_words // hw.stripe_words
+        self.segments: list[int] = []
+        self._gaps: list[int] = []  # cycles in the table before each
+        gap = 0
+        for entry in entries:
+            if entry.task_mask >> task & 1:
+                self.segments.append(entry.stripes)
+                self._gaps.append(gap + STEP)
+                gap = 0
+            else:
+                gap += ENTRY
+        self.left = sum(self.segments)  # stripes not yet requested
+        self.address: list[float] = []
+        self.due: list[float] = []
+        self.last: list[float] = []
+        self.freed: list[float] = []
+        self.whole: list[float] = []
+        self.segment = 0  # that is being requested
+        self.issued = 0  # its stripes
+        self._ready = 1.0 + self._gaps[0] if self.segments else 0.0  # earliest next request
+        self._passed = 0.0  # the last request has passed the guard
+        self._known = self._ready  # the present segment has been looked up
+
+    def request_time(self) -> float | None:
+        """Of the next stripe; None: none is left, or the ring is full for as long as is known."""
+        stripe = len(self.address)
+        if not self._next_segment():
+            return None
+        reuse = stripe - self.ring
+        if reuse < 0:
+            return self._ready
+        return max(self._ready, self.freed[reuse] + 1) if reuse < len(self.freed) else None
+
+    def passed(self, request: float) -> float:
+        """When a request made then reaches the reader of its port, if that takes it at once."""
+        return max(request + GUARD, self._passed + GUARD)
+
+    def accept(self, request: float, passed: float, address: float) -> None:
+        """The reader takes the request in cycle `passed`, and its AR handshake is in cycle `address`."""
+        self.due.append(self.ddr.due(address, len(self.address) % self.ports))
+        self.address.append(address)
+        self.issued += 1
+        self.left -= 1
+        self._ready = max(request, self._passed) + 2  # the guard has it
+        self._passed = passed
+        self._to_next(request)
+
+    def room(self, stripe: int) -> float:
+        """When the reader of a port, which nobody shares, takes a stripe's request."""
+        held = stripe - READER_BURSTS * self.ports
+        free = self.last[held] + 1 if held >= 0 else 0.0
+        return max(free, self.address[stripe - self.ports] + 1) if stripe >= self.ports else free
+
+    def reach(self, stripe: int) -> bool:
+        """Request everything up to a stripe; False: it is never requested, or there is no room for it."""
+        ports, ring, data, due_of = self.ports, self.ring, self.ddr.data, self.ddr.due
+        held, outstanding = READER_BURSTS * ports, self.ddr.parameters.outstanding * ports
+        address, due, last, freed = self.address, self.due, self.last, self.freed
+        stall, latency = 1 + self.ddr.stall, self.ddr.parameters.read_latency
+        jitter = self.ddr.parameters.jitter != 0
+        number = len(address)
+        total = number + self.left
+        while number <= stripe:
+            if not self._next_segment():
+                return False
+            end = min(stripe + 1, number + self.segments[self.segment] - self.issued)
+            begin, request, passed = number, self._ready, self._passed
+            while number < end:
+                # As request_time, passed and accept say it, but for a port that nobody shares.
+                if number >= ring:
+                    reuse = number - ring
+                    if reuse >= len(freed):
+                        break
+                    if freed[reuse] >= request:
+                        request = freed[reuse] + 1
+                begun = request if request > passed else passed
+                passed = begun + GUARD
+                if number >= ports and address[number - ports] >= passed:
+                    passed = address[number - ports] + 1
+                if number >= held and last[number - held] >= passed:
+                    passed = last[number - held] + 1
+                taken = passed + stall
+                if number >= outstanding and last[number - outstanding] >= taken:
+                    taken = last[number - outstanding] + stall
+                address.append(taken)
+                first = due_of(taken, number % ports) if jitter else taken + latency
+                due.append(first)
+                last.append(data(first, last[number - ports] if number >= ports else 0.0, total - number))
+                issued, request = request, begun + 2
+                number += 1
+            self.issued += number - begin
+            self.left -= number - begin
+            self._ready, self._passed = request, passed
+            if number > begin:
+                self._to_next(issued)
+            if number < end:
+                return False
+        return True
+
+    def arrived(self, stripe: int) -> float:
+        """Last beat of a stripe and of all before it; infinity if it is never requested."""
+        whole, last = self.whole, self.last
+        if stripe >= len(last) and not self.reach(stripe):
+            return float("inf")
+        number = len(whole)
+        if number <= stripe:
+            latest = whole[-1] if whole else 0.0
+            for end in last[number : stripe + 1]:
+                if end > latest:
+                    latest = end
+                whole.append(latest)
+        return whole[stripe]
+
+    def _next_segment(self) -> bool:
+        """Step over segments requested in full; False at the end."""
+        while self.segment < len(self.segments) and self.issued == self.segments[self.segment]:
+            self.segment += 1
+            self.issued = 0
+        return self.segment < len(self.segments)
+
+    def _to_next(self, request: float) -> None:
+        """After a request: if it was a segment's last, the next one is looked up."""
+        if self.issued == self.segments[self.segment] and self.segment + 1 < len(self.segments):
+            self._known = request + 2 + self._gaps[self.segment + 1]
+            self._ready = max(self._ready, self._known)
+
+    def drop(self, cycle: int, segment: int) -> tuple[int, int]:
+        """The consumer wants to drop a segment whole, from `cycle` on.
+
+        Returns: the cycle in which that is accepted, and the stripes that had been requested by then.
+        """
+        while self.segment == segment:
+            request = self.request_time()
+            if request is None or request > cycle or self.segment != segment:
+                break
+            self.reach(len(self.address))
+        if self.segment > segment or self.issued == self.segments[segment]:
+            return cycle, self.segments[segment]
+        cycle, issued = max(cycle, int(self._known)), self.issued
+        self.left -= self.segments[segment] - issued
+        self.segment, self.issued = segment + 1, 0
+        if self.segment < len(self.segments):
+            self._known = cycle + 1 + self._gaps[self.segment]
+            self._ready = max(self._ready, self._known)
+        return cycle, issued

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cycle model: what a frame will take, without RTL and without a simulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from peritus.bundle import Bundle
+from peritus.cycles.ddr import Ddr
+from peritus.cycles.fetch import Fetch
+from peritus.cycles.routing import Routing
+from peritus.cycles.sequencer import Sequencer
+from peritus.runtime.rtl.simulation import DdrParameters
+from peritus.runtime.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One frame on an idle device whose ring is empty.
+
+    weight_bytes: that the stream reads, those of idle experts included as far as they are fetched.
+    """
+
+    timeline: Timeline
+    weight_bytes: int
+
+    @property
+    def cycles(self) -> int:
+        """As Perf.cycles of a device."""
+        return self.timeline.cycles
+
+
+def predict(
+    bundle: Bundle,
+    task: str,
+    routing: Routing,
+    *,
+    features: bool = False,
+    ddr: DdrParameters | None = None,
+    phase: int = 0,
+) -> Prediction:
+    """Time one frame of a bundle on the configuration that it was compiled for.
+
+    Args:
+        task: by name. routing: tokens of each expert, a row for each gate that the task executes
+            (peritus.cycles.routing). features: are they written? ddr: memory timing; default: what the
+            configuration assumes. phase: cycles of a refresh period that are over when the frame begins.
+
+    Raises:
+        BundleTaskError: no such task. CycleError: a gate has no row of routing; the program has no END.
+    """
+    index, hw = bundle.task_index(task), bundle.hw
+    features = features or bundle.tasks[index].host
+    memory = Ddr(hw, ddr or DdrParameters.of(hw.ddr), len(bundle.program), phase)
+    fetch = Fetch(hw, memory, bundle.fetches, index)
+    sequencer = Sequencer(hw, fetch, routing)
+    sequencer.run(bundle.instructions, index, features)
+    return Prediction(sequencer.recorder.timeline(), len(fetch.address) * hw.stripe_bytes)

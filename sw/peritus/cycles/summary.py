@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A frame's timeline for people: by cause, by layer, by instruction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from peritus.bundle import Bundle
+from peritus.runtime.timeline import Cause, Timeline
+
+
+@dataclass
+class Layer:
+    """Instructions of one part of the network, as blocks.0.attn; cycles by cause."""
+
+    name: str
+    instructions: int = 0
+    causes: Counter[Cause] = field(default_factory=Counter)
+
+    @property
+    def cycles(self) -> int:
+        """In all."""
+        return self.causes.total()
+
+    @property
+    def busy(self) -> float:
+        """Share of the cycles in which the array took a token."""
+        return self.causes[Cause.ARRAY] / self.cycles
+
+    def waits(self, most: int = 3) -> list[tuple[Cause, int]]:
+        """Its largest causes besides the array."""
+        others = Counter({cause: n for cause, n in self.causes.items() if cause is not Cause.ARRAY})
+        return others.most_common(most)
+
+
+def layers(bundle: Bundle, timeline: Timeline) -> list[Layer]:
+    """The frame part by part, in the order of the program; they add up to it."""
+    found: dict[str, Layer] = {}
+    for row in timeline.rows():
+        name = ".".join(bundle.labels[row.instruction].partition(" ")[0].split(".")[:3])
+        layer = found.setdefault(name, Layer(name))
+        layer.instructions += 1
+        layer.causes += row.causes
+    return list(found.values())
+
+
+def records(bundle: Bundle, timeline: Timeline) -> Iterator[dict[str, Any]]:
+    """One record for each instruction: what, [start, end) and the cycles of every cause that it met."""
+    for row in timeline.rows():
+        yield {
+            "instruction": row.instruction,
+            "opcode": bundle.instructions[row.instruction].opcode.name,
+            "label": bundle.labels[row.instruction],
+            "start": row.start,
+            "end": row.end,
+            "causes": {cause.name.lower(): count for cause, count in row.causes.most_common()},
+        }
