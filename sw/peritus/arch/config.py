@@ -163,6 +163,10 @@ class HwConfig:
         """Rows of a tile that a weight word may hold, at most."""
         return 4 if self.int4 else 2
 
+    def mac_stage(self, position: int) -> int:
+        """Cycles by which the swap comes later at a position of the cascade than at position 0."""
+        return (position + self.dsp_ratio - 1) // self.dsp_ratio
+
     @property
     def stripe_bytes(self) -> int:
         """Bytes of one stripe = one burst; the weight stream alternates ports every stripe."""

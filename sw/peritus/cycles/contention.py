@@ -34,7 +34,9 @@ class Contention(ABC):
     def __init__(self, fetch: Fetch, start: int, beats: int, channel: int) -> None:
         self._fetch, self._ddr, self._ports = fetch, fetch.ddr, fetch.ports
         self._start, self._channel = start, channel
-        self._sizes = deque(min(BURST_BEATS, beats - first) for first in range(0, beats, BURST_BEATS))  # not asked for
+        self._sizes = deque(
+            min(BURST_BEATS, beats - first) for first in range(0, beats, BURST_BEATS)
+        )  # not asked for
         self._moving = 0  # bursts of the client asked for and not ended
         self._queues: list[deque[Burst]] = [deque() for _ in range(self._ports + 1)]
         self._ended: list[float] = []  # last beats on port 0, of all, in order
@@ -77,7 +79,9 @@ class Contention(ABC):
         while (request := fetch.request_time()) is not None and request < self._start:
             fetch.reach(len(fetch.address))
         self._saved = self._ddr.saved_at(self._start)
-        flying = [n for n, last in enumerate(fetch.last[-64:], max(0, len(fetch.last) - 64)) if last >= self._start]
+        flying = [
+            n for n, last in enumerate(fetch.last[-64:], max(0, len(fetch.last) - 64)) if last >= self._start
+        ]
         del fetch.whole[min(flying, default=len(fetch.last)) :]
         for stripe in flying:
             left = min(self._ddr.beats, fetch.last[stripe] + 1 - self._start)
@@ -154,7 +158,9 @@ class Contention(ABC):
         if wanted > inflow and self._saved > _NOTHING:
             then = min(then, ddr.busy(now, self._saved / (wanted - inflow)))
         worked = ddr.worked(now, then)
-        self._saved = min(max(0.0, self._saved + (inflow - wanted * share) * worked), (ddr.saved - 1) * inflow)
+        self._saved = min(
+            max(0.0, self._saved + (inflow - wanted * share) * worked), (ddr.saved - 1) * inflow
+        )
         for queue in active:
             due, stripe, left = queue.popleft()
             if left - worked * share > _NOTHING:
@@ -172,7 +178,9 @@ class Contention(ABC):
     def _settle(self, now: float) -> None:
         """Weights still on their way, without the client."""
         self._ddr.used_until(now)
-        for due, stripe, _ in sorted((burst for queue in self._queues for burst in queue), key=lambda b: b.stripe):
+        for due, stripe, _ in sorted(
+            (burst for queue in self._queues for burst in queue), key=lambda b: b.stripe
+        ):
             before = self._fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
             self._fetch.last[stripe] = self._ddr.data(due, before, self._fetch.left)
 
