@@ -164,6 +164,9 @@ module peritus_core
   logic [ROWS_PER_WORD-1:0][PN-1:0][7:0] row_data;
   logic [PK-1:0][7:0] col_data;
   param_block_t params;
+  logic resident_start, resident_valid, resident_ready;
+  logic [RESIDENT_AW-1:0] resident_addr;
+  logic [2*PN*8-1:0] resident_data;
   token_t array_token;
 
   peritus_tile_loader u_tile_loader (
@@ -177,6 +180,11 @@ module peritus_core
     .w_plenty_i,
     .w_ready_o     (loader_w_ready),
     .seg_done_o    (loader_seg_done),
+    .res_start_o   (resident_start),
+    .res_addr_o    (resident_addr),
+    .res_valid_i   (resident_valid),
+    .res_data_i    (resident_data),
+    .res_ready_o   (resident_ready),
     .kv_re_o       (kv_re),
     .kv_raddr_o    (kv_raddr),
     .kv_rdata_i    (kv_rdata),
@@ -406,8 +414,9 @@ module peritus_core
   assign all_idle = loader_idle && streamer_idle && !stream_valid && !router_busy;
 
   // --- units that read the weight stream ---
-  logic ln_w_ready, ln_res_re, ln_act_we, ri_w_ready, ri_we;
-  logic [RESIDUAL_AW-1:0] ln_res_raddr, ri_waddr;
+  logic ln_w_ready, ln_res_re, ln_act_we, ri_w_ready, ri_we, keep_we;
+  logic [RESIDUAL_AW-1:0] ln_res_raddr;
+  logic [15:0] ri_waddr;
   logic [ACT_AW-1:0] ln_act_waddr;
   logic [PN-1:0][7:0] ln_act_wdata;
   logic [PN-1:0][RES_W-1:0] ri_wdata;
@@ -439,6 +448,7 @@ module peritus_core
     .w_data_i,
     .w_ready_o(ri_w_ready),
     .we_o     (ri_we),
+    .keep_we_o(keep_we),
     .waddr_o  (ri_waddr),
     .wdata_o  (ri_wdata)
   );
@@ -510,13 +520,39 @@ module peritus_core
   ) u_residual (
     .clk_i,
     .we_i   (wb_res_we || ri_we),
-    .waddr_i(ri_we ? ri_waddr : RESIDUAL_AW'(wb_addr)),
+    .waddr_i(RESIDUAL_AW'(ri_we ? ri_waddr : wb_addr)),
     .wdata_i(ri_we ? ri_wdata : wb_res),
     .re_i   (wb_res_re || ln_res_re || st_re_i),
     .raddr_i(st_re_i ? st_raddr_i : ln_res_re ? ln_res_raddr : wb_res_raddr),
     .rdata_o(res_rdata)
   );
   assign st_rdata_o = res_rdata;
+
+  if (RESIDENT_WORDS != 0) begin : gen_resident
+    logic [PN-1:0][15:0] kept;
+    always_comb begin
+      for (int n = 0; n < int'(PN); n++) kept[n] = ri_wdata[n][15:0];
+    end
+
+    peritus_resident u_resident (
+      .clk_i,
+      .rst_ni,
+      .we_i        (keep_we),
+      .waddr_i     (RESIDENT_AW'(ri_waddr)),
+      .wdata_i     (kept),
+      .start_i     (resident_start),
+      .start_addr_i(resident_addr),
+      .valid_o     (resident_valid),
+      .ready_i     (resident_ready),
+      .data_o      (resident_data)
+    );
+  end else begin : gen_no_resident
+    assign resident_valid = 1'b0;
+    assign resident_data  = '0;
+
+    logic unused_resident;
+    assign unused_resident = &{resident_start, resident_addr, resident_ready, keep_we};
+  end
 
   // The compiler leaves out waits on the strength of these two bounds. A row maximum is the last result of a row:
   // write register, comparison tree, update, memory. The residual is read two cycles before z and written one after.

@@ -2,7 +2,7 @@
 // Fills the stationary operands of the MAC array and the epilogue parameters, one pass ahead of the streamer.
 //
 //   for nb in n_tiles: for kb in k_tiles:
-//     if kb is last: parameters of output word nb (5 weight words, or the immediates)
+//     if kb is last: parameters of output word nb (5 weight words of the stream or the resident memory, or the immediates)
 //     tile (nb, kb): weights, 2 rows a cycle, 4 of int4 | values, 1 row (key) a cycle | keys, 1 column (key) a cycle
 //
 // The parameters come just before the last tile: the epilogue takes them when that tile's first token reaches it,
@@ -30,6 +30,12 @@ module peritus_tile_loader
   input  logic                  w_plenty_i,   // a whole tile will arrive without a gap
   output logic                  w_ready_o,
   output logic                  seg_done_o,
+  // resident weights: a stream that begins where it is told, without gaps from its first word on
+  output logic                  res_start_o,
+  output logic [RESIDENT_AW-1:0] res_addr_o,
+  input  logic                  res_valid_i,
+  input  logic [2*PN*8-1:0]     res_data_i,
+  output logic                  res_ready_o,
   // keys and values
   output logic                  kv_re_o,
   output logic [KV_AW-1:0]      kv_raddr_o,
@@ -100,10 +106,11 @@ module peritus_tile_loader
   exec_instr_t instr;
   assign instr = gemm_q.instr;
 
-  logic is_keys, is_int4, uses_stream, last_kb, last_nb;
+  logic is_keys, is_int4, resident, uses_stream, last_kb, last_nb;
   assign is_keys = instr.stat_src == STAT_KEYS;
   assign is_int4 = INT4 != 0 && instr.int4;
-  assign uses_stream = instr.stat_src == STAT_WEIGHTS || instr.params;
+  assign resident = RESIDENT_WORDS != 0 && instr.stat_src == STAT_RESIDENT;
+  assign uses_stream = instr.stat_src == STAT_WEIGHTS || (instr.params && !resident);
   assign last_kb = kb_q == instr.k_tiles - 8'd1;
   assign last_nb = nb_q == instr.n_tiles - 8'd1;
 
@@ -124,10 +131,16 @@ module peritus_tile_loader
   assign span = is_keys ? 12'(PN) : 12'(PK);
   assign keys_here = (keys_left_q < span) ? keys_left_q : span;
 
-  logic pop, params_now, last_in_stripe;
+  logic pop, wanted, params_now, last_in_stripe;
+  logic [2*PN*8-1:0] word;
+  assign word = resident ? res_data_i : w_data_i;
   assign params_now = state_q == PARAMS && !params_pending_q;
-  assign w_ready_o = (params_now && instr.params) || state_q == WEIGHTS || state_q == PAD;
-  assign pop = w_valid_i && w_ready_o;
+  assign wanted = (params_now && instr.params) || state_q == WEIGHTS || state_q == PAD;
+  assign w_ready_o = wanted && !resident;
+  assign res_ready_o = wanted && resident;
+  assign pop = resident ? res_valid_i && res_ready_o : w_valid_i && w_ready_o;
+  assign res_start_o = state_q == IDLE && gemm_valid_i;
+  assign res_addr_o = RESIDENT_AW'(gemm_i.instr.stat_base);
   assign last_in_stripe = popped_q == PAD_W'(STRIPE_WORDS - 1);
 
   assign gemm_ready_o = state_q == IDLE;
@@ -190,8 +203,8 @@ module peritus_tile_loader
       end
       GUARD: begin
         if (!swap_pending_q && guard_q == 0) begin
-          steady_q <= w_plenty_i;
-          state_q <= (instr.stat_src == STAT_WEIGHTS) ? WEIGHTS : KV;
+          steady_q <= resident ? res_valid_i : w_plenty_i;
+          state_q <= (instr.stat_src == STAT_WEIGHTS || resident) ? WEIGHTS : KV;
         end
       end
       WEIGHTS: begin
@@ -251,10 +264,10 @@ module peritus_tile_loader
   // A weight word: two rows of bytes, or four of nibbles, the first of two in the low half of a byte.
   logic [1:0][PN-1:0][7:0] bytes;
   logic [3:0][PN-1:0][7:0] nibbles;
-  assign bytes = w_data_i;
+  assign bytes = word;
   always_comb begin
     for (int r = 0; r < 4; r++) begin
-      for (int n = 0; n < int'(PN); n++) nibbles[r][n] = 8'(signed'(w_data_i[4*(r*int'(PN)+n)+:4]));
+      for (int n = 0; n < int'(PN); n++) nibbles[r][n] = 8'(signed'(word[4*(r*int'(PN)+n)+:4]));
     end
   end
 
@@ -289,11 +302,11 @@ module peritus_tile_loader
       params_o.shift2 <= {PN{8'd1}};
     end else if (params_now && pop) begin
       unique case (beat_q)
-        BEAT_W'(PARAM_BIAS): params_o.bias[PN/2-1:0] <= w_data_i;
-        BEAT_W'(PARAM_BIAS + 1): params_o.bias[PN-1:PN/2] <= w_data_i;
-        BEAT_W'(PARAM_MULT1): params_o.mult1 <= w_data_i;
-        BEAT_W'(PARAM_MULT2): params_o.mult2 <= w_data_i;
-        default: {params_o.shift2, params_o.shift1} <= w_data_i;
+        BEAT_W'(PARAM_BIAS): params_o.bias[PN/2-1:0] <= word;
+        BEAT_W'(PARAM_BIAS + 1): params_o.bias[PN-1:PN/2] <= word;
+        BEAT_W'(PARAM_MULT1): params_o.mult1 <= word;
+        BEAT_W'(PARAM_MULT2): params_o.mult2 <= word;
+        default: {params_o.shift2, params_o.shift1} <= word;
       endcase
     end
   end
@@ -301,7 +314,7 @@ module peritus_tile_loader
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (rst_ni && state_q == WEIGHTS && taken_q) begin
-      assert (w_valid_i)
+      assert (resident ? res_valid_i : w_valid_i)
       else $error("tile_loader: a tile taken while it loads has a gap");
     end
   end

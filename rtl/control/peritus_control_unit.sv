@@ -134,6 +134,10 @@ module peritus_control_unit
   assign load   = out.CONTROL.load_program.value;
   assign load_o = load && idle;
 
+  // The first job since the program was loaded fills what stays on chip.
+  job_t next_job;
+  logic cold_q;
+
   peritus_job_queue u_jobs (
     .clk_i,
     .rst_ni      (rst_n),
@@ -143,6 +147,7 @@ module peritus_control_unit
     .submit_job_i('{
       seq: out.JOB_SEQ.value.value,
       features_en: out.JOB_FLAGS.features.value,
+      cold: 1'b0,  // not yet known
       task_id: out.JOB_TASK.value.value,
       features: {out.JOB_FEATURES_HI.value.value, out.JOB_FEATURES_LO.value.value},
       out: {out.JOB_OUTPUT_HI.value.value, out.JOB_OUTPUT_LO.value.value},
@@ -153,8 +158,18 @@ module peritus_control_unit
     .level_o     (queue_level),
     .job_valid_o,
     .job_ready_i,
-    .job_o
+    .job_o       (next_job)
   );
+
+  always_comb begin
+    job_o      = next_job;
+    job_o.cold = cold_q;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (load_o) cold_q <= 1'b1;
+    else if (job_done_i) cold_q <= 1'b0;
+  end
 
   always_ff @(posedge clk_i) begin
     if (job_valid_o && job_ready_i) running_job_o <= job_o;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a job: fetches instructions in order, skips those predicated off (task, features) and dispatches the rest.
+// Runs a job: fetches instructions in order, skips those predicated off (task, features, first job) and dispatches the rest.
 //
 //   GEMM    goes to the tile loader and the streamer, which run ahead of each other; sync waits for all before it.
 //           Its row count is fixed here: tokens, or the queue length of its expert. An idle expert's weights are
@@ -86,10 +86,11 @@ module peritus_sequencer
   logic [PAD_W-1:0] popped_q;  // words the unit popped of the current stripe
 
   logic skip, is_gemm, wait_drain, uses_stream;
-  assign skip = !prog_rdata_i.task_mask[job_q.task_id] || (prog_rdata_i.features_only && !job_q.features_en);
+  assign skip = !prog_rdata_i.task_mask[job_q.task_id] || (prog_rdata_i.features_only && !job_q.features_en)
+              || (prog_rdata_i.cold_only && !job_q.cold);
   assign is_gemm = instr_q.opcode == OP_GEMM;
   assign wait_drain = !is_gemm || instr_q.sync || (instr_q.expert_valid && router_pending_q);
-  assign uses_stream = instr_q.opcode inside {OP_LAYERNORM, OP_RES_INIT};
+  assign uses_stream = instr_q.opcode inside {OP_LAYERNORM, OP_RES_INIT, OP_KEEP};
 
   // Rows: a static count, or the expert's queue length, read when it is final.
   logic [COUNT_W-1:0] queued;
@@ -118,7 +119,7 @@ module peritus_sequencer
   assign image_valid_o = state_q == START && instr_q.opcode == OP_LOAD_IMAGE;
   assign store_valid_o = state_q == START && instr_q.opcode == OP_STORE;
   assign layernorm_start_o = state_q == START && instr_q.opcode == OP_LAYERNORM;
-  assign res_init_start_o = state_q == START && instr_q.opcode == OP_RES_INIT;
+  assign res_init_start_o = state_q == START && instr_q.opcode inside {OP_RES_INIT, OP_KEEP};
   assign pad_ready_o = state_q == PAD && popped_q != '0;
   assign drop_valid_o = state_q == DROP && loader_idle_i;
   assign drop_stripes_o = instr_q.imm[15:0];
@@ -171,7 +172,7 @@ module peritus_sequencer
           if (all_idle_i) router_pending_q <= 1'b0;
           unique case (instr_q.opcode)
             OP_GEMM: state_q <= (gathers && queued == '0) ? DROP : GEMM;
-            OP_LOAD_IMAGE, OP_RES_INIT, OP_LAYERNORM, OP_STORE: state_q <= START;
+            OP_LOAD_IMAGE, OP_RES_INIT, OP_LAYERNORM, OP_STORE, OP_KEEP: state_q <= START;
             OP_END: state_q <= DONE;
             default: begin
               err_o <= 4'd1;

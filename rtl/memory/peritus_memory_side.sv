@@ -159,6 +159,7 @@ module peritus_memory_side
     .entries_i     (config_i.program_fetch[FETCH_AW:0]),
     .start_i       (fetch_start_i),
     .task_i        (job_i.task_id),
+    .cold_i        (job_i.cold),
     .table_re_o    (fetch_re),
     .table_raddr_o (fetch_raddr),
     .table_rdata_i (fetch_rdata),

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// RES_INIT: the residual starts from a table (position embedding) that arrives on the weight stream.
+// RES_INIT: the residual starts from a table (position embedding) that arrives on the weight stream. KEEP: weights stay.
 //
-//   for t in tokens: for nb in n_tiles: residual[dst_base + t * dst_stride + nb] = next weight word, PN int16
+//   for t in tokens: for nb in n_tiles: memory[dst_base + t * dst_stride + nb] = next weight word, PN int16
+//
+// The memory is the residual's, or the resident one (keep_we_o: the lanes' 16 bits are the weight word as it came).
 //
 // One word per cycle; done_o pulses with the last write.
 
@@ -18,8 +20,9 @@ module peritus_res_init
   input  logic                     w_valid_i,
   input  logic [PN-1:0][15:0]      w_data_i,
   output logic                     w_ready_o,
-  output logic                     we_o,
-  output logic [RESIDUAL_AW-1:0]   waddr_o,
+  output logic                     we_o,       // RES_INIT
+  output logic                     keep_we_o,  // KEEP
+  output logic [15:0]              waddr_o,
   output logic [PN-1:0][RES_W-1:0] wdata_o
 );
 
@@ -35,7 +38,8 @@ module peritus_res_init
   assign last = last_nb && token_q == instr_i.tokens - 12'd1;
 
   always_ff @(posedge clk_i) begin
-    we_o <= pop;
+    we_o <= pop && instr_i.opcode != OP_KEEP;
+    keep_we_o <= pop && instr_i.opcode == OP_KEEP;
     done_o <= pop && last;
     if (start_i) begin
       busy_q <= 1'b1;
@@ -51,12 +55,13 @@ module peritus_res_init
       if (last) busy_q <= 1'b0;
     end
     if (pop) begin
-      waddr_o <= RESIDUAL_AW'(row_addr_q + 16'(nb_q));
+      waddr_o <= row_addr_q + 16'(nb_q);
       for (int n = 0; n < int'(PN); n++) wdata_o[n] <= RES_W'(signed'(w_data_i[n]));
     end
     if (!rst_ni) begin
       busy_q <= 1'b0;
       we_o <= 1'b0;
+      keep_we_o <= 1'b0;
       done_o <= 1'b0;
     end
   end

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prefetcher of the weight stream: walks the fetch table and asks for the ring's stripes, as far ahead as it holds.
 //
-//   start: for entry in fetch table: if entry.task_mask[task]:          -- one segment
+//   start: for entry in fetch table: if entry.task_mask[task], and in the first job if cold_only:    -- one segment
 //            for s in entry.stripes: wait for a free slot of the ring;
 //                                    request stripe i at weight_base + (entry.offset + s) * STRIPE_BYTES
 //                                    on port i mod AXI_PORTS;  i = i + 1
@@ -28,6 +28,7 @@ module peritus_weight_fetch
   // job
   input  logic                    start_i,
   input  logic [3:0]              task_i,
+  input  logic                    cold_i,           // the first job since the program was loaded
   // fetch table, data two cycles after table_re_o
   output logic                    table_re_o,
   output logic [FETCH_AW-1:0]     table_raddr_o,
@@ -107,7 +108,7 @@ module peritus_weight_fetch
     if (state_q == READ) last_entry_q <= entry_q + 1'b1 == entries_i;
     if (state_q == WAIT && wait_q) begin
       segment_q <= table_rdata_i;
-      wanted_q  <= table_rdata_i.task_mask[task_i];
+      wanted_q  <= table_rdata_i.task_mask[task_i] && (!table_rdata_i.cold_only || cold_i);
     end
     if (state_q == ADDRESS) begin
       addr_q   <= weight_base_i + (ADDR_W'(segment_q.offset) << $clog2(STRIPE_BYTES));

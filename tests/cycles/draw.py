@@ -91,7 +91,9 @@ def main(
         if not case.ddr.get("stall"):
             calm += 1
             calm_close += pair.close
-    print(f"\n{close} of {count} within 1 % or 50 cycles; {calm_close} of {calm} where no channel is held back.")
+    print(
+        f"\n{close} of {count} within 1 % or 50 cycles; {calm_close} of {calm} where no channel is held back."
+    )
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class Opcode(IntEnum):
     LAYERNORM = 3
     GEMM = 4
     STORE = 5
+    KEEP = 6
 
 
 class StreamSource(IntEnum):
@@ -51,6 +52,7 @@ class StatSource(IntEnum):
     WEIGHTS = 0
     KEYS = 1
     VALUES = 2
+    RESIDENT = 3
 
 
 class Function(IntEnum):
@@ -107,7 +109,11 @@ EXEC_FIELDS: tuple[Field, ...] = (
     Field("stat_src", 2, "stationary operand", StatSource),
     Field("src_base", 20, "streamed operand: first slice (residual word for LAYERNORM and STORE)"),
     Field("src_stride", 12, "streamed operand: slices (residual words) between rows"),
-    Field("stat_base", 16, "stationary keys or values: first kv word"),
+    Field(
+        "stat_base",
+        16,
+        "stationary keys or values: first kv word; RESIDENT: first word of that memory",
+    ),
     Field("stat_stride", 12, "stationary keys or values: kv words between keys"),
     Field("keys", 12, "number of valid keys; outer count of LOAD_IMAGE and STORE"),
     Field("params", 1, "a parameter block precedes each output word; else the immediates serve all channels"),
@@ -124,6 +130,7 @@ EXEC_FIELDS: tuple[Field, ...] = (
     Field("top_k", 3, "experts chosen per token by a ROUTER destination"),
     Field("imm", 32, "LAYERNORM: epsilon; GEMM: segment length in stripes; STORE: byte offset"),
     Field("int4", 1, "the weight tiles are of 4 bits"),
+    Field("cold_only", 1, "executes only in the first job after the program was loaded"),
 )
 
 MAX_TASKS = next(field.bits for field in EXEC_FIELDS if field.name == "task_mask")
@@ -136,6 +143,7 @@ COUNTS: dict[Opcode, tuple[str, ...]] = {
     Opcode.LAYERNORM: ("tokens", "n_tiles"),
     Opcode.GEMM: ("tokens", "k_tiles", "n_tiles"),
     Opcode.STORE: ("keys", "k_tiles", "tokens", "n_tiles"),
+    Opcode.KEEP: ("tokens", "n_tiles"),
 }
 
 FETCH_FIELDS: tuple[Field, ...] = (
@@ -144,6 +152,7 @@ FETCH_FIELDS: tuple[Field, ...] = (
     Field("task_mask", 16, "fetched only if bit `job.task` is set"),
     Field("expert_valid", 1, "segment belongs to one expert and may be dropped if that expert is idle"),
     Field("expert", 6, "the expert"),
+    Field("cold_only", 1, "fetched only in the first job after the program was loaded"),
 )
 
 
@@ -226,6 +235,7 @@ class Instruction:
     top_k: int = 0
     imm: int = 0
     int4: int = 0
+    cold_only: int = 0
 
     def encode(self) -> int:
         """The 256-bit word; EncodingError names a field that does not fit."""
@@ -246,6 +256,7 @@ class FetchEntry:
     task_mask: int = 0xFFFF
     expert_valid: int = 0
     expert: int = 0
+    cold_only: int = 0
 
     def encode(self) -> int:
         """The 64-bit word; EncodingError names a field that does not fit."""
@@ -255,6 +266,11 @@ class FetchEntry:
     def decode(cls, word: int) -> Self:
         """Inverse of encode."""
         return cls(**_FETCH.unpack(word))
+
+
+def runs(item: Instruction | FetchEntry, task: int, *, cold: bool) -> bool:
+    """Is it for a job of this task? cold: the first job after the program was loaded."""
+    return bool(item.task_mask >> task & 1) and (cold or not item.cold_only)
 
 
 assert _EXEC.bits <= EXEC_BITS and _FETCH.bits <= FETCH_BITS

@@ -37,8 +37,9 @@ def disassemble(bundle: Bundle) -> list[str]:
 def uses_weight_stream(instruction: Instruction) -> bool:
     """Does the instruction consume a segment (a FetchEntry) of the weight stream?"""
     if instruction.opcode is Opcode.GEMM:
-        return instruction.stat_src is StatSource.WEIGHTS or bool(instruction.params)
-    return instruction.opcode in (Opcode.LAYERNORM, Opcode.RES_INIT)
+        source = instruction.stat_src
+        return source is StatSource.WEIGHTS or bool(instruction.params and source is not StatSource.RESIDENT)
+    return instruction.opcode in (Opcode.LAYERNORM, Opcode.RES_INIT, Opcode.KEEP)
 
 
 def describe(i: Instruction) -> str:
@@ -60,6 +61,8 @@ def describe(i: Instruction) -> str:
             order = f"{i.keys}x{i.k_tiles}x{i.tokens}x{i.n_tiles} beats"
             buffer = "features" if i.features_only else "output"
             return f"{buffer}+{i.imm} = res[{_rows(i.src_base, i.src_stride)}]  {order}"
+        case Opcode.KEEP:
+            return f"resident[{_rows(i.dst_base, i.dst_stride)}] = weights, {i.tokens}x{i.n_tiles} words"
         case Opcode.END:
             return ""
 
@@ -78,6 +81,8 @@ def _gemm(i: Instruction) -> str:
     streamed = f"{source}[{_rows(i.src_base, i.src_stride)}]"
     if i.stat_src is StatSource.WEIGHTS:
         stationary = "W"
+    elif i.stat_src is StatSource.RESIDENT:
+        stationary = f"W resident[{i.stat_base}+..]"
     else:
         name = "K^T" if i.stat_src is StatSource.KEYS else "V"
         stationary = f"{name}[{i.stat_base}+key*{i.stat_stride}, {i.keys} keys]"
@@ -109,6 +114,8 @@ def _flags(i: Instruction) -> list[str]:
     flags = [name for name, on in (("sync", i.sync), ("wait", i.wait_stream)) if on]
     if i.features_only:
         flags.append("features only")
+    if i.cold_only:
+        flags.append("first job only")
     tasks = _tasks(i.task_mask)
     return [*flags, tasks.strip()] if tasks else flags
 

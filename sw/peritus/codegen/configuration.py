@@ -70,6 +70,7 @@ def constants(hw: HwConfig) -> dict[str, int]:
         **{f"{memory.name}_WORDS": memory.words(hw) for memory in ADDRESSED},
         "ACC_DEPTH": hw.acc_depth,
         "WEIGHT_STORE_WORDS": hw.weight_store_words,
+        "RESIDENT_WORDS": hw.resident_words,
         "PROGRAM_DEPTH": hw.program_depth,
         "FETCH_DEPTH": hw.fetch_depth,
         "MAX_EXPERTS": hw.max_experts,
@@ -96,6 +97,7 @@ def constants(hw: HwConfig) -> dict[str, int]:
         named[f"{memory.name}_MONITOR"] = memory.monitor
     named |= {f"PARAM_{field.name.upper()}": param_word(field.name) for field in FIELDS}
     named |= {f"AT_{stage}": at(stage, hw.dsp_ratio) for stage, _, _ in STAGES}  # cycles from an issued row
+    named["RESIDENT_AW"] = address_bits(max(2, hw.resident_words))
     named["TOKEN_W"] = address_bits(hw.acc_depth)
     named["COUNT_W"] = address_bits(hw.acc_depth + 1)
     named["EXPERT_W"] = address_bits(hw.max_experts)
@@ -139,6 +141,7 @@ def sv_package(hw: HwConfig) -> str:
         "  typedef struct packed {\n"
         "    logic [31:0] seq;\n"
         "    logic features_en;\n"
+        "    logic cold;  // the first since the program was loaded\n"
         "    logic [3:0] task_id;\n"
         "    logic [ADDR_W-1:0] features;\n"
         "    logic [ADDR_W-1:0] out;\n"

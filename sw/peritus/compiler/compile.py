@@ -11,6 +11,7 @@ from peritus.compiler.hazards import hazard_flags
 from peritus.compiler.lower import frame_layout, lower, padded_channels
 from peritus.compiler.macs import job_macs
 from peritus.compiler.memory_plan import plan_memory
+from peritus.compiler.resident import keep_resident
 from peritus.ir.graph import Graph
 from peritus.ir.model_file import QuantModel
 from peritus.ir.task import Task
@@ -26,7 +27,7 @@ def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
     graph = model.graph
     if model.tail is None and (hosted := [task.name for task in graph.tasks if task.host]):
         raise CompileError(f"the host computes {', '.join(hosted)}, by a part that the model lacks")
-    steps = lower(graph, hw)
+    steps = keep_resident(lower(graph, hw), hw)
     plan = plan_memory(steps, hw)
     emitted = emit(steps, plan, hazard_flags(steps, hw), hw)
     tokens, channels = graph.types[graph.features].shape

@@ -41,8 +41,8 @@ def emit(steps: Sequence[Step], plan: MemoryPlan, flags: Sequence[Flags], hw: Hw
         instruction = step.instruction
         if step.segment is not None:
             offset, stripes = image.add(step.segment)
-            expert = {"expert_valid": instruction.expert_valid, "expert": instruction.expert}
-            fetches.append(FetchEntry(offset, stripes, instruction.task_mask, **expert))
+            shared = {name: getattr(instruction, name) for name in ("expert_valid", "expert", "cold_only")}
+            fetches.append(FetchEntry(offset, stripes, instruction.task_mask, **shared))
             if instruction.opcode is Opcode.GEMM:
                 found["imm"] = stripes
         instructions.append(replace(instruction, **found))  # type: ignore[arg-type]

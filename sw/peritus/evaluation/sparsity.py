@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from peritus.arch.config import HwConfig
-from peritus.arch.isa import Dest, Instruction, Opcode, StatSource
+from peritus.arch.isa import Dest, Instruction, Opcode
 from peritus.bundle import Bundle
+from peritus.bundle.disassemble import uses_weight_stream
 from peritus.evaluation.workers import default_workers, in_order
 from peritus.ir import Graph, QuantModel, Router, execute
 from peritus.reference import Routing
@@ -110,20 +111,22 @@ def measure(
 
 
 def job_cost(bundle: Bundle, hw: HwConfig, task: int | None, chosen: Mapping[str, Chosen] | None) -> Cost:
-    """Cost of one pass over the program, without features.
+    """Cost of one pass over the program, without features, once resident weights are there.
 
     task: index; None executes the instructions of all tasks. chosen: experts of the tokens, by name of the
     router; None: every expert works on every token.
     """
-    entries = iter([e for e in bundle.fetches if task is None or e.task_mask >> task & 1])
+    entries = iter(
+        [e for e in bundle.fetches if not e.cold_only and (task is None or e.task_mask >> task & 1)]
+    )
     macs = stripes = 0
     queues = _Queues(bundle, chosen)
     for index, instruction in enumerate(bundle.instructions):
         runs = task is None or instruction.task_mask >> task & 1
-        if not runs or instruction.features_only:
+        if not runs or instruction.features_only or instruction.cold_only:
             continue
         rows = queues.rows(index, instruction)
-        if _fetches(instruction):
+        if uses_weight_stream(instruction):
             entry = next(entries)
             stripes += entry.stripes if rows else 0
         if instruction.opcode is Opcode.GEMM:
@@ -132,13 +135,6 @@ def job_cost(bundle: Bundle, hw: HwConfig, task: int | None, chosen: Mapping[str
     weight_bytes = stripes * hw.stripe_bytes
     maps = sum(entry.output_bytes for entry in stored)
     return Cost(macs, weight_bytes, weight_bytes + bundle.frame.bytes + maps)
-
-
-def _fetches(instruction: Instruction) -> bool:
-    """Does it take a segment of the weight stream?"""
-    if instruction.opcode is Opcode.GEMM:
-        return instruction.stat_src is StatSource.WEIGHTS or bool(instruction.params)
-    return instruction.opcode in (Opcode.RES_INIT, Opcode.LAYERNORM)
 
 
 class _Queues:

@@ -96,6 +96,7 @@ def draw_hardware(seed: int) -> HwConfig:
             "kv_words": int(rng.integers(256, 1024)),
             "score_words": int(rng.integers(32, 256)),
             "residual_words": int(rng.integers(200, 1024)),
+            "resident_words": int(rng.choice([0, 16, 64, 400])),
             "acc_depth": int(rng.choice([16, 24, 32, 64, 100])),
             "weight_store_words": 64 * int(rng.integers(2, 12)),
             "max_experts": int(rng.integers(2, min(pn, 16) + 1)),

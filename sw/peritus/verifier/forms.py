@@ -33,6 +33,7 @@ class Form(Enum):
     LOAD_IMAGE = frozenset({*_BLOCKS, "dst_base", "dst_stride"})
     RES_INIT = frozenset({*_UNIT})
     LAYERNORM = frozenset({*_UNIT, "src_base", "src_stride", "width", "imm"})
+    KEEP = frozenset({*_UNIT, "cold_only"})
     STORE = frozenset({*_BLOCKS, "src_base", "src_stride", "features_only", "imm"})
     LINEAR = frozenset({*_PASS, *_WEIGHTS})
     GATE = frozenset({*_PASS, *_WEIGHTS, "width", "top_k"}) - {"dst_base", "dst_stride", "fn", "scale2"}
@@ -84,8 +85,11 @@ def form_of(i: Instruction, where: str) -> Form:
         form = found[0]
     else:
         form = Form[i.opcode.name]
+    own = form.value
+    if i.stat_src is StatSource.RESIDENT:  # instead of a segment of the stream
+        own = (own | {"stat_src", "stat_base"}) - {"imm"}
     for field in fields(i):
-        if field.name not in _COMMON and field.name not in form.value:
+        if field.name not in _COMMON and field.name not in own:
             value, default = getattr(i, field.name), getattr(_DEFAULT, field.name)
             message = f"{where}: {field.name} is {value}, a {form.name} has no such field: must be {default}"
             need(value == default, "field", message)
@@ -93,9 +97,11 @@ def form_of(i: Instruction, where: str) -> Form:
 
 
 def _has(i: Instruction, modes: _Modes) -> bool:
-    one = ("stream_src", "stat_src", "params", "expert_valid", "scatter")
+    one = ("stream_src", "params", "expert_valid", "scatter")
+    resident = i.stat_src is StatSource.RESIDENT and not i.expert_valid
     return (
         all(getattr(i, name) == getattr(modes, name) for name in one)
+        and (StatSource.WEIGHTS if resident else i.stat_src) is modes.stat_src
         and i.scale2 in modes.scale2
         and i.dst in modes.dst
     )

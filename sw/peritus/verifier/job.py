@@ -23,7 +23,7 @@ from peritus.verifier.errors import need
 from peritus.verifier.forms import Form
 from peritus.verifier.segments import Lanes, SegmentWalk, Used, check_scores
 
-_UNITS = (Form.END, Form.LOAD_IMAGE, Form.RES_INIT, Form.LAYERNORM, Form.STORE)
+_UNITS = (Form.END, Form.LOAD_IMAGE, Form.RES_INIT, Form.LAYERNORM, Form.STORE, Form.KEEP)
 _ROUTED = (Form.EXPERT_HIDDEN, Form.EXPERT_OUTPUT)
 
 
@@ -104,6 +104,13 @@ class Job:
                 self._residual.fill(target)
                 self._residual.saturated(target)
                 self._residual.loud[target] = ~used.mute
+            case Form.KEEP:
+                self._segments.take(i, form, where)
+                message = f"{where}: its words must lie one after the other from 0 on"
+                need(i.dst_base == 0 and i.dst_stride == i.n_tiles, "resident", message)
+                have, reached = self._hw.resident_words, i.tokens * i.n_tiles
+                message = f"{where}: reaches word {reached - 1}, the resident memory has {have}"
+                need(reached <= have, "address", message)
             case Form.LAYERNORM:
                 self._segments.take(i, form, where)
                 source = self._words(self._residual, i, i.tokens, i.n_tiles, where)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peritus.arch.config import ACC_BITS, HwConfig
-from peritus.arch.isa import FetchEntry, Instruction, Scale2
+from peritus.arch.isa import FetchEntry, Instruction, Scale2, StatSource, runs
 from peritus.arch.params import PARAM_BLOCK_WORDS, Params
 from peritus.arch.tiles import unpack_rows
 from peritus.bundle import Bundle
@@ -37,16 +37,31 @@ class Used:
     mute: Lanes
 
 
+NOTHING = Used(np.zeros(0, np.bool_), np.zeros(0, np.bool_))
+
+
 class Segments:
     """Segments of a bundle, each looked into once."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle, self._hw = bundle, bundle.hw
         self._known: dict[tuple[object, ...], Used] = {}
+        self._kept: NDArray[np.uint8] = np.zeros(0, np.uint8)  # the resident memory, as far as it is filled
 
-    def of(self, task: int) -> SegmentWalk:
+    def of(self, task: int, *, cold: bool) -> SegmentWalk:
         """Those of a job, in order."""
-        return SegmentWalk(self, [f for f in self._bundle.fetches if f.task_mask >> task & 1])
+        return SegmentWalk(self, [f for f in self._bundle.fetches if runs(f, task, cold=cold)])
+
+    def resident(self, i: Instruction, form: Form, where: str) -> Used:
+        """Check what is kept on chip against the instruction that reads it."""
+        word = self._hw.weight_word_bytes
+        start, size = i.stat_base * word, segment_bytes(i, form, self._hw)
+        end, have = -(-(start + size) // word), len(self._kept) // word
+        need(end <= have, "resident", f"{where}: reads {end} resident words, the program keeps {have}")
+        key = ("resident", i.stat_base, form, i.k_tiles, i.n_tiles, i.scale2, i.width, i.int4)
+        if key not in self._known:
+            self._known[key] = _contents(self._kept[start : start + size], i, form, self._hw, where)
+        return self._known[key]
 
     def use(self, entry: FetchEntry, i: Instruction, form: Form, where: str) -> Used:
         """Check a segment against the instruction that consumes it."""
@@ -59,6 +74,11 @@ class Segments:
         )
         end, have = start + length, len(self._bundle.weights)
         need(end <= have, "segment", f"{where}: its segment ends at byte {end} of {have} weight bytes")
+        need(
+            entry.cold_only == i.cold_only,
+            "segment",
+            f"{where}: its fetch entry is for other jobs than it is",
+        )
         routed = "expert_valid" in form.value
         need(
             (entry.expert_valid, entry.expert) == ((1, i.expert) if routed else (0, 0)),
@@ -70,10 +90,12 @@ class Segments:
             message = f"{where}: imm says {i.imm} stripes, its segment has {entry.stripes}"
             need(i.imm == entry.stripes, "segment", message)
         key = (entry.offset, form, i.k_tiles, i.n_tiles, i.scale2, i.width, i.keys, i.int4)
-        if key not in self._known:
+        if form is Form.KEEP:
+            self._kept = self._bundle.weights[start : start + size]
+        elif key not in self._known:
             raw = self._bundle.weights[start : start + size]
             self._known[key] = _contents(raw, i, form, hw, where)
-        return self._known[key]
+        return self._known.get(key, NOTHING)
 
 
 class SegmentWalk:
@@ -83,7 +105,9 @@ class SegmentWalk:
         self._segments, self._entries, self._next = segments, entries, 0
 
     def take(self, i: Instruction, form: Form, where: str) -> Used:
-        """The next segment, for this instruction."""
+        """The next segment, or what is kept on chip, for this instruction."""
+        if i.stat_src is StatSource.RESIDENT:
+            return self._segments.resident(i, form, where)
         need(self._next < len(self._entries), "segment", f"{where}: the weight stream has no segment left")
         self._next += 1
         return self._segments.use(self._entries[self._next - 1], i, form, where)
@@ -98,7 +122,7 @@ def segment_bytes(i: Instruction, form: Form, hw: HwConfig) -> int:
     """Bytes that an instruction consumes, without padding."""
     word = hw.weight_word_bytes
     match form:
-        case Form.RES_INIT:
+        case Form.RES_INIT | Form.KEEP:
             return i.tokens * i.n_tiles * word
         case Form.LAYERNORM | Form.VALUES:
             return i.n_tiles * PARAM_BLOCK_WORDS * word

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from peritus.arch.isa import Opcode
+from itertools import product
+
+from peritus.arch.isa import Opcode, runs
 from peritus.bundle import Bundle
 from peritus.verifier.errors import need
-from peritus.verifier.forms import check_counts, form_of
+from peritus.verifier.forms import Form, check_counts, form_of
 from peritus.verifier.job import Job
 from peritus.verifier.segments import Segments
 
@@ -36,9 +38,18 @@ def verify_program(bundle: Bundle) -> None:
         check_counts(instruction, forms[-1], hw, where)
         last = index == len(program) - 1
         need(last or instruction.opcode is not Opcode.END, "end", f"{where}: END before the last instruction")
+        if forms[-1] is Form.KEEP:
+            # So every first job fills the memory before anything reads it, and all others find it filled.
+            first = index == 0 and instruction.cold_only and instruction.task_mask == 0xFFFF
+            need(
+                bool(first),
+                "resident",
+                f"{where}: must be the first one, for every task, of the first job only",
+            )
     segments = Segments(bundle)
-    for task in range(len(bundle.tasks)):
-        job = Job(bundle, task, segments.of(task))
+    keeps = program[0].opcode is Opcode.KEEP
+    for task, cold in product(range(len(bundle.tasks)), (True, False) if keeps else (True,)):
+        job = Job(bundle, task, segments.of(task, cold=cold))
         for instruction, form, where in zip(program, forms, wheres, strict=True):
-            if instruction.task_mask >> task & 1:
+            if runs(instruction, task, cold=cold):
                 job.step(instruction, form, where)

@@ -74,13 +74,11 @@ class Builder:
         stripes = 0 if segment is None else -(-len(segment) // hw.stripe_bytes)
         if instruction.opcode is Opcode.GEMM:
             instruction = replace(instruction, imm=stripes)
-        stream = WeightStream(np.zeros(0, np.uint8), [], 0, hw)
+        stream = WeightStream(np.zeros(0, np.uint8), [], hw)
         if segment is not None:
             data = self.rng.integers(0, 256, stripes * hw.stripe_bytes).astype(np.uint8)
             data[: len(segment)] = segment
-            stream = WeightStream(
-                data, [FetchEntry(0, stripes, expert_valid=instruction.expert_valid)], 0, hw
-            )
+            stream = WeightStream(data, [FetchEntry(0, stripes, expert_valid=instruction.expert_valid)], hw)
         index = len(program.instructions)
         match instruction.opcode:
             case Opcode.GEMM:

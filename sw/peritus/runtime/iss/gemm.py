@@ -17,6 +17,7 @@ from peritus.reference.arithmetic import I64, Ints
 from peritus.reference.tables import EXP
 from peritus.runtime.iss.memories import Bytes, ProgramError, State, WeightStream
 from peritus.runtime.iss.trace import WriteRecord
+from peritus.runtime.iss.units import check_resident
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,13 @@ def run_gemm(
     if rows.count == 0:
         stream.drop(instruction.imm)
         return None
-    uses_stream = instruction.stat_src is StatSource.WEIGHTS or instruction.params
-    segment = stream.take(_segment_bytes(instruction, hw)) if uses_stream else np.zeros(0, np.uint8)
+    size = _segment_bytes(instruction, hw)
+    if instruction.stat_src is StatSource.RESIDENT:
+        first, words = instruction.stat_base, size // hw.weight_word_bytes
+        check_resident(first + words - 1, hw)
+        segment = state.resident[first : first + words].reshape(-1)
+    else:
+        segment = stream.take(size) if size else np.zeros(0, np.uint8)
     x, row_sums = _streamed(instruction, rows, state, hw)
     weights, params = _stationary(instruction, segment, state, hw)
     acc = ref.matmul(x, weights)
@@ -64,7 +70,8 @@ def _rows(instruction: Instruction, state: State, hw: HwConfig) -> _Rows:
 
 
 def _segment_bytes(instruction: Instruction, hw: HwConfig) -> int:
-    tiles = instruction.n_tiles * instruction.k_tiles if instruction.stat_src is StatSource.WEIGHTS else 0
+    weights = instruction.stat_src in (StatSource.WEIGHTS, StatSource.RESIDENT)
+    tiles = instruction.n_tiles * instruction.k_tiles if weights else 0
     blocks = instruction.n_tiles * instruction.params
     return tiles * hw.tile_bytes(instruction.int4) + blocks * PARAM_BLOCK_WORDS * hw.weight_word_bytes
 
@@ -89,7 +96,7 @@ def _stationary(
 ) -> tuple[I64, Params | None]:
     """Stationary operand [k_tiles * pk, n_tiles * pn] and the parameter blocks."""
     nb, kb, pk, pn = instruction.n_tiles, instruction.k_tiles, hw.pk, hw.pn
-    if instruction.stat_src is StatSource.WEIGHTS:
+    if instruction.stat_src in (StatSource.WEIGHTS, StatSource.RESIDENT):
         rows = segment.reshape(nb, -1)
         before = (kb - 1) * hw.tile_bytes(instruction.int4)  # the parameter block comes before the last tile
         after = before + instruction.params * PARAM_BLOCK_WORDS * hw.weight_word_bytes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from peritus.arch.config import HwConfig
-from peritus.arch.isa import Instruction, Opcode
+from peritus.arch.isa import Instruction, Opcode, runs
 from peritus.bundle import Bundle
 from peritus.runtime.iss import units
 from peritus.runtime.iss.counts import check_counts
@@ -33,6 +33,7 @@ class Machine:
         bundle.check_hardware(hw)
         self._bundle, self._hw = bundle, hw
         self._state = State(hw)
+        self._cold = True  # no job has run yet
 
     def run(self, image: Bytes, task: int, features: bool, trace: Trace | None = None) -> JobOutput:
         """Run one job.
@@ -44,13 +45,15 @@ class Machine:
             ProgramError: an instruction cannot be executed; names it, the value and the limit.
         """
         bundle = self._bundle
-        stream = WeightStream(bundle.weights, bundle.fetches, task, self._hw)
+        cold, self._cold = self._cold, False
+        entries = [entry for entry in bundle.fetches if runs(entry, task, cold=cold)]
+        stream = WeightStream(bundle.weights, entries, self._hw)
         buffers = {
             False: np.zeros(bundle.tasks[task].output_bytes, np.uint8),
             True: np.zeros(bundle.features.output_bytes if features else 0, np.uint8),
         }
         for index, instruction in enumerate(bundle.instructions):
-            if not instruction.task_mask >> task & 1 or (instruction.features_only and not features):
+            if not runs(instruction, task, cold=cold) or (instruction.features_only and not features):
                 continue
             if instruction.opcode is Opcode.END:
                 stream.finish()
@@ -76,6 +79,9 @@ class Machine:
                 return units.load_image(instruction, index, image, state, hw)
             case Opcode.RES_INIT:
                 return units.res_init(instruction, index, state, stream, hw)
+            case Opcode.KEEP:
+                units.keep(instruction, state, stream, hw)
+                return None
             case Opcode.LAYERNORM:
                 return units.layernorm(instruction, index, state, stream, hw)
             case Opcode.GEMM:

@@ -55,9 +55,9 @@ class Words:
 class WeightStream:
     """The segments of a job in consumption order."""
 
-    def __init__(self, weights: Bytes, fetches: Sequence[FetchEntry], task: int, hw: HwConfig) -> None:
+    def __init__(self, weights: Bytes, entries: Sequence[FetchEntry], hw: HwConfig) -> None:
         self._weights, self._hw = weights, hw
-        self._pending = [entry for entry in fetches if entry.task_mask >> task & 1]
+        self._pending = entries  # of this job
         self._next = 0
         self.bytes_read = 0
 
@@ -100,7 +100,8 @@ class WeightStream:
 class State:
     """Everything that lives from one instruction of a job to the next.
 
-    row_maximum: running maximum of the last score rows [acc_depth]. routing: of the last gate.
+    row_maximum: running maximum of the last score rows [acc_depth]. routing: of the last gate. resident: weight
+    words [resident_words, 2 pn], uint8, from job to job.
     """
 
     def __init__(self, hw: HwConfig) -> None:
@@ -108,5 +109,6 @@ class State:
         self.kv = Words(Memory.KV, hw)
         self.score = Words(Memory.SCORE, hw)
         self.residual = Words(Memory.RESIDUAL, hw)
+        self.resident: Bytes = np.zeros((hw.resident_words, hw.weight_word_bytes), np.uint8)
         self.row_maximum: I64 = np.zeros(hw.acc_depth, np.int64)
         self.routing = Routing(np.zeros((0, 1), np.int64), np.zeros((0, 1), np.int64))

@@ -51,6 +51,20 @@ def res_init(
     return _whole_words(index, Memory.RESIDUAL, address, values, row, word, hw)
 
 
+def keep(instruction: Instruction, state: State, stream: WeightStream, hw: HwConfig) -> None:
+    """Words of the weight stream into the resident memory."""
+    row, word = _row_major(instruction)
+    address = instruction.dst_base + row * instruction.dst_stride + word
+    check_resident(int(address.max()), hw)
+    state.resident[address] = stream.take(len(row) * hw.weight_word_bytes).reshape(-1, hw.weight_word_bytes)
+
+
+def check_resident(last: int, hw: HwConfig) -> None:
+    """ProgramError unless the last word is one of the resident memory's."""
+    if last >= hw.resident_words:
+        raise ProgramError(f"reaches word {last}, the resident memory has {hw.resident_words}")
+
+
 def layernorm(
     instruction: Instruction, index: int, state: State, stream: WeightStream, hw: HwConfig
 ) -> WriteRecord:

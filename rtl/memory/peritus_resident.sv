@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weights that stay on chip: a memory of weight words, written by KEEP, read from any word on as a stream.
+//
+// start_i: the stream begins anew at start_addr_i. Its words leave in order, one per cycle, through a prefetch FIFO that
+// hides the memory's two cycles; once the first has come there is no gap. It runs ahead of what is wanted, so what it reads
+// beyond that is thrown away by the next start.
+//
+// Latency: 4 cycles from start_i to the first word.
+
+`default_nettype none
+
+module peritus_resident
+  import peritus_pkg::*;
+(
+  input  logic                   clk_i,
+  input  logic                   rst_ni,
+  // KEEP
+  input  logic                   we_i,
+  input  logic [RESIDENT_AW-1:0] waddr_i,
+  input  logic [2*PN*8-1:0]      wdata_i,
+  // stream
+  input  logic                   start_i,
+  input  logic [RESIDENT_AW-1:0] start_addr_i,
+  output logic                   valid_o,
+  input  logic                   ready_i,
+  output logic [2*PN*8-1:0]      data_o
+);
+
+  localparam int unsigned WORD_W = 2 * PN * 8;
+  localparam int unsigned FIFO_DEPTH = 4;
+  localparam string STYLE = (RESIDENT_WORDS >= 4096) ? "ultra" : "block";  // an UltraRAM has 4096 words
+
+  logic running_q, read, pop;
+  logic [RESIDENT_AW-1:0] addr_q;
+  logic [1:0] reading_q;  // reads in the memory's pipeline
+  logic [2:0] credit_q;  // places in the FIFO not spoken for
+  logic [WORD_W-1:0] rdata;
+  /* verilator lint_off UNUSEDSIGNAL */
+  logic fifo_ready;  // always true: places are counted by credit_q
+  /* verilator lint_on UNUSEDSIGNAL */
+
+  assign read = running_q && credit_q != 0 && !start_i;
+  assign pop  = valid_o && ready_i;
+
+  peritus_ram_1r1w #(
+    .Width(WORD_W),
+    .Depth(RESIDENT_WORDS),
+    .Style(STYLE)
+  ) u_ram (
+    .clk_i,
+    .we_i,
+    .waddr_i,
+    .wdata_i,
+    .re_i   (read),
+    .raddr_i(addr_q),
+    .rdata_o(rdata)
+  );
+
+  peritus_fifo #(
+    .Width(WORD_W),
+    .Depth(FIFO_DEPTH)
+  ) u_prefetch (
+    .clk_i,
+    .rst_ni,
+    .clear_i(start_i),
+    .valid_i(reading_q[1]),
+    .ready_o(fifo_ready),
+    .data_i (rdata),
+    .valid_o,
+    .ready_i,
+    .data_o
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (start_i) addr_q <= start_addr_i;
+    else if (read) addr_q <= (32'(addr_q) == RESIDENT_WORDS - 1) ? '0 : addr_q + 1'b1;
+    reading_q <= start_i ? 2'b00 : {reading_q[0], read};
+    if (start_i) credit_q <= 3'(FIFO_DEPTH);
+    else if (read != pop) credit_q <= read ? credit_q - 1'b1 : credit_q + 1'b1;
+    if (start_i) running_q <= 1'b1;
+    if (!rst_ni) begin
+      running_q <= 1'b0;
+      reading_q <= '0;
+      credit_q  <= 3'(FIFO_DEPTH);
+    end
+  end
+
+endmodule
+
+`default_nettype wire
