@@ -22,7 +22,7 @@ from peritus.runtime.errors import DeviceError
 from peritus.runtime.iss import Trace, WriteRecord
 from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.device import RtlDevice
-from peritus.runtime.rtl.simulation import Simulation, WriteRecords
+from peritus.runtime.writes import WriteRecords
 
 
 @dataclass(frozen=True)
