@@ -32,9 +32,15 @@ void hls_destroy(Machine *machine) { delete machine; }
 void hls_run(Machine *machine, const std::uint8_t *program, const std::uint8_t *fetches, const std::uint8_t *weights,
              const std::uint8_t *image, std::uint8_t *result, std::uint8_t *features, const Job *job, Status *status) {
   write_trace = machine->trace.enabled ? &machine->trace : nullptr;
+#ifdef PERITUS_CHECKED
+  overflow = {};
+#endif
   run_job(beats(program), beats(fetches), beats(weights), beats(image), reinterpret_cast<Beat *>(result),
           reinterpret_cast<Beat *>(features), *job, machine->memories, *status);
   write_trace = nullptr;
+#ifdef PERITUS_CHECKED
+  if (overflow.width != 0) *status = {Fault::WIDTH, 0, overflow.width, 0};
+#endif
 }
 
 // Start (forgetting earlier records) or end the recording of writes into on-chip memories.

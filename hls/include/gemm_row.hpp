@@ -71,22 +71,7 @@ inline Operands probabilities(const Instruction &i, int row, int source, int kb,
   return p;
 }
 
-inline Sums multiply(const Tile &tile, const Operands &x) {
-#pragma HLS INLINE
-  Sums sums;
-  for (int n = 0; n < PN; ++n) {
-#pragma HLS UNROLL
-    sums.lane[n] = 0;
-  }
-  for (int k = 0; k < PK; ++k) {
-#pragma HLS UNROLL
-    for (int n = 0; n < PN; ++n) {
-#pragma HLS UNROLL
-      sums.lane[n] += Factor<SUM_BITS>(x.lane[k]) * Factor<SUM_BITS>(tile.row[k][n]);
-    }
-  }
-  return sums;
-}
+Sums multiply(const Tile &tile, const Operands &x);  // hls/src/mac_array.cpp
 
 inline void accumulate(const Sums &sums, Totals &totals, bool first) {
 #pragma HLS INLINE

@@ -3,7 +3,7 @@
 //
 //   (default)         ap_int: what Vitis synthesizes; in C simulation bit-accurate and slow
 //   PERITUS_FAST      machine integers, wide enough: for speed
-//   PERITUS_CHECKED   64 bits that remember W: a value that leaves its width stops the program
+//   PERITUS_CHECKED   64 bits that remember W: a value that leaves its width is noticed
 //   PERITUS_PROOF     _BitInt: what is translated to logic and proved equal to the RTL (hls/proof)
 //
 // The bindings agree because of two habits. Nothing wraps: every value fits the width it is given, which the
@@ -33,10 +33,14 @@ using Factor = std::int32_t;
 
 #elif defined(PERITUS_CHECKED)
 
-#include <cstdio>
-#include <cstdlib>
-
 namespace peritus {
+
+// The first value that left its width, in this thread's job; width 0: none did.
+struct Overflow {
+  std::int64_t value = 0;
+  int width = 0;
+};
+inline thread_local Overflow overflow;
 
 template <int W, bool SIGNED>
 class Checked {
@@ -46,13 +50,10 @@ class Checked {
  public:
   Checked() = default;
   template <typename T>
-  constexpr Checked(const T &value) : value_(static_cast<std::int64_t>(value)) {
+  Checked(const T &value) : value_(static_cast<std::int64_t>(value)) {
     constexpr std::int64_t HIGH = SIGNED ? INT64_MAX >> (64 - W) : INT64_MAX >> (63 - W);
     constexpr std::int64_t LOW = SIGNED ? -HIGH - 1 : 0;
-    if (value_ < LOW || HIGH < value_) {
-      std::fprintf(stderr, "%lld does not fit %s<%d>\n", static_cast<long long>(value_), SIGNED ? "Int" : "UInt", W);
-      std::abort();
-    }
+    if ((value_ < LOW || HIGH < value_) && overflow.width == 0) overflow = {value_, W};
   }
   constexpr operator std::int64_t() const { return value_; }
   template <typename T>

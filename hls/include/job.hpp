@@ -38,7 +38,8 @@ enum class Fault : std::int32_t {
   COUNT = 4,     // a count of 0, or beyond what the configuration has
   SEGMENT = 5,   // the segment of the weight stream is not what the instruction uses
   ADDRESS = 6,   // beyond an on-chip memory
-  BUFFER = 7,    // beyond the image, the weights, the result or the features
+  BUFFER = 7,    // beyond the image, the result or the features
+  WIDTH = 8,     // a value left its width; only the checked binding knows
 };
 
 // instruction: the one at fault. value: what was out of range, where there is one number to tell. weight_beats: read.

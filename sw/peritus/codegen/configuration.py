@@ -160,7 +160,9 @@ def _cpp_struct(name: str, layout: tuple[Field, ...]) -> str:
     lines.append(f"inline {name} decode_{name}(const std::uint32_t *words) {{\n  {name} found;")
     position = 0
     for field in layout:
-        lines.append(f"  found.{field.name} = static_cast<{kind(field)}>(bits_of(words, {position}, {field.bits}));")
+        lines.append(
+            f"  found.{field.name} = static_cast<{kind(field)}>(bits_of(words, {position}, {field.bits}));"
+        )
         position += field.bits
     return "\n".join([*lines, "  return found;\n}\n"])
 

@@ -22,7 +22,17 @@ from peritus.resources import resource
 
 LIBRARY = "libtwin.so"
 TIMEOUT_S = 600.0
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-fno-gnu-unique", "-Wall", "-Wextra", "-Werror")
+FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-march=native",
+    "-fPIC",
+    "-shared",
+    "-fno-gnu-unique",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+)
 # Pragmas are for Vitis; default constructors of the arbitrary-precision types read what they then overwrite.
 WAIVERS = ("-Wno-unknown-pragmas", "-Wno-uninitialized", "-Wno-maybe-uninitialized")
 

@@ -33,10 +33,11 @@ class WriteRecords:
     def parse(cls, raw: NDArray[np.uint32], words: int) -> WriteRecords:
         """Records of `words` 32-bit words each, one after the other: uint32 [n * words]; 0 words: none."""
         records = raw.reshape(-1, max(words, _HEADER)).copy()
+        data = np.ascontiguousarray(records[:, _HEADER:])
         wide = records.astype(np.uint64)
         return cls(
             cycle=(wide[:, 0] | wide[:, 1] << np.uint64(32)).astype(np.int64),
             address=records[:, 2].astype(np.int64),
             enable=wide[:, 3] | wide[:, 4] << np.uint64(32),
-            data=np.ascontiguousarray(records[:, _HEADER:]).view(np.uint8).reshape(len(records), -1),
+            data=data.view(np.uint8).reshape(len(records), 4 * data.shape[1]),
         )

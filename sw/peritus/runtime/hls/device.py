@@ -56,6 +56,7 @@ class HlsDevice(FrameByFrame):
 
     def __init__(self, hw: HwConfig, *, binding: Binding = Binding.FAST) -> None:
         super().__init__(hw)
+        self.binding = binding
         self._lib = load_library(twin_library(hw, binding))
         if (found := self._lib.hls_config_hash()) != hw.hash64:
             raise TwinError(f"the HLS twin is of configuration {found:#018x}, {hw.name} is {hw.hash64:#018x}")
@@ -110,6 +111,8 @@ class HlsDevice(FrameByFrame):
         self._lib.hls_run(
             opened.machine, *(part.ctypes.data for part in buffers), ctypes.byref(job), ctypes.byref(status)
         )
+        if status.fault == Fault.WIDTH:
+            raise TwinError(f"a value left its width of {status.value} bits (binding {self.binding.name})")
         if status.fault != Fault.NONE:
             reason = _WORDS[Fault(status.fault)].format(value=status.value)
             raise TwinError(f"instruction {bundle.describe(status.instruction)}: {reason}")

@@ -27,6 +27,7 @@ class Fault(IntEnum):
     SEGMENT = 5
     ADDRESS = 6
     BUFFER = 7
+    WIDTH = 8
 
 
 class Job(ctypes.Structure):
