@@ -27,30 +27,40 @@ inline UInt<16> at_most_65535(UInt<17> value) {
   return UInt<16>(value > UInt<17>(65535) ? UInt<17>(65535) : value);
 }
 
-inline Mantissa reciprocal(UInt<24> v) {
+// r of u, the normalized value.
+inline UInt<16> newton_reciprocal(UInt<16> u) {
 #pragma HLS INLINE
-  const Normal<24> normal = normalize<24, 0>(v);
-  const UInt<16> u = UInt<16>(normal.value >> 8);
   const UInt<16> table = tables::RECIPROCAL_TABLE[static_cast<int>(u) >> 7 & 255];
   const Int<34> t = Int<34>(Int<34>(std::int64_t(1) << 32) - Int<34>(u) * Int<34>(table));
   const UInt<34> refined = UInt<34>(UInt<34>(table) * UInt<34>(t >> 15));
-  const UInt<17> rounded = UInt<17>((refined + UInt<34>(1 << 15)) >> 16);
-  return {at_most_65535(rounded), UInt<6>(39 - normal.zeros)};
+  return at_most_65535(UInt<17>((refined + UInt<34>(1 << 15)) >> 16));
 }
 
-inline Mantissa rsqrt(UInt<48> v) {
+inline UInt<16> newton_rsqrt(UInt<18> u) {
 #pragma HLS INLINE
-  const Normal<48> normal = normalize<48, 1>(v);
-  const UInt<18> u = UInt<18>(normal.value >> 30);
-  // v = 0 has no root; the mask keeps the address within the table.
-  const int index = (static_cast<int>(u) >> 9) - 128;
+  const int index = (static_cast<int>(u) >> 9) - 128;  // 0 or more, as u is normalized
   const UInt<16> table = tables::RSQRT_TABLE[index < 0 ? 0 : index];
   const UInt<32> square = UInt<32>(UInt<32>(table) * UInt<32>(table));
   const Int<35> product = Int<35>(Int<35>(u) * Int<35>(square >> 16));
   const UInt<35> c = UInt<35>((Int<35>(3 * (std::int64_t(1) << 32)) - product) >> 16);
   const UInt<35> refined = UInt<35>(UInt<35>(table) * c);
-  const UInt<17> rounded = UInt<17>((refined + UInt<35>(1 << 16)) >> 17);
-  return {at_most_65535(rounded), UInt<6>((46 - normal.zeros) / 2)};
+  return at_most_65535(UInt<17>((refined + UInt<35>(1 << 16)) >> 17));
+}
+
+// The exponents, from the leading zeros that normalization removed.
+inline UInt<6> reciprocal_shift(int zeros) { return UInt<6>(39 - zeros); }
+inline UInt<6> rsqrt_half(int zeros) { return UInt<6>((46 - zeros) / 2); }
+
+inline Mantissa reciprocal(UInt<24> v) {
+#pragma HLS INLINE
+  const Normal<24> normal = normalize<24, 0>(v);
+  return {newton_reciprocal(UInt<16>(normal.value >> 8)), reciprocal_shift(normal.zeros)};
+}
+
+inline Mantissa rsqrt(UInt<48> v) {
+#pragma HLS INLINE
+  const Normal<48> normal = normalize<48, 1>(v);
+  return {newton_rsqrt(UInt<18>(normal.value >> 30)), rsqrt_half(normal.zeros)};
 }
 
 }  // namespace peritus

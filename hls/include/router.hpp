@@ -21,11 +21,13 @@ inline int best_of(const Int<16> (&value)[N], std::uint64_t candidates) {
   static_assert(N <= 64, "a bit for each");
   bool found = false;
   int best = 0;
+  Int<16> largest = 0;
   for (int i = 0; i < N; ++i) {
 #pragma HLS UNROLL
-    if ((candidates >> i & 1) && (!found || value[best] < value[i])) {
+    if ((candidates >> i & 1) && (!found || largest < value[i])) {
       found = true;
       best = i;
+      largest = value[i];
     }
   }
   return best;
