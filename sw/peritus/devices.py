@@ -91,6 +91,14 @@ BUILT_IN = (
         aliases=("reference",),
     ),
     DeviceSpec(
+        "hls",
+        "peritus.runtime.hls.device:HlsDevice",
+        "the HLS twin, compiled C++, no clock; the fastest",
+        "simulated",
+        programs=("g++", "make"),
+        options=(Option("binding", "what the twin's integers are"),),
+    ),
+    DeviceSpec(
         "rtl",
         "peritus.runtime.rtl.device:RtlDevice",
         "cycle-accurate simulation of the RTL",

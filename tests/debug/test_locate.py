@@ -19,7 +19,7 @@ from peritus.runtime.driver.platform import Limit
 from peritus.runtime.iss import Trace
 from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.device import RtlDevice
-from peritus.runtime.rtl.simulation import WriteRecords
+from peritus.runtime.writes import WriteRecords
 
 pytestmark = pytest.mark.sim
 HW = load_config("nano")

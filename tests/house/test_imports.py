@@ -140,8 +140,9 @@ def test_rooms_of_quant_models_go_down(repository: Path) -> None:
 # Inside runtime, from the top down. peritus.devices names the classes of all and imports none.
 RUNTIME_ROOMS = (
     ("virtual",),
-    ("iss", "pynq", "rtl", "serial"),
-    ("driver",),
+    ("hls", "iss", "pynq", "rtl", "serial"),
+    ("frame_by_frame",),
+    ("driver", "writes"),
     ("base",),
     ("device", "buffers", "timeline"),
     ("errors",),

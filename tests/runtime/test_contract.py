@@ -34,6 +34,8 @@ def every_device() -> list[object]:
     found: list[object] = ["null"]
     for spec in BUILT_IN:
         marks = [MARKS[name] for name in spec.packages if name in MARKS]
+        if "g++" in spec.programs and not spec.packages:
+            marks.append(pytest.mark.hls)
         if spec.kind == "board":
             marks.append(pytest.mark.skip(reason=f"{spec.name} is a board; its driver is tested simulated"))
         found.append(pytest.param(spec.name, marks=marks))

@@ -10,11 +10,13 @@ from rich.table import Table
 from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle
 from peritus.cli.common import busy
+from peritus.devices import device_class, find_device
 from peritus.errors import PeritusError
 from peritus.report import same_result
 from peritus.runtime import Device, Result, open_device
 
 REFERENCE = "iss"  # what all other devices are compared with
+RECORDING = {"rtl", "hls"}  # devices whose writes the mismatch locator reads
 
 
 class NotBitExact(PeritusError):
@@ -50,18 +52,19 @@ def explain_mismatch(
     features: bool,
     power_up: str | None = None,
 ) -> NotBitExact:
-    """The error for a result that is not the reference's; for rtl the first differing write is looked for.
+    """The error for a result that is not the reference's; the first differing write is looked for where a device
+    records its writes.
 
     power_up: of the device, where it is simulated hardware.
     """
     where = "its result differs from the reference"
-    if device == "rtl":
+    if device in RECORDING:
         from peritus.debug.locate import locate
 
+        options = {"power_up": power_up} if power_up else {}
+        kind = device_class(find_device(device), {})
         with busy("Looking for the first difference"):
-            difference = locate(
-                bundle, hw, image, task=task, features=features, power_up=power_up or "random"
-            )
+            difference = locate(bundle, hw, image, task=task, features=features, device=kind, **options)
         where = str(difference) if difference is not None else f"{where}, but not when repeated"
     powered_up = f"; power-up {power_up}" if power_up else ""
     return NotBitExact(f"task {task} on {device} is not bit-exact: {where}{powered_up}")

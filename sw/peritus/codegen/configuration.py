@@ -53,6 +53,9 @@ ENUMS: tuple[tuple[type[IntEnum], str, int], ...] = (
 )
 
 
+_WORDS = {"EXEC_BYTES": EXEC_BITS // 8, "FETCH_BYTES": FETCH_BITS // 8}
+
+
 def constants(hw: HwConfig) -> dict[str, int]:
     """Every integer that hardware descriptions share, by its name in SystemVerilog and C++."""
     named = {
@@ -152,14 +155,49 @@ def sv_package(hw: HwConfig) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _cpp_struct(name: str, layout: tuple[Field, ...]) -> str:
+    """A struct of a packed word's fields, and how it comes out of 32-bit words, the lowest first."""
+
+    def kind(field: Field) -> str:
+        if field.enum:
+            return field.enum.__name__
+        return f"UInt<{field.bits}>" if field.bits > 1 else "bool"
+
+    rows = [f"  {kind(field)} {field.name};  // {field.doc}" for field in layout]
+    lines = [f"struct {name} {{", *rows, "};\n"]
+    lines.append(f"inline {name} decode_{name}(const std::uint32_t *words) {{\n  {name} found;")
+    position = 0
+    for field in layout:
+        lines.append(
+            f"  found.{field.name} = static_cast<{kind(field)}>(bits_of(words, {position}, {field.bits}));"
+        )
+        position += field.bits
+    return "\n".join([*lines, "  return found;\n}\n"])
+
+
 def cpp_config(hw: HwConfig) -> str:
-    """Constants and modes of one configuration for the HLS back end."""
-    lines = [_banner(hw), "#pragma once\n#include <cstdint>\n", "namespace peritus::config {"]
+    """Constants, modes and instructions of one configuration for the HLS back end."""
+    lines = [_banner(hw), "#pragma once\n#include <cstdint>\n", '#include "integers.hpp"\n']
+    lines.append("namespace peritus::config {")
     lines += [f"constexpr int {name} = {value};" for name, value in constants(hw).items()]
-    for enum, _, _ in ENUMS:
+    lines += [f"constexpr int {name} = {value};" for name, value in _WORDS.items()]
+    for enum, prefix, _ in ENUMS:
         members = ", ".join(f"{member.name} = {member.value}" for member in enum)
         lines.append(f"enum class {enum.__name__} : int {{ {members} }};")
-    lines.append(f"constexpr std::uint64_t CONFIG_HASH = 0x{hw.hash64:016x}ULL;")
+        lines.append(f"constexpr int {prefix}_MODES = {len(enum)};")
+    lines.append(f"constexpr std::uint64_t CONFIG_HASH = 0x{hw.hash64:016x}ULL;\n")
+    lines.append(
+        "// `bits` bits from bit `low` on, at most 32 of them.\n"
+        "inline std::uint32_t bits_of(const std::uint32_t *words, int low, int bits) {\n"
+        "  std::uint64_t pair = words[low / 32];\n"
+        "  if (low % 32 + bits > 32) pair |= static_cast<std::uint64_t>(words[low / 32 + 1]) << 32;\n"
+        "  return static_cast<std::uint32_t>(pair >> low % 32 & ((std::uint64_t(1) << bits) - 1));\n"
+        "}\n"
+    )
+    lines.append("// One exec instruction (peritus.arch.isa.Instruction).")
+    lines.append(_cpp_struct("Instruction", EXEC_FIELDS))
+    lines.append("// One weight segment (peritus.arch.isa.FetchEntry).")
+    lines.append(_cpp_struct("FetchEntry", FETCH_FIELDS))
     lines.append("}  // namespace peritus::config")
     return "\n".join(lines) + "\n"
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds where the simulated RTL first differs from the reference: instruction, output word, token, channel.
+"""Finds where the simulated RTL or the HLS twin first differs from the reference: instruction, output word, token,
+channel.
 
 Both sides record every write into the on-chip memories. Writes of one memory happen in program order on both,
 so the two sequences are compared position by position; the earliest instruction that differs is the answer.
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,11 @@ from peritus.arch.isa import Opcode
 from peritus.arch.memories import Memory
 from peritus.bundle import Bundle
 from peritus.runtime.errors import DeviceError
+from peritus.runtime.hls.device import HlsDevice
 from peritus.runtime.iss import Trace, WriteRecord
 from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.device import RtlDevice
-from peritus.runtime.rtl.simulation import Simulation, WriteRecords
+from peritus.runtime.writes import WriteRecords
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Mismatch:
 
     instruction: index in the program; text: its name. memory: None if all memories agree and only the stored
     result differs. word: output word (tile column nb). token: that the row belongs to. channel: of the
-    instruction's result. what: the kind of difference. cycle: of the RTL's write, None if it never came.
+    instruction's result. what: the kind of difference. cycle: of the device's write, None if it never came,
+    0 of a device without a clock.
     """
 
     instruction: int | None
@@ -60,11 +63,12 @@ def locate(
     *,
     task: str,
     features: bool = False,
-    **rtl_options: Any,
+    device: type[RtlDevice] | type[HlsDevice] = RtlDevice,
+    **options: Any,
 ) -> Mismatch | None:
-    """Run one frame on the reference and on the RTL, both recorded; None if nothing differs.
+    """Run one frame on the reference and on another device, both recorded; None if nothing differs.
 
-    A device that fails on the way (time-out, guard) is compared up to there. rtl_options: of RtlDevice.
+    A device that fails on the way (time-out, guard) is compared up to there. options: of the device.
 
     Raises:
         DeviceError: the device failed, and agreed with the reference until then.
@@ -72,15 +76,16 @@ def locate(
     reference, trace = IssDevice(hw), Trace()
     reference.load(bundle)
     expected = reference.run_traced(image, task=task, features=features, trace=trace)
-    with RtlDevice(hw, **rtl_options) as device:
-        device.load(bundle)
-        device.simulation.record_writes()
+    with device(hw, **options) as opened:
+        opened.load(bundle)
+        recorder: Recorder = opened if isinstance(opened, HlsDevice) else opened.simulation
+        recorder.record_writes()
         failure: DeviceError | None = None
         try:
-            found = device.run(image, task=task, features=features)
+            found = opened.run(image, task=task, features=features)
         except DeviceError as error:
             failure = error
-        difference = first_difference(trace, recorded(device.simulation), bundle, hw)
+        difference = first_difference(trace, recorded(recorder), bundle, hw)
     if difference is not None:
         return difference
     if failure is not None:
@@ -95,15 +100,26 @@ def locate(
     )
 
 
-def recorded(simulation: Simulation) -> dict[Memory, WriteRecords]:
-    """What a simulation has recorded since record_writes()."""
-    return {memory: simulation.written(memory.monitor) for memory in Memory}
+class Recorder(Protocol):
+    """What records its writes: a simulation of the RTL, the device `hls`."""
+
+    def record_writes(self) -> None:
+        """Start, forgetting earlier records."""
+
+    def written(self, memory: int) -> WriteRecords:
+        """Those of a memory, by its number."""
+        ...
+
+
+def recorded(recorder: Recorder) -> dict[Memory, WriteRecords]:
+    """What has been recorded since record_writes()."""
+    return {memory: recorder.written(memory.monitor) for memory in Memory}
 
 
 def first_difference(
     trace: Trace, written: Mapping[Memory, WriteRecords], bundle: Bundle, hw: HwConfig
 ) -> Mismatch | None:
-    """The earliest difference between the reference's writes and the RTL's, over all memories."""
+    """The earliest difference between the reference's writes and another device's, over all memories."""
     found = [
         difference
         for memory in Memory

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""C simulation of the HLS kernels: g++ instead of Vitis, once for each content.
+"""The HLS twin (hls/) compiled for this machine: g++ instead of Vitis, once for each content.
 
-The arbitrary-precision types are AMD's own headers (Apache-2.0), which the package hls4ml carries; nothing
-else of that package is used, and it is not imported.
+The arbitrary-precision types of the exact binding are AMD's own headers (Apache-2.0), which the package
+hls4ml carries; nothing else of that package is used, and it is not imported.
 """
 
 import hashlib
 import importlib.util
-import platform
+from collections.abc import Sequence
+from enum import Enum
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,18 +17,36 @@ from peritus.cache import digest, open_cache
 from peritus.codegen.configured import configured
 from peritus.eda.errors import ToolNotFound
 from peritus.eda.process import run_step
-from peritus.eda.verilator.install import CXX, compiler_identity
+from peritus.eda.verilator.install import CXX, compiler_identity, processor
 from peritus.resources import resource
 
-LIBRARY = "libcsim.so"
+LIBRARY = "libtwin.so"
 TIMEOUT_S = 600.0
-FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")
+FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-march=native",
+    "-fPIC",
+    "-shared",
+    "-fno-gnu-unique",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+)
 # Pragmas are for Vitis; default constructors of the arbitrary-precision types read what they then overwrite.
 WAIVERS = ("-Wno-unknown-pragmas", "-Wno-uninitialized", "-Wno-maybe-uninitialized")
 
 
+class Binding(Enum):
+    """What the integers of hls/include/integers.hpp are; the value is the macro that says so."""
+
+    FAST = "PERITUS_FAST"  # machine integers
+    CHECKED = "PERITUS_CHECKED"  # stops at a value that leaves its width
+    EXACT = "PERITUS_EXACT"  # ap_int, as for Vitis
+
+
 def ap_types() -> Path:
-    """Folder of ap_int.h and hls_stream.h.
+    """Folder of ap_int.h.
 
     Raises:
         ToolNotFound: hls4ml is not installed.
@@ -38,31 +57,53 @@ def ap_types() -> Path:
     return Path(spec.origin).parent / "templates" / "vivado" / "ap_types"
 
 
-def csim_library(hw: HwConfig, *, cache_dir: Path | None = None, timeout_s: float = TIMEOUT_S) -> Path:
-    """Shared library with the kernels of configuration `hw` behind the C interface of hls/csim/csim.cpp.
+def include_folders(hw: HwConfig) -> list[Path]:
+    """Where the headers of hls/ for a configuration are."""
+    return [resource("hls/include"), resource("hls/generated"), configured(hw)]
+
+
+def twin_sources() -> list[Path]:
+    """What Vitis gets: the C++ files of the accelerator."""
+    return sorted(resource("hls/src").glob("*.cpp"))
+
+
+def twin_library(
+    hw: HwConfig,
+    binding: Binding = Binding.FAST,
+    *,
+    flags: Sequence[str] = (),
+    cache_dir: Path | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Path:
+    """Shared library of the twin of configuration `hw` behind the C interface of hls/csim/device.cpp.
+
+    flags: further ones of the compiler.
 
     Raises:
         BuildError: the compiler failed or took longer than `timeout_s`; carries the end of its log.
-        ToolNotFound: g++ or the headers are missing, and so is the library.
+        ToolNotFound: g++, or the headers of the exact binding, are missing, and so is the library.
+        CacheError: it is not there and cannot be made.
     """
-    root = resource("hls")
-    headers = [root / "include", root / "generated", configured(hw)]
-    sources = sorted([*(root / "src").glob("*.cpp"), *(root / "csim").glob("*.cpp")])
-    files = [*sources, *(path for folder in headers for path in sorted(folder.glob("*.hpp")))]
+    folders = [*include_folders(hw), resource("sim")]
+    sources = [*twin_sources(), resource("hls/csim/device.cpp")]
+    files = [*sources, *(path for folder in folders for path in sorted(folder.glob("*.hpp")))]
     contents = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
-    content = digest([FLAGS, WAIVERS, contents, platform.machine()])
+    content = digest([FLAGS, WAIVERS, binding.value, list(flags), contents, processor()])
     cache = open_cache("csim", cache_dir)
+    exact = binding is Binding.EXACT
 
     def tools() -> list[str]:
-        ap_types()
-        return [compiler_identity(), version("hls4ml")]
+        if exact:
+            ap_types()
+        return [compiler_identity(), version("hls4ml") if exact else ""]
 
     def build(draft: Path) -> None:
         log = cache.root / f"{hw.name}-{content[:12]}.log"
         log.write_text("")
-        command = [CXX, *FLAGS, *WAIVERS, "-isystem", str(ap_types())]
-        command += [*(f"-I{folder}" for folder in headers), *map(str, sources), "-o", LIBRARY]
-        run_step(f"C simulation for {hw.name}: {CXX}", command, cwd=draft, log=log, timeout_s=timeout_s)
+        command = [CXX, *FLAGS, *WAIVERS, *flags, f"-D{binding.value}", "-DPERITUS_WRITE_LOG"]
+        command += ["-isystem", str(ap_types())] if exact else []
+        command += [*(f"-I{folder}" for folder in folders), *map(str, sources), "-o", LIBRARY]
+        run_step(f"HLS twin of {hw.name}: {CXX}", command, cwd=draft, log=log, timeout_s=timeout_s)
         log.unlink()
 
     return cache.get(content, build, lock_timeout_s=timeout_s, tools=tools) / LIBRARY

@@ -3,27 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from peritus.arch.config import HwConfig
 from peritus.arch.isa import Instruction, Opcode, runs
 from peritus.bundle import Bundle
+from peritus.runtime.frame_by_frame import JobOutput
 from peritus.runtime.iss import units
 from peritus.runtime.iss.counts import check_counts
 from peritus.runtime.iss.gemm import run_gemm
 from peritus.runtime.iss.memories import Bytes, ProgramError, State, WeightStream
 from peritus.runtime.iss.trace import Trace, WriteRecord
-
-
-@dataclass(frozen=True, eq=False)
-class JobOutput:
-    """Buffers after a job: uint8. features is None if they were not asked for. weight_bytes: streamed."""
-
-    output: Bytes
-    features: Bytes | None
-    weight_bytes: int
 
 
 class Machine:

@@ -24,6 +24,7 @@ from peritus.resources import resource
 from peritus.runtime.rtl.errors import DesignStopped, RegisterError, RegisterTimeout, SimulationError
 from peritus.runtime.rtl.harness import MAX_PORTS, Config, RawViolation, Status, load_library
 from peritus.runtime.rtl.power_up import PowerUp
+from peritus.runtime.writes import WriteRecords
 
 if TYPE_CHECKING:
     from typing import Self
@@ -129,25 +130,6 @@ class Traffic:
 
     read: tuple[int, ...]
     written: int
-
-
-@dataclass(frozen=True)
-class WriteRecords:
-    """Writes into one on-chip memory, in order.
-
-    Attributes:
-        cycle: int64 [n]. address: int64 [n], in words of the memory.
-        enable: uint64 [n], one bit per independently written part of the word.
-        data: uint8 [n, bytes], little endian, padded to whole 32-bit words.
-    """
-
-    cycle: NDArray[np.int64]
-    address: NDArray[np.int64]
-    enable: NDArray[np.uint64]
-    data: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.cycle)
 
 
 def build_simulation(
@@ -380,14 +362,5 @@ class Simulation:
         """The recorded writes of memory number `memory` (sim/peritus_write_monitor.sv)."""
         words, record = ctypes.c_uint64(), ctypes.c_uint32()
         pointer = self._lib.sim_written(self._open(), memory, ctypes.byref(words), ctypes.byref(record))
-        if not record.value:
-            nothing = np.zeros(0, np.int64)
-            return WriteRecords(nothing, nothing, nothing.astype(np.uint64), np.zeros((0, 0), np.uint8))
-        raw = np.ctypeslib.as_array(pointer, (words.value,)).reshape(-1, record.value).copy()
-        wide = raw.astype(np.uint64)
-        return WriteRecords(
-            cycle=(wide[:, 0] | wide[:, 1] << np.uint64(32)).astype(np.int64),
-            address=raw[:, 2].astype(np.int64),
-            enable=wide[:, 3] | wide[:, 4] << np.uint64(32),
-            data=np.ascontiguousarray(raw[:, 5:]).view(np.uint8).reshape(len(raw), -1),
-        )
+        raw = np.ctypeslib.as_array(pointer, (words.value,)) if words.value else np.zeros(0, np.uint32)
+        return WriteRecords.parse(raw, record.value)

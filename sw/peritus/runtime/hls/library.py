@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The C interface of hls/csim/device.cpp."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from peritus.runtime.errors import DeviceError
+
+
+class TwinError(DeviceError):
+    """The HLS twin cannot be loaded, or a job ended early; names the instruction, what and why."""
+
+
+class Fault(IntEnum):
+    """peritus::Fault."""
+
+    NONE = 0
+    CAPACITY = 1
+    END = 2
+    OPCODE = 3
+    COUNT = 4
+    SEGMENT = 5
+    ADDRESS = 6
+    BUFFER = 7
+    WIDTH = 8
+
+
+class Job(ctypes.Structure):
+    """peritus::Job."""
+
+    _fields_ = [
+        (name, ctypes.c_int32)
+        for name in (
+            "task", "features", "instructions", "fetches",
+            "weight_beats", "image_beats", "result_beats", "feature_beats",
+        )
+    ]  # fmt: skip
+
+
+class Status(ctypes.Structure):
+    """peritus::Status."""
+
+    _fields_ = [(name, ctypes.c_int32) for name in ("fault", "instruction", "value", "weight_beats")]
+
+
+def load_library(library: Path) -> ctypes.CDLL:
+    """The library with the types of its functions declared; TwinError if the system does not load it."""
+    try:
+        lib = ctypes.CDLL(str(library))
+    except OSError as error:
+        raise TwinError(
+            f"the HLS twin {library} cannot be loaded: {error}; `peritus doctor --repair` looks for damage"
+        ) from error
+    u32, u64, pointer = ctypes.c_uint32, ctypes.c_uint64, ctypes.POINTER
+    handle = buffer = ctypes.c_void_p
+    signatures: dict[str, tuple[Any, Sequence[Any]]] = {
+        "hls_config_hash": (u64, []),
+        "hls_create": (handle, []),
+        "hls_destroy": (None, [handle]),
+        "hls_run": (None, [handle, *[buffer] * 6, pointer(Job), pointer(Status)]),
+        "hls_trace_writes": (None, [handle, ctypes.c_int]),
+        "hls_written": (pointer(u32), [handle, u32, pointer(u64), pointer(u32)]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(lib, name)
+        function.restype, function.argtypes = result, arguments
+    return lib

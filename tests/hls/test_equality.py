@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The twin equals the instruction set simulator: every write into every memory, every result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import peritus
+from peritus.arch.config import load_config
+from peritus.arch.isa import Opcode
+from peritus.arch.memories import Memory
+from peritus.bundle import Bundle
+from peritus.compiler import compile_model
+from peritus.debug.locate import first_difference, locate, recorded
+from peritus.eda.csim import Binding
+from peritus.ir.random_model import Dims, random_image, random_model
+from peritus.report import same_result
+from peritus.runtime.hls.device import HlsDevice
+from peritus.runtime.iss import Trace
+from peritus.runtime.iss.device import IssDevice
+from tests.hls.conftest import Twins
+from tests.hls.programs import MICRO, PROGRAMS, Program, compare
+
+pytestmark = pytest.mark.hls
+NANO = load_config("nano")
+
+
+def bundle_of(program: Program) -> Bundle:
+    return compile_model(random_model(program.dims), load_config(program.hw))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=str)
+def test_every_write_and_result(twin: Twins, program: Program) -> None:
+    bundle = bundle_of(program)
+    for number, task in enumerate(bundle.tasks):
+        image = random_image(program.dims, number)
+        writes, difference = compare(twin(program.hw), bundle, image, task.name, features=number == 0)
+        assert writes > 100 and difference is None, difference
+
+
+def test_trained_networks(twin: Twins) -> None:
+    """Both that are shipped, on both of their tasks."""
+    for name, hw, shape in (("m3vit_micro", "nano", (32, 64)), ("m3vit_tiny", "zcu104", (128, 256))):
+        bundle = peritus.compile(peritus.load_model(name), hw=load_config(hw))
+        for task in bundle.tasks:
+            image = random_image(Dims(height=shape[0], width=shape[1]), 5)
+            _, difference = compare(twin(hw), bundle, image, task.name, features=True)
+            assert difference is None, difference
+
+
+@pytest.mark.parametrize("hw", ["nano", "zcu104"])
+def test_no_value_leaves_its_width(twin: Twins, hw: str) -> None:
+    checked = twin(hw, Binding.CHECKED)
+    for dims in (MICRO, replace(MICRO, d=72, heads=3, hidden=88), replace(MICRO, expert_bits=4)):
+        bundle = compile_model(random_model(dims), load_config(hw))
+        for task in bundle.tasks:
+            _, difference = compare(checked, bundle, random_image(dims), task.name, features=True)
+            assert difference is None, difference
+
+
+def test_the_exact_binding_equals_the_fast_one_on_m3vit_micro(twin: Twins) -> None:
+    """ap_int, as Vitis simulates it, and machine integers: every write."""
+    bundle = peritus.compile(peritus.load_model("m3vit_micro"), hw=NANO)
+    image = random_image(Dims(height=32, width=64), 2)
+    for task in bundle.tasks:
+        sides = []
+        for binding in (Binding.FAST, Binding.EXACT):
+            device = twin("nano", binding)
+            device.load(bundle)
+            device.record_writes()
+            sides.append((device.run(image, task=task.name, features=True), recorded(device)))
+        (fast, fast_writes), (exact, exact_writes) = sides
+        assert same_result(fast, exact)
+        for memory in Memory:
+            one, two = fast_writes[memory], exact_writes[memory]
+            assert np.array_equal(one.address, two.address)
+            assert np.array_equal(one.enable, two.enable)
+            assert np.array_equal(one.data, two.data)
+
+
+@pytest.mark.sim
+def test_every_write_of_the_rtl() -> None:
+    """The third side: the RTL's write monitors record what the twin's do."""
+    from peritus.runtime.rtl.device import RtlDevice
+
+    bundle = bundle_of(Program("nano", MICRO))
+    image = random_image(MICRO)
+    with RtlDevice(NANO) as rtl, HlsDevice(NANO) as hls:
+        rtl.load(bundle)
+        hls.load(bundle)
+        for task in bundle.tasks:
+            rtl.simulation.record_writes()
+            hls.record_writes()
+            one = rtl.run(image, task=task.name, features=True)
+            assert same_result(one, hls.run(image, task=task.name, features=True))
+            expected, found = recorded(rtl.simulation), recorded(hls)
+            for memory in Memory:
+                assert np.array_equal(expected[memory].address, found[memory].address), memory
+            for memory in (Memory.ACT, Memory.KV, Memory.RESIDUAL):  # in the others some lanes hold anything
+                assert np.array_equal(expected[memory].data, found[memory].data), memory
+            assert np.array_equal(expected[Memory.ACT].enable, found[Memory.ACT].enable)
+            trace = Trace()
+            with IssDevice(NANO) as iss:
+                iss.load(bundle)
+                iss.run_traced(image, task=task.name, features=True, trace=trace)
+            for side in (expected, found):
+                assert first_difference(trace, side, bundle, NANO) is None
+
+
+def test_a_difference_is_located(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program on the twin's side than on the simulator's: instruction, memory and channel are named."""
+    bundle = bundle_of(Program("nano", MICRO))
+    index = next(n for n, i in enumerate(bundle.instructions) if i.opcode is Opcode.GEMM and i.stat_src == 1)
+    changed = list(bundle.instructions)
+    changed[index] = replace(changed[index], imm_shift=changed[index].imm_shift + 1)
+    load = HlsDevice.load
+    other = replace(bundle, instructions=tuple(changed))
+    monkeypatch.setattr(HlsDevice, "load", lambda self, _: load(self, other))
+    found = locate(bundle, NANO, random_image(MICRO), task="task0", device=HlsDevice)
+    assert found is not None and found.instruction == index and found.memory is Memory.SCORE
+    assert found.what == "wrong value"
+
+
+def test_without_features_nothing_of_them_is_written(twin: Twins) -> None:
+    device, bundle = twin("nano"), bundle_of(Program("nano", MICRO))
+    device.load(bundle)
+    for task in bundle.tasks:
+        result = device.run(random_image(MICRO), task=task.name)
+        assert result.features is None and result.perf.bytes_written == task.output_bytes
+
+
+def test_it_is_quick(twin: Twins) -> None:
+    """m3vit_tiny within 0.37 of the simulator's CPU time, the quickest of a few frames of each."""
+    import time
+
+    hw = load_config("zcu104")
+    bundle = peritus.compile(peritus.load_model("m3vit_tiny"), hw=hw)
+    image, task = random_image(Dims(height=128, width=256)), bundle.tasks[0].name
+    seconds = {}
+    for device in (IssDevice(hw), HlsDevice(hw)):
+        with device:
+            device.load(bundle)
+            times = []
+            for _ in range(8):
+                start = time.process_time()
+                device.run(image, task=task)
+                times.append(time.process_time() - start)
+        seconds[device.name] = min(times)
+    print(f"iss {1e3 * seconds['iss']:.0f} ms, hls {1e3 * seconds['hls']:.0f} ms of CPU time a frame")
+    assert seconds["hls"] <= 0.37 * seconds["iss"]
