@@ -17,10 +17,11 @@ struct Beat {
 static_assert(config::EXEC_BYTES % config::AXI_BYTES == 0, "an instruction is whole beats");
 static_assert(config::FETCH_BYTES <= config::AXI_BYTES, "a beat holds whole fetch entries");
 
-// One job. task: bit of the task masks. features: write them, too. Then how much there is of everything.
+// One job. task: bit of the task masks. features: write them, too. cold: the first since the program was loaded. Then how much there is of everything.
 struct Job {
   std::int32_t task;
   std::int32_t features;
+  std::int32_t cold;
   std::int32_t instructions;
   std::int32_t fetches;
   std::int32_t weight_beats;

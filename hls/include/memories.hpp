@@ -68,11 +68,19 @@ struct Queues {
   UInt<config::COUNT_W> length[config::MAX_EXPERTS];
 };
 
+// A weight word: two rows of a tile, or four of int4 weights.
+constexpr int WEIGHT_WORD_BYTES = 2 * PN;
+struct WeightBytes {
+  std::uint8_t byte[WEIGHT_WORD_BYTES];
+};
+
 struct Memories {
   Memory<config::ACT_LANE_W, config::ACT_WORDS, config::ACT_MONITOR> act;
   Memory<config::KV_LANE_W, config::KV_WORDS, config::KV_MONITOR> kv;
   Memory<config::SCORE_LANE_W, config::SCORE_WORDS, config::SCORE_MONITOR> score;
   Memory<config::RESIDUAL_LANE_W, config::RESIDUAL_WORDS, config::RESIDUAL_MONITOR> residual;
+  // Weights that stay from job to job. (C++ has no array of nothing.)
+  WeightBytes resident[config::RESIDENT_WORDS > 0 ? config::RESIDENT_WORDS : 1];
   Int<16> row_maximum[config::ACC_DEPTH];  // of the rows of scores written last
   Queues queues;                           // of the last gate
 };

@@ -10,12 +10,10 @@
 
 namespace peritus {
 
-constexpr int WEIGHT_WORD_BYTES = 2 * PN;
 constexpr int WEIGHT_WORD_BEATS = WEIGHT_WORD_BYTES / config::AXI_BYTES;
 
 // last: of its segment. end: behind all segments comes one word that carries nothing else.
-struct WeightWord {
-  std::uint8_t byte[WEIGHT_WORD_BYTES];
+struct WeightWord : WeightBytes {
   bool last;
   bool end;
 };
@@ -26,6 +24,8 @@ class Segment {
   bool last_ = true;   // the word read last was the segment's last
   bool over_ = false;  // no segment is left
   bool wrong_ = false;
+  const WeightBytes *resident_ = nullptr;  // words come from there instead
+  int next_ = 0;
 
  public:
   explicit Segment(Stream<WeightWord> &stream) : stream_(stream) {}
@@ -34,12 +34,25 @@ class Segment {
   bool wrong() const { return wrong_; }
   bool over() const { return over_; }
 
-  void begin() { last_ = false; }
+  void begin() {
+    resident_ = nullptr;
+    last_ = false;
+  }
+  // What stays on chip, from word `first` on, instead of a segment.
+  void begin_resident(const Memories &memories, int first) {
+    resident_ = memories.resident;
+    next_ = first;
+  }
 
   WeightWord word() {
 #pragma HLS INLINE
     WeightWord found = {};
-    if (last_ || over_) {
+    if (resident_ != nullptr) {
+      const bool inside = 0 <= next_ && next_ < config::RESIDENT_WORDS;
+      if (inside) static_cast<WeightBytes &>(found) = resident_[next_];
+      wrong_ = wrong_ || !inside;
+      ++next_;
+    } else if (last_ || over_) {
       wrong_ = true;
     } else {
       found = stream_.read();
@@ -61,7 +74,9 @@ class Segment {
     wrong_ = wrong_ || !last_;
   }
   // The padding, less than a stripe.
-  void finish() { skip(config::STRIPE_WORDS - 1); }
+  void finish() {
+    if (resident_ == nullptr) skip(config::STRIPE_WORDS - 1);
+  }
   // After the last instruction nothing may be left.
   void expect_end() {
     begin();
@@ -74,6 +89,23 @@ class Segment {
 struct Tile {
   Factor<8> row[PK][PN];
 };
+
+// PK rows of PN int4, four rows in a word, the first of two weights in the low half of a byte.
+inline void read_int4_tile(Segment &segment, Tile &tile) {
+  for (int k = 0; k < PK; k += 4) {
+#pragma HLS PIPELINE II=1 // a word a cycle is what the stream delivers
+    const WeightWord word = segment.word();
+    for (int r = 0; r < 4; ++r) {
+#pragma HLS UNROLL
+      for (int n = 0; n < PN; ++n) {
+#pragma HLS UNROLL
+        const int byte = word.byte[(r * PN + n) / 2];
+        const int nibble = n % 2 == 0 ? byte & 15 : byte >> 4;
+        tile.row[k + r][n] = static_cast<std::int8_t>((nibble ^ 8) - 8);
+      }
+    }
+  }
+}
 
 // PK rows of PN int8, two rows in a word.
 inline void read_tile(Segment &segment, Tile &tile) {

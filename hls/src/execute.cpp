@@ -41,6 +41,7 @@ bool counts_are_valid(const Instruction &i) {
     case config::Opcode::STORE:
       return keys > 0 && k > 0 && tokens > 0 && n > 0;
     case config::Opcode::RES_INIT:
+    case config::Opcode::KEEP:
       return tokens > 0 && n > 0;
     case config::Opcode::LAYERNORM:
       return tokens > 0 && 0 < n && n <= config::MAX_D_WORDS && 0 < width && width <= n * PN;
@@ -68,7 +69,10 @@ void execute(const Beat *program, const Beat *image, Beat *result, Beat *feature
   for (int step = 0; step < config::PROGRAM_DEPTH; ++step) {
     if (!running || step >= job.instructions) break;
     const Instruction i = read_instruction(program, step);
-    if (!(static_cast<int>(i.task_mask) >> job.task & 1) || (i.features_only && !job.features)) continue;
+    if (!(static_cast<int>(i.task_mask) >> job.task & 1) || (i.features_only && !job.features) ||
+        (i.cold_only && !job.cold)) {
+      continue;
+    }
     index = step;
     bool fits = true;
     if (!counts_are_valid(i)) {
@@ -86,6 +90,9 @@ void execute(const Beat *program, const Beat *image, Beat *result, Beat *feature
         break;
       case config::Opcode::RES_INIT:
         res_init(i, segment, memories);
+        break;
+      case config::Opcode::KEEP:
+        fits = keep(i, segment, memories);
         break;
       case config::Opcode::LAYERNORM:
         layernorm(i, segment, memories);

@@ -30,7 +30,7 @@ void fetch_weights(const Beat *fetches, const Beat *weights, const Job &job, Str
   for (int index = 0; index < config::FETCH_DEPTH; ++index) {
     if (index >= job.fetches) break;
     const FetchEntry entry = read_entry(fetches, index);
-    if (!(static_cast<int>(entry.task_mask) >> job.task & 1)) continue;
+    if (!(static_cast<int>(entry.task_mask) >> job.task & 1) || (entry.cold_only && !job.cold)) continue;
     const int words = static_cast<int>(entry.stripes) * config::STRIPE_WORDS;
     const std::int64_t first = static_cast<std::int64_t>(entry.offset) * config::BURST_BEATS;
     // A segment beyond the weights is missing: its reader comes to the end of the stream.

@@ -80,7 +80,8 @@ Params immediate_params(const Instruction &i) {
 }  // namespace
 
 void gemm(const Instruction &i, Segment &segment, Memories &memories) {
-  const bool weights = i.stat_src == config::StatSource::WEIGHTS;
+  const bool resident = i.stat_src == config::StatSource::RESIDENT;
+  const bool weights = resident || i.stat_src == config::StatSource::WEIGHTS;
   const bool streams = weights || i.params;
   const int n_tiles = i.n_tiles, k_tiles = i.k_tiles;
   Row rows[config::ACC_DEPTH];
@@ -88,7 +89,11 @@ void gemm(const Instruction &i, Segment &segment, Memories &memories) {
   UInt<24> row_sums[config::ACC_DEPTH];
 
   const int count = list_rows(i, memories.queues, rows);
-  if (streams) segment.begin();
+  if (resident) {
+    segment.begin_resident(memories, static_cast<int>(i.stat_base));
+  } else if (streams) {
+    segment.begin();
+  }
   if (count == 0) {  // an idle expert: its weights pass by
     segment.skip(static_cast<int>(i.imm) * config::STRIPE_WORDS);
     return;
@@ -102,7 +107,9 @@ void gemm(const Instruction &i, Segment &segment, Memories &memories) {
 #pragma HLS LOOP_TRIPCOUNT max=16
       const bool first = kb == 0, last = kb == k_tiles - 1;
       if (last && i.params) params = read_params(segment);
-      if (weights) {
+      if (weights && i.int4) {
+        read_int4_tile(segment, tile);
+      } else if (weights) {
         read_tile(segment, tile);
       } else if (i.stat_src == config::StatSource::KEYS) {
         read_keys(i, nb, kb, memories, tile);

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from peritus.arch.config import HwConfig
-from peritus.arch.isa import FetchEntry
+from peritus.arch.isa import FetchEntry, runs
 from peritus.cycles.ddr import Ddr
 
 READER_BURSTS = 16  # MaxBursts of rtl/memory/peritus_axi_reader.sv
@@ -23,14 +23,14 @@ GUARD = 3  # from a request to the reader, and between two requests
 class Fetch:
     """segments: stripes of each entry that the task wants, in order; skipped: entries passed over before it."""
 
-    def __init__(self, hw: HwConfig, ddr: Ddr, entries: Sequence[FetchEntry], task: int) -> None:
+    def __init__(self, hw: HwConfig, ddr: Ddr, entries: Sequence[FetchEntry], task: int, cold: bool) -> None:
         self.ddr, self.ports = ddr, hw.axi_ports
         self.ring = hw.weight_store_words // hw.stripe_words
         self.segments: list[int] = []
         self._gaps: list[int] = []  # cycles in the table before each
         gap = 0
         for entry in entries:
-            if entry.task_mask >> task & 1:
+            if runs(entry, task, cold=cold):
                 self.segments.append(entry.stripes)
                 self._gaps.append(gap + STEP)
                 gap = 0

@@ -13,6 +13,7 @@ from peritus.cycles.stream import WeightStream
 from peritus.runtime.timeline import Cause
 
 KV_DRAIN = 3  # memory 2, one register
+RESIDENT_FIRST = 5  # from the GEMM to the first word of resident weights at the loader
 
 
 class Loader:
@@ -39,7 +40,9 @@ class Loader:
         self._accepted = cycle
         self._next = cycle + 1
         self._keys = instruction.keys
-        self._is_weights = instruction.stat_src is StatSource.WEIGHTS
+        self._is_resident = instruction.stat_src is StatSource.RESIDENT
+        self._is_weights = self._is_resident or instruction.stat_src is StatSource.WEIGHTS
+        self._resident_from = cycle + RESIDENT_FIRST
         self._is_keys = instruction.stat_src is StatSource.KEYS
         self._rows = 4 if instruction.int4 else 2  # of a weight word
         # Of instructions that are not weights too, as the RTL has it.
@@ -68,10 +71,10 @@ class Loader:
             guard = max(guard, self._accepted + 1 + self._guard)
         story.append((Cause.LOADER, guard + 1))
         if self._is_weights:
-            steady = self._stream.plenty(guard)
-            last = self._stream.pop(self._hw.pk // self._rows, guard + 1)
+            steady = self._is_resident or self._stream.plenty(guard)
+            last = self._pop(self._hw.pk // self._rows, guard + 1)
             self._full = last + 1
-            for begin, end in self._stream.stalls:
+            for begin, end in self._stalls:
                 story += ((Cause.LOADER, begin), (Cause.WEIGHTS, end))
             self._ready = min(self._full, guard + 1 + self._take_at(self._rows)) if steady else self._full
             story.append((Cause.LOADER, self._ready))
@@ -87,11 +90,21 @@ class Loader:
         if not self._instruction.params:
             end = begin + 1
         else:
-            end = self._stream.pop(PARAM_BLOCK_WORDS, begin) + 1
-            for first, there in self._stream.stalls:
+            end = self._pop(PARAM_BLOCK_WORDS, begin) + 1
+            for first, there in self._stalls:
                 self._story += ((Cause.PARAMETERS, first), (Cause.WEIGHTS, there))
         self._story.append((Cause.PARAMETERS, end))
         return end
+
+    def _pop(self, words: int, cycle: int) -> int:
+        """Words of the stream, or of the resident memory; the cycle of the last."""
+        if not self._is_resident:
+            last = self._stream.pop(words, cycle)
+            self._stalls = self._stream.stalls
+            return last
+        begin = max(cycle, self._resident_from)
+        self._stalls = [(cycle, begin)] if begin > cycle else []
+        return begin + words - 1
 
     def explain(self, index: int) -> None:
         """Why the streamer waited for this tile."""
@@ -114,7 +127,7 @@ class Loader:
     def finish(self) -> None:
         """The last tile of the GEMM has been taken: what is left of the segment's last stripe goes."""
         done = self._next - 1  # it leaves READY
-        if not (self._is_weights or self._instruction.params):
+        if self._is_resident or not (self._is_weights or self._instruction.params):
             self.free = self.idle = done + 1
             return
         if padding := self._stream.padding():

@@ -28,15 +28,16 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Open:
-    """A bundle on a machine of the library. program, fetches, weights: external memory, uint8, whole beats."""
+    """A bundle on a machine of the library. cold: no job has run yet. program, fetches, weights: external memory, uint8, whole beats."""
 
     bundle: Bundle
     machine: int
     program: Bytes
     fetches: Bytes
     weights: Bytes
+    cold: bool = True
 
 
 class HlsDevice(FrameByFrame):
@@ -100,6 +101,7 @@ class HlsDevice(FrameByFrame):
         job = Job(
             task=task,
             features=features,
+            cold=opened.cold,
             instructions=len(bundle.instructions),
             fetches=len(bundle.fetches),
             weight_beats=len(opened.weights) // beat,
@@ -107,6 +109,7 @@ class HlsDevice(FrameByFrame):
             result_beats=len(result) // beat,
             feature_beats=len(wanted) // beat,
         )
+        opened.cold = False
         buffers = (opened.program, opened.fetches, opened.weights, image, result, wanted)
         self._lib.hls_run(
             opened.machine, *(part.ctypes.data for part in buffers), ctypes.byref(job), ctypes.byref(status)

@@ -36,7 +36,7 @@ class Job(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_int32)
         for name in (
-            "task", "features", "instructions", "fetches",
+            "task", "features", "cold", "instructions", "fetches",
             "weight_beats", "image_beats", "result_beats", "feature_beats",
         )
     ]  # fmt: skip
