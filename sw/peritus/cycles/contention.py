@@ -172,9 +172,13 @@ class Contention(ABC):
     def _settle(self, now: float) -> None:
         """Weights still on their way, without the client."""
         self._ddr.used_until(now)
-        for due, stripe, _ in sorted((burst for queue in self._queues for burst in queue), key=lambda b: b.stripe):
-            before = self._fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
-            self._fetch.last[stripe] = self._ddr.data(due, before, self._fetch.left)
+        fetch = self._fetch
+        total = len(fetch.address) + fetch.left
+        flying = sorted((burst for queue in self._queues for burst in queue), key=lambda burst: burst.stripe)
+        for due, stripe, left in flying:
+            before = fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
+            part = left / self._ddr.beats
+            fetch.last[stripe] = self._ddr.data(due if part == 1 else now, before, total - stripe, part)
 
 
 class ImageLoad(Contention):

@@ -71,8 +71,8 @@ class Ddr:
         """Of the first frame after a load, unless channels are held back: those draw as well."""
         return draws.below(self.parameters.jitter + 1) if self.parameters.jitter else 0
 
-    def data(self, due: float, port_last: float, after: int) -> float:
-        """Cycle of the last beat of a whole burst.
+    def data(self, due: float, port_last: float, after: int, part: float = 1.0) -> float:
+        """Cycle of the last beat of a burst, of which a part is still to come.
 
         port_last: that of the port's burst before. after: bursts of the stream that are still to come.
         """
@@ -81,16 +81,20 @@ class Ddr:
             served = self._served
         start = due if due > port_last + 1 else port_last + 1
         if self.parameters.refresh_period:
-            self._served = self.busy(served, self.burst)
-            alone, shared = self.busy(start, self.beats), self.busy(start, self.fair)
+            self._served = self.busy(served, self.burst * part)
+            alone, shared = self.busy(start, self.beats * part), self.busy(start, self.fair * part)
         else:
-            self._served = served + self.burst
-            alone, shared = start + self.beats, start + self.fair
+            self._served = served + self.burst * part
+            alone, shared = start + self.beats * part, start + self.fair * part
         last = max(ceil(self._served) + self.stall, alone - 1)
         if due < port_last and due < served and shared - 1 > last:
             # The port lags. While the others have data due it gets no more than they; at the end it is alone.
             last = max(last, min(shared - 1, self._served + after * self.others))
         return last
+
+    def soonest(self, behind: int, left: int) -> float:
+        """Last beat of a burst with `behind` requested after it, and `left` to come, if its port lags."""
+        return self._served - behind * self.burst + (behind + left) * self.others
 
     def used_until(self, cycle: float) -> None:
         """Others have shared the bandwidth among them until then."""
