@@ -176,9 +176,11 @@ class Contention(ABC):
         total = len(fetch.address) + fetch.left
         flying = sorted((burst for queue in self._queues for burst in queue), key=lambda burst: burst.stripe)
         for due, stripe, left in flying:
+            if left < self._ddr.beats:
+                fetch.last[stripe] = self._ddr.rest(now, left / self._ddr.beats)
+                continue
             before = fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
-            part = left / self._ddr.beats
-            fetch.last[stripe] = self._ddr.data(due if part == 1 else now, before, total - stripe, part)
+            fetch.last[stripe] = self._ddr.data(due, before, total - stripe)
 
 
 class ImageLoad(Contention):

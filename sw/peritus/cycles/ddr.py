@@ -71,8 +71,13 @@ class Ddr:
         """Of the first frame after a load, unless channels are held back: those draw as well."""
         return draws.below(self.parameters.jitter + 1) if self.parameters.jitter else 0
 
-    def data(self, due: float, port_last: float, after: int, part: float = 1.0) -> float:
-        """Cycle of the last beat of a burst, of which a part is still to come.
+    def rest(self, cycle: float, part: float) -> float:
+        """Cycle of the last beat of a burst of which a part is left, while all ports have data due."""
+        self._served = self.busy(self._served, self.burst * part)
+        return self.busy(cycle, self.fair * part) - 1
+
+    def data(self, due: float, port_last: float, after: int) -> float:
+        """Cycle of the last beat of a burst.
 
         port_last: that of the port's burst before. after: bursts of the stream that are still to come.
         """
@@ -81,15 +86,15 @@ class Ddr:
             served = self._served
         start = due if due > port_last + 1 else port_last + 1
         if self.parameters.refresh_period:
-            self._served = self.busy(served, self.burst * part)
-            alone, shared = self.busy(start, self.beats * part), self.busy(start, self.fair * part)
+            self._served = self.busy(served, self.burst)
+            alone, shared = self.busy(start, self.beats), self.busy(start, self.fair)
         else:
-            self._served = served + self.burst * part
-            alone, shared = start + self.beats * part, start + self.fair * part
+            self._served = served + self.burst
+            alone, shared = start + self.beats, start + self.fair
         last = max(ceil(self._served) + self.stall, alone - 1)
-        if due < port_last and due < served and shared - 1 > last:
-            # The port lags. While the others have data due it gets no more than they; at the end it is alone.
-            last = max(last, min(shared - 1, self._served + after * self.others))
+        if due < port_last and due < served:
+            # Every port has data due and gets as much as the others; at the end the one that lags is alone.
+            last = min(shared - 1, max(last, self._served + after * self.others))
         return last
 
     def soonest(self, behind: int, left: int) -> float:
