@@ -11,6 +11,7 @@ from __future__ import annotations
 from math import ceil
 
 from peritus.arch.config import BURST_BEATS, HwConfig
+from peritus.cycles.errors import CycleError
 from peritus.runtime.rtl.simulation import DdrParameters
 
 _WORD = (1 << 64) - 1
@@ -42,6 +43,11 @@ class Ddr:
     """
 
     def __init__(self, hw: HwConfig, ddr: DdrParameters, program_bytes: int, phase: int) -> None:
+        if ddr.refresh_period and ddr.refresh_cycles >= ddr.refresh_period:
+            raise CycleError(
+                f"refresh_cycles = {ddr.refresh_cycles}, must be below refresh_period = {ddr.refresh_period}: "
+                "nothing would ever move"
+            )
         self.parameters, self._phase = ddr, phase
         self.beat_bytes = hw.axi_data_bytes
         self.bandwidth = _sustained(round(ddr.bytes_per_cycle * UNIT) / UNIT, hw, ddr)
@@ -128,8 +134,6 @@ class Ddr:
         if not refresh:
             return start + work
         useful = period - refresh
-        if useful <= 0:
-            return float("inf")
         begun, into = divmod(start + self._phase, period)
         rounds, rest = divmod(max(0.0, into - refresh) + work, useful)
         return (begun + rounds) * period + refresh + rest - self._phase
