@@ -16,6 +16,7 @@ bind peritus_core peritus_cycle_monitor u_monitor_cycles (
   .params_pending_i(u_tile_loader.params_pending_q),
   .params_i        (u_tile_loader.gemm_q.instr.params),
   .w_valid_i,
+  .word_valid_i    (u_tile_loader.word_valid),
   .unit_wants_i    (ln_w_ready || ri_w_ready || pad_ready),
   .accept_i        (stream_valid && stream_ready),
   .queued_i        (stream_valid),

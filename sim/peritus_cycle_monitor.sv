@@ -24,6 +24,7 @@ module peritus_cycle_monitor
   input logic        params_pending_i, // parameters wait for the epilogue
   input logic        params_i,         // parameters come from the stream
   input logic        w_valid_i,
+  input logic        word_valid_i,     // the loader has a word, of the stream or of what stays on chip
   input logic        unit_wants_i,     // LayerNorm or RES_INIT pops words
   // streamer
   input logic        accept_i,         // it takes a GEMM from its queue
@@ -55,7 +56,8 @@ module peritus_cycle_monitor
     IMAGE,
     POSITIONS,
     LAYERNORM,
-    RESULT
+    RESULT,
+    RESIDENT
   } cause_e;
 
   // States of the two machines that are watched, by their order.
@@ -75,9 +77,9 @@ module peritus_cycle_monitor
     of_loader = LOADER;
     unique case (loader_i)
       LOAD_PARAMS:
-      if (params_pending_i || !params_i || w_valid_i) of_loader = PARAMETERS;
+      if (params_pending_i || !params_i || word_valid_i) of_loader = PARAMETERS;
       else of_loader = WEIGHTS;
-      LOAD_WEIGHTS, LOAD_PAD: if (!w_valid_i) of_loader = WEIGHTS;
+      LOAD_WEIGHTS, LOAD_PAD: if (!word_valid_i) of_loader = WEIGHTS;
       LOAD_KV, LOAD_KV_DRAIN: of_loader = KEYS_VALUES;
       default: of_loader = LOADER;
     endcase
@@ -87,6 +89,7 @@ module peritus_cycle_monitor
     unique case (opcode_i)
       OP_LOAD_IMAGE: of_unit = IMAGE;
       OP_RES_INIT: of_unit = POSITIONS;
+      OP_KEEP: of_unit = RESIDENT;
       OP_LAYERNORM: of_unit = LAYERNORM;
       default: of_unit = RESULT;
     endcase

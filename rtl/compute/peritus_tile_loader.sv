@@ -131,14 +131,15 @@ module peritus_tile_loader
   assign span = is_keys ? 12'(PN) : 12'(PK);
   assign keys_here = (keys_left_q < span) ? keys_left_q : span;
 
-  logic pop, wanted, params_now, last_in_stripe;
+  logic pop, wanted, word_valid, params_now, last_in_stripe;
   logic [2*PN*8-1:0] word;
   assign word = resident ? res_data_i : w_data_i;
   assign params_now = state_q == PARAMS && !params_pending_q;
   assign wanted = (params_now && instr.params) || state_q == WEIGHTS || state_q == PAD;
   assign w_ready_o = wanted && !resident;
   assign res_ready_o = wanted && resident;
-  assign pop = resident ? res_valid_i && res_ready_o : w_valid_i && w_ready_o;
+  assign word_valid = resident ? res_valid_i : w_valid_i;
+  assign pop = word_valid && wanted;
   assign res_start_o = state_q == IDLE && gemm_valid_i;
   assign res_addr_o = RESIDENT_AW'(gemm_i.instr.stat_base);
   assign last_in_stripe = popped_q == PAD_W'(STRIPE_WORDS - 1);
@@ -314,7 +315,7 @@ module peritus_tile_loader
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (rst_ni && state_q == WEIGHTS && taken_q) begin
-      assert (resident ? res_valid_i : w_valid_i)
+      assert (word_valid)
       else $error("tile_loader: a tile taken while it loads has a gap");
     end
   end

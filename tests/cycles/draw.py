@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pairs of a program and a configuration that nobody chose, on the RTL and by the cycle model.
 
-    python -m tests.cycles.draw [--count N] [--start SEED] [--hardware M]
+    python -m tests.cycles.draw [--count N] [--start SEED] [--hardware M] [--hardware-start SEED]
 
 Networks, hardware, memory timing and modes are those of `peritus fuzz`; each of the M configurations has a
 simulator to build. Prints a row for each pair, and how many are within 1 % or 50 cycles.
@@ -43,12 +43,11 @@ def pair_of(case: Case, hw: HwConfig) -> Pair:
         return measure(device, bundle, image, name, features=features, ddr=ddr)
 
 
-def pairs(count: int, start: int, hardware: int) -> Iterator[tuple[Case, HwConfig, Pair]]:
+def pairs(count: int, start: int, configurations: list[HwConfig]) -> Iterator[tuple[Case, HwConfig, Pair]]:
     """The first `count` of the seeds from `start` on whose network fits the configuration of its turn."""
-    configurations = [draw_hardware(start + number) for number in range(hardware)]
     found, seed = 0, start
     while found < count:
-        hw = configurations[found % hardware]
+        hw = configurations[found % len(configurations)]
         case = draw(seed, hw)
         seed += 1
         try:
@@ -73,13 +72,15 @@ def described(case: Case) -> str:
 
 def main(
     count: Annotated[int, typer.Option(min=1, help="Pairs.")] = 20,
-    start: Annotated[int, typer.Option(min=0, help="Seed of the first.")] = 9000,
+    start: Annotated[int, typer.Option(min=0, help="Seed of the first program.")] = 9000,
     hardware: Annotated[int, typer.Option(min=1, help="Configurations among them.")] = 4,
+    hardware_start: Annotated[int, typer.Option(min=0, help="Seed of the first configuration.")] = 9000,
 ) -> None:
     """Draw pairs, measure both, print the errors."""
     print("| seed | array | ports | memory | RTL | model | error | |\n|---|---|---|---|---|---|---|---|")
     close, calm, calm_close = 0, 0, 0
-    for case, hw, pair in pairs(count, start, hardware):
+    configurations = [draw_hardware(hardware_start + number) for number in range(hardware)]
+    for case, hw, pair in pairs(count, start, configurations):
         share = pair.error / pair.rtl.cycles
         verdict = "within" if pair.close else "beyond"
         print(

@@ -18,6 +18,7 @@ from peritus.cli.compile import compile_command
 from peritus.cli.cycles import cycles_command
 from peritus.cli.demo import demo_command
 from peritus.cli.doctor import doctor_command
+from peritus.cli.explore import explore_command
 from peritus.cli.fuzz import fuzz_command
 from peritus.cli.info import info_command
 from peritus.cli.rtl import rtl_command
@@ -50,6 +51,7 @@ def make_app() -> typer.Typer:
         "check": check_command,
         "info": info_command,
         "cycles": cycles_command,
+        "explore": explore_command,
         "build": build_command,
         "timing": timing_command,
         "selftest": selftest_command,

@@ -100,6 +100,7 @@ def _simulated(bundle: Bundle, image: Any, task: str, features: bool) -> Timelin
     with open_with_progress("rtl", bundle.hw, None, {}) as device:
         assert isinstance(device, RtlDevice)
         device.load(bundle)
+        device.run(image, task=task)  # the first one after a load fills what stays on chip
         device.simulation.record_cycles()
         device.run(image, task=task, features=features)
         return device.timelines()[0]

@@ -39,7 +39,8 @@ def fuzz_command(
     json_target: JsonOption = None,
 ) -> None:
     """Draw networks, hardware, memory and queues at random; graph, simulator and device must agree."""
-    from peritus.fuzz.campaign import Failure, Tally, run_campaign, shrunk, try_case, workers
+    from peritus.executors import workers
+    from peritus.fuzz.campaign import Failure, Tally, run_campaign, shrunk, try_case
     from peritus.fuzz.case import Case, draw_hardware
     from peritus.fuzz.coverage import all_modes
 

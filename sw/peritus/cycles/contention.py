@@ -29,19 +29,22 @@ class Burst(NamedTuple):
 
 
 class Contention(ABC):
-    """A client's work, from cycle `start` on, on one channel: a read port, or behind the last the writes of port 0."""
+    """A client's work, from cycle `start` on. Channels: the read ports, and behind the last the writes of port 0."""
 
-    def __init__(self, fetch: Fetch, start: int, beats: int, channel: int) -> None:
+    def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
         self._fetch, self._ddr, self._ports = fetch, fetch.ddr, fetch.ports
-        self._start, self._channel = start, channel
+        self._start = start
         self._sizes = deque(
             min(BURST_BEATS, beats - first) for first in range(0, beats, BURST_BEATS)
         )  # not asked for
         self._moving = 0  # bursts of the client asked for and not ended
         self._queues: list[deque[Burst]] = [deque() for _ in range(self._ports + 1)]
-        self._ended: list[float] = []  # last beats on port 0, of all, in order
-        self._asked = 0  # bursts of all on port 0
-        self._reader = 0.0  # port 0 takes another request
+        # Of each port:
+        self._ended: list[list[float]] = [
+            [] for _ in range(self._ports)
+        ]  # last beats of all bursts, in order
+        self._asked = [0] * self._ports  # bursts of all
+        self._reader = [0.0] * self._ports  # it takes another request
         self._saved = 0.0  # bandwidth, in beats
 
     @abstractmethod
@@ -49,12 +52,16 @@ class Contention(ABC):
         """When the client asks for its next burst; NEVER while that depends on what has not ended."""
 
     @abstractmethod
+    def _channel(self) -> int:
+        """On which channel that is."""
+
+    @abstractmethod
     def _ask(self, cycle: float, beats: int) -> float:
         """It asks in that cycle; when the burst falls due."""
 
     @abstractmethod
-    def _end(self, cycle: float) -> None:
-        """The last beat of its oldest burst moved in that cycle."""
+    def _end(self, cycle: float, channel: int) -> None:
+        """The last beat of its oldest burst on that channel moved in that cycle."""
 
     def _before_weights(self) -> bool:
         """Whose turn is it if weights ask for the same port in the same cycle?"""
@@ -87,7 +94,7 @@ class Contention(ABC):
             left = min(self._ddr.beats, fetch.last[stripe] + 1 - self._start)
             self._queues[stripe % self._ports].append(Burst(fetch.due[stripe], stripe, left))
             fetch.last[stripe] = NEVER
-            self._asked += stripe % self._ports == 0
+            self._asked[stripe % self._ports] += 1
 
     def _request(self) -> None:
         """Whatever is asked for now, by what is known of bursts that have ended."""
@@ -98,57 +105,49 @@ class Contention(ABC):
             if client < weight or (client == weight and self._before_weights()):
                 size = self._sizes.popleft()
                 self._moving += 1
+                channel = self._channel()
                 due = self._ask(client, size)
-                self._queues[self._channel].append(Burst(due, CLIENT, size / self._ddr.port_rate))
+                self._queues[channel].append(Burst(due, CLIENT, size / self._ddr.port_rate))
             else:
                 self._ask_weight(weight)
 
-    def _slot(self) -> float:
-        """When port 0 takes another request; NEVER while that, or when its address leaves, is not known."""
-        held = self._asked - READER_BURSTS
-        if max(held, self._asked - self._ddr.parameters.outstanding) >= len(self._ended):
+    def _slot(self, port: int) -> float:
+        """When a port takes another request; NEVER while that, or when its address leaves, is not known."""
+        asked, ended, reader = self._asked[port], self._ended[port], self._reader[port]
+        held = asked - READER_BURSTS
+        if max(held, asked - self._ddr.parameters.outstanding) >= len(ended):
             return NEVER
-        return max(self._reader, self._ended[held] + 1) if held >= 0 else self._reader
+        return max(reader, ended[held] + 1) if held >= 0 else reader
 
-    def _take(self, cycle: float) -> float:
-        """Port 0 takes a request; the cycle of its AR handshake."""
-        behind = self._asked - self._ddr.parameters.outstanding
-        address = max(cycle, self._ended[behind] if behind >= 0 else 0.0) + 1 + self._ddr.stall
-        self._asked += 1
-        self._reader = address + 1
+    def _take(self, cycle: float, port: int) -> float:
+        """A port takes a request; the cycle of its AR handshake."""
+        behind = self._asked[port] - self._ddr.parameters.outstanding
+        address = max(cycle, self._ended[port][behind] if behind >= 0 else 0.0) + 1 + self._ddr.stall
+        self._asked[port] += 1
+        self._reader[port] = address + 1
         return address
 
     def _weight(self) -> float:
         """When the next stripe's request is taken."""
-        fetch, ports = self._fetch, self._ports
+        fetch = self._fetch
         request = fetch.request_time()
         if request is None:
             return NEVER
-        stripe = len(fetch.address)
-        if stripe % ports == 0:
-            return max(fetch.passed(request), self._slot())
-        behind = stripe - self._ddr.parameters.outstanding * ports
-        if behind >= 0 and fetch.last[behind] == NEVER:
-            return NEVER
-        return max(fetch.passed(request), fetch.room(stripe))
+        return max(fetch.passed(request), self._slot(len(fetch.address) % self._ports))
 
     def _ask_weight(self, passed: float) -> None:
-        fetch, stripe, ports = self._fetch, len(self._fetch.address), self._ports
+        fetch, stripe = self._fetch, len(self._fetch.address)
         request = fetch.request_time()
         assert request is not None
-        if stripe % ports == 0:
-            address = self._take(passed)
-        else:
-            behind = stripe - self._ddr.parameters.outstanding * ports
-            address = max(passed, fetch.last[behind] if behind >= 0 else 0.0) + 1 + self._ddr.stall
-        fetch.accept(request, passed, address)
+        fetch.accept(request, passed, self._take(passed, stripe % self._ports))
         fetch.last.append(NEVER)
-        self._queues[stripe % ports].append(Burst(fetch.due[stripe], stripe, self._ddr.beats))
+        self._queues[stripe % self._ports].append(Burst(fetch.due[stripe], stripe, self._ddr.beats))
 
     def _transfer(self, now: float) -> float:
         """Up to the next event; its time."""
         ddr = self._ddr
-        active = [queue for queue in self._queues if queue and queue[0].due <= now]
+        moving = [n for n, queue in enumerate(self._queues) if queue and queue[0].due <= now]
+        active = [self._queues[n] for n in moving]
         then = min((queue[0].due for queue in self._queues if queue and queue[0].due > now), default=NEVER)
         inflow = ddr.bandwidth / ddr.beat_bytes  # beats a cycle
         wanted = len(active) * ddr.port_rate
@@ -161,16 +160,16 @@ class Contention(ABC):
         self._saved = min(
             max(0.0, self._saved + (inflow - wanted * share) * worked), (ddr.saved - 1) * inflow
         )
-        for queue in active:
+        for channel, queue in zip(moving, active, strict=True):
             due, stripe, left = queue.popleft()
             if left - worked * share > _NOTHING:
                 queue.appendleft(Burst(due, stripe, left - worked * share))
                 continue
-            if queue is self._queues[0]:
-                self._ended.append(then - 1)
+            if channel < self._ports:
+                self._ended[channel].append(then - 1)
             if stripe == CLIENT:
                 self._moving -= 1
-                self._end(then - 1)
+                self._end(then - 1, channel)
             else:
                 self._fetch.last[stripe] = then - 1
         return then
@@ -178,45 +177,79 @@ class Contention(ABC):
     def _settle(self, now: float) -> None:
         """Weights still on their way, without the client."""
         self._ddr.used_until(now)
-        for due, stripe, _ in sorted(
-            (burst for queue in self._queues for burst in queue), key=lambda b: b.stripe
-        ):
-            before = self._fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
-            self._fetch.last[stripe] = self._ddr.data(due, before, self._fetch.left)
+        fetch = self._fetch
+        total = len(fetch.address) + fetch.left
+        flying = sorted((burst for queue in self._queues for burst in queue), key=lambda burst: burst.stripe)
+        for due, stripe, left in flying:
+            if left < self._ddr.beats:
+                fetch.last[stripe] = self._ddr.rest(now, left / self._ddr.beats)
+                continue
+            before = fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
+            fetch.last[stripe] = self._ddr.data(due, before, total - stripe)
+
+
+PORT_BURSTS = 4  # rtl/memory/peritus_image_ports.sv
+REORDER = 2  # cycles that it takes
 
 
 class ImageLoad(Contention):
-    """LOAD_IMAGE of `beats` beats: its bursts and those of weights take turns at port 0."""
+    """LOAD_IMAGE of `beats` beats: its bursts in turn over the ports, where they and those of weights take turns."""
 
     def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
-        super().__init__(fetch, start, beats, channel=0)
+        super().__init__(fetch, start, beats)
         self._built = start + 1  # beats of the bursts so far are counted
         self._passed = 0.0
-        self._after_weights = True
+        self._number = 0  # of the next burst
+        self._after_weights = [True] * self._ports  # whom each port has served last
+        self._lengths: list[int] = []
+        self._arrived: list[float] = []  # last beats of its bursts
+        self._left: list[float] = []  # when they have gone to the memory, in order
 
     def run(self) -> int:
         """Cycle in which the sequencer sees that it is done."""
         self._work()
-        return int(self._last) + 2  # written
+        return int(self._left[-1]) + 2  # written
+
+    def _channel(self) -> int:
+        return self._number % self._ports
 
     def _next(self) -> float:
-        return max(self._built + self._sizes[0] + GUARD - 1, self._passed + GUARD, self._slot())
+        room = 0.0
+        if self._ports > 1 and (behind := self._number - PORT_BURSTS * self._ports) >= 0:
+            room = self._left[behind] + 1 if behind < len(self._left) else NEVER
+        built = self._built + self._sizes[0] + GUARD - 1
+        return max(built, self._passed + GUARD, room, self._slot(self._channel()))
 
     def _ask(self, cycle: float, beats: int) -> float:
+        port = self._channel()
         self._built += beats
         self._passed = cycle
-        self._after_weights = False
-        return self._ddr.due(self._take(cycle), 0)
+        self._after_weights[port] = False
+        self._number += 1
+        self._lengths.append(beats)
+        self._arrived.append(NEVER)
+        return self._ddr.due(self._take(cycle, port), port)
 
     def _ask_weight(self, passed: float) -> None:
-        self._after_weights = self._after_weights or len(self._fetch.address) % self._ports == 0
+        self._after_weights[len(self._fetch.address) % self._ports] = True
         super()._ask_weight(passed)
 
-    def _end(self, cycle: float) -> None:
-        self._last = cycle
+    def _end(self, cycle: float, channel: int) -> None:
+        number = channel
+        while self._arrived[number] != NEVER:
+            number += self._ports
+        self._arrived[number] = cycle
+        while len(self._left) < len(self._arrived) and self._arrived[len(self._left)] != NEVER:
+            number = len(self._left)
+            gone = self._arrived[number]
+            if self._ports > 1:  # put in order, a beat a cycle
+                gone = max(gone + REORDER, self._left[-1] + self._lengths[number] if self._left else 0.0)
+            self._left.append(gone)
 
     def _before_weights(self) -> bool:
-        return self._after_weights or len(self._fetch.address) % self._ports != 0
+        """Another port asks, or this one has served weights last."""
+        port = len(self._fetch.address) % self._ports
+        return port != self._channel() or self._after_weights[port]
 
 
 WRITER_BURSTS = 16  # MaxBursts of rtl/memory/peritus_axi_writer.sv
@@ -227,7 +260,7 @@ class Store(Contention):
     """STORE of `beats` beats: bursts one after the other, with one cycle between two; done with the last response."""
 
     def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
-        super().__init__(fetch, start, beats, channel=fetch.ports)
+        super().__init__(fetch, start, beats)
         self._begin = start + 2 + min(BURST_BEATS, beats) + GUARD - 1.0  # address; beats counted; guard
         self._number = 0  # of the next burst
         self._granted: list[float] = []
@@ -237,6 +270,9 @@ class Store(Contention):
         """Cycle in which the sequencer sees that it is done."""
         self._work()
         return int(self._responses[-1]) + 2
+
+    def _channel(self) -> int:
+        return self._ports
 
     def _next(self) -> float:
         return max(
@@ -262,7 +298,7 @@ class Store(Contention):
         self._number += 1
         return first
 
-    def _end(self, cycle: float) -> None:
+    def _end(self, cycle: float, channel: int) -> None:
         self._granted.append(cycle)
         response = self._ddr.response(cycle)
         self._responses.append(max(response, self._responses[-1] + 1) if self._responses else response)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from math import ceil
 
 from peritus.arch.config import BURST_BEATS, HwConfig
+from peritus.cycles.errors import CycleError
 from peritus.runtime.rtl.simulation import DdrParameters
 
 _WORD = (1 << 64) - 1
@@ -42,6 +43,11 @@ class Ddr:
     """
 
     def __init__(self, hw: HwConfig, ddr: DdrParameters, program_bytes: int, phase: int) -> None:
+        if ddr.refresh_period and ddr.refresh_cycles >= ddr.refresh_period:
+            raise CycleError(
+                f"refresh_cycles = {ddr.refresh_cycles}, must be below refresh_period = {ddr.refresh_period}: "
+                "nothing would ever move"
+            )
         self.parameters, self._phase = ddr, phase
         self.beat_bytes = hw.axi_data_bytes
         self.bandwidth = _sustained(round(ddr.bytes_per_cycle * UNIT) / UNIT, hw, ddr)
@@ -71,8 +77,13 @@ class Ddr:
         """Of the first frame after a load, unless channels are held back: those draw as well."""
         return draws.below(self.parameters.jitter + 1) if self.parameters.jitter else 0
 
+    def rest(self, cycle: float, part: float) -> float:
+        """Cycle of the last beat of a burst of which a part is left, while all ports have data due."""
+        self._served = self.busy(self._served, self.burst * part)
+        return self.busy(cycle, self.fair * part) - 1
+
     def data(self, due: float, port_last: float, after: int) -> float:
-        """Cycle of the last beat of a whole burst.
+        """Cycle of the last beat of a burst.
 
         port_last: that of the port's burst before. after: bursts of the stream that are still to come.
         """
@@ -87,10 +98,14 @@ class Ddr:
             self._served = served + self.burst
             alone, shared = start + self.beats, start + self.fair
         last = max(ceil(self._served) + self.stall, alone - 1)
-        if due < port_last and due < served and shared - 1 > last:
-            # The port lags. While the others have data due it gets no more than they; at the end it is alone.
-            last = max(last, min(shared - 1, self._served + after * self.others))
+        if due < port_last and due < served:
+            # Every port has data due and gets as much as the others; at the end the one that lags is alone.
+            last = min(shared - 1, max(last, self._served + after * self.others))
         return last
+
+    def soonest(self, behind: int, left: int) -> float:
+        """Last beat of a burst with `behind` requested after it, and `left` to come, if its port lags."""
+        return self._served - behind * self.burst + (behind + left) * self.others
 
     def used_until(self, cycle: float) -> None:
         """Others have shared the bandwidth among them until then."""
@@ -119,8 +134,6 @@ class Ddr:
         if not refresh:
             return start + work
         useful = period - refresh
-        if useful <= 0:
-            return float("inf")
         begun, into = divmod(start + self._phase, period)
         rounds, rest = divmod(max(0.0, into - refresh) + work, useful)
         return (begun + rounds) * period + refresh + rest - self._phase

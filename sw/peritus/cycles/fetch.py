@@ -156,17 +156,24 @@ class Fetch:
 
         Returns: the cycle in which that is accepted, and the stripes that had been requested by then.
         """
-        while self.segment == segment:
-            request = self.request_time()
-            if request is None or request > cycle or self.segment != segment:
-                break
+        while (request := self.request_time()) is not None and request <= cycle and self.segment == segment:
             self.reach(len(self.address))
-        if self.segment > segment or self.issued == self.segments[segment]:
+        if self.segment > segment:
             return cycle, self.segments[segment]
         cycle, issued = max(cycle, int(self._known)), self.issued
         self.left -= self.segments[segment] - issued
+        self._hasten(cycle)
         self.segment, self.issued = segment + 1, 0
         if self.segment < len(self.segments):
             self._known = cycle + 1 + self._gaps[self.segment]
             self._ready = max(self._ready, self._known)
         return cycle, issued
+
+    def _hasten(self, cycle: float) -> None:
+        """The stream has become shorter: ports that lag are alone the sooner."""
+        stripes = len(self.last)
+        for stripe in range(max(0, stripes - READER_BURSTS * self.ports), stripes):
+            last = self.ddr.soonest(stripes - 1 - stripe, self.left)
+            if last < self.last[stripe] and cycle < self.last[stripe]:
+                self.last[stripe] = max(last, cycle)
+                del self.whole[stripe:]

@@ -36,6 +36,7 @@ def predict(
     routing: Routing,
     *,
     features: bool = False,
+    cold: bool = False,
     ddr: DdrParameters | None = None,
     phase: int = 0,
 ) -> Prediction:
@@ -43,7 +44,8 @@ def predict(
 
     Args:
         task: by name. routing: tokens of each expert, a row for each gate that the task executes
-            (peritus.cycles.routing). features: are they written? ddr: memory timing; default: what the
+            (peritus.cycles.routing). features: are they written? cold: is it the
+            first frame after load(), which fills what stays on chip? ddr: memory timing; default: what the
             configuration assumes. phase: cycles of a refresh period that are over when the frame begins.
 
     Raises:
@@ -52,7 +54,7 @@ def predict(
     index, hw = bundle.task_index(task), bundle.hw
     features = features or bundle.tasks[index].host
     memory = Ddr(hw, ddr or DdrParameters.of(hw.ddr), len(bundle.program), phase)
-    fetch = Fetch(hw, memory, bundle.fetches, index)
+    fetch = Fetch(hw, memory, bundle.fetches, index, cold)
     sequencer = Sequencer(hw, fetch, routing)
-    sequencer.run(bundle.instructions, index, features)
+    sequencer.run(bundle.instructions, index, features, cold)
     return Prediction(sequencer.recorder.timeline(), len(fetch.address) * hw.stripe_bytes)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from peritus.arch.config import HwConfig
-from peritus.arch.isa import Dest, Instruction, Opcode
+from peritus.arch.isa import Dest, Instruction, Opcode, runs
 from peritus.cycles import units
 from peritus.cycles.errors import CycleError
 from peritus.cycles.fetch import Fetch
@@ -25,6 +25,7 @@ UNIT_CAUSES = {
     Opcode.RES_INIT: Cause.POSITIONS,
     Opcode.LAYERNORM: Cause.LAYERNORM,
     Opcode.STORE: Cause.RESULT,
+    Opcode.KEEP: Cause.RESIDENT,
 }
 
 
@@ -45,11 +46,11 @@ class Sequencer:
         self._streams = deque([-1] * STREAM_QUEUE)
         self._index = 0
 
-    def run(self, instructions: Sequence[Instruction], task: int, features: bool) -> None:
+    def run(self, instructions: Sequence[Instruction], task: int, features: bool, cold: bool) -> None:
         """Every instruction up to END."""
         cycle = 0  # READ
         for self._index, instruction in enumerate(instructions):
-            if not instruction.task_mask >> task & 1 or (instruction.features_only and not features):
+            if not runs(instruction, task, cold=cold) or (instruction.features_only and not features):
                 cycle += DECODED
                 self._say(Cause.SEQUENCER, cycle)
                 continue
@@ -123,7 +124,7 @@ class Sequencer:
                 end = units.layernorm(cycle, instruction, self._latencies, self._stream)
             case _:
                 end = units.res_init(cycle, instruction, self._stream)
-        if instruction.opcode in (Opcode.LAYERNORM, Opcode.RES_INIT):
+        if instruction.opcode in (Opcode.LAYERNORM, Opcode.RES_INIT, Opcode.KEEP):
             for begin, there in self._stream.stalls:
                 self._say(cause, begin)
                 self._say(Cause.WEIGHTS, there)

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf
 
 from peritus.arch.config import HwConfig
+from peritus.cycles.errors import CycleError
 from peritus.cycles.fetch import Fetch
 
 STORED = (
@@ -48,8 +49,11 @@ class WeightStream:
 
     def _pop_slowly(self, words: int, cycle: int) -> int:
         while words:
-            there = ceil(self.there(self._stripe))
-            if there > cycle:
+            arrival = self.there(self._stripe)
+            if arrival == inf:
+                total = len(self.fetch.address)
+                raise CycleError(f"stripe {self._stripe} is to be popped, the task's fetch table has {total}")
+            if (there := ceil(arrival)) > cycle:
                 self.stalls.append((cycle, there))
                 cycle = there
             count = min(words, self.stripe_words - self._word)

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field
 
 from peritus.arch.config import HwConfig
@@ -21,10 +20,6 @@ from peritus.runtime.rtl.simulation import DdrParameters
 
 LIMIT = Limit(seconds=300, cycles=20_000_000)  # for each frame
 CHUNK = 10  # cases that a process is given at once
-
-
-class ClusterError(PeritusError):
-    """The Dask cluster cannot be used."""
 
 
 @dataclass
@@ -110,29 +105,6 @@ def run_campaign(
             chunks[executor.submit(run_chunk, hw, mine[first : first + CHUNK], device)] = hw
     for done in as_completed(chunks):
         yield done.result()
-
-
-@contextmanager
-def workers(jobs: int, cluster: str | None) -> Iterator[Executor]:
-    """Processes of this machine, or of a Dask cluster by its address.
-
-    Raises:
-        ClusterError: Dask is not installed, or nobody answers there.
-    """
-    if cluster is None:
-        with ProcessPoolExecutor(jobs) as pool:
-            yield pool
-        return
-    try:
-        from distributed import Client
-
-        client = Client(cluster, timeout="30s")
-    except ImportError as error:
-        raise ClusterError("--cluster needs Dask on both sides: pip install distributed") from error
-    except (OSError, ValueError) as error:
-        raise ClusterError(f"no Dask scheduler answers at {cluster}: {error}") from error
-    with client:
-        yield client.get_executor()
 
 
 def shrunk(failure: Failure, device: str, seconds: float) -> Failure:

@@ -31,6 +31,7 @@ class Cause(Enum):
     POSITIONS = "positions"
     LAYERNORM = "LayerNorm"
     RESULT = "result"
+    RESIDENT = "resident weights"
 
 
 class Span(NamedTuple):

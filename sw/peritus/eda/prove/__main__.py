@@ -56,7 +56,9 @@ def main() -> int:
     except PeritusError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{good.count(True)} of {len(good)} units proved with all bugs found, {time.monotonic() - start:.0f} s")
+    print(
+        f"{good.count(True)} of {len(good)} units proved with all bugs found, {time.monotonic() - start:.0f} s"
+    )
     return 0 if all(good) else 1
 
 

@@ -39,7 +39,9 @@ def depth(design: dict[str, Any], top: str) -> int:
     return max((_depth(bit, known, drivers) or 0 for bit in list(drivers)), default=0)
 
 
-def _depth(start: Any, known: dict[Any, int | None], drivers: dict[Any, tuple[str, dict[str, Any]]]) -> int | None:
+def _depth(
+    start: Any, known: dict[Any, int | None], drivers: dict[Any, tuple[str, dict[str, Any]]]
+) -> int | None:
     """Of one bit, by walking back; explicit stack, for pipelines are long."""
     stack, open_ = [start], set()
     while stack:

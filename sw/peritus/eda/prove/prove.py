@@ -89,7 +89,9 @@ def prove(unit: Unit, hw: HwConfig, bug: tuple[str, str] | None = None) -> Verdi
     return Verdict(answer, registers, time.monotonic() - start)
 
 
-def _files(unit: Unit, hw: HwConfig, folder: Path, bug: tuple[str, str] | None) -> tuple[list[str], list[str]]:
+def _files(
+    unit: Unit, hw: HwConfig, folder: Path, bug: tuple[str, str] | None
+) -> tuple[list[str], list[str]]:
     """The sources under plain names in `folder`, the block with its bug; and the models' names."""
     own = folder / "own"
     own.mkdir()

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks of an UltraScale+ device that a configuration needs, by arithmetic: in no time, for many configurations.
+
+The counts are those of the synthesis estimate (docs/estimate.md, peritus.eda.yosys.estimate) where that has been
+made; tests/explore compares. A configuration to be built deserves that estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from peritus.arch.config import ACC_BITS, RESIDUAL_BITS, HwConfig
+from peritus.arch.isa import EXEC_BITS, FETCH_BITS
+
+ULTRA_BITS, ULTRA_WORDS = 72, 4096  # of an UltraRAM; a shallower ring is block RAM (weight_store.sv)
+DISTRIBUTED_WORDS = 64  # what asks for nothing and is no deeper becomes LUT RAM
+_HALF_SHAPES = (
+    (36, 512),
+    (18, 1024),
+    (9, 2048),
+    (4, 4096),
+    (2, 8192),
+    (1, 16384),
+)  # of a RAMB18: bits, words
+# Multipliers beside the array: of each output lane (two requantizations, LayerNorm), and of all (router, statistics).
+LANE_MULTIPLIERS, OTHER_MULTIPLIERS = 5, 19
+
+
+@dataclass(frozen=True)
+class Area:
+    """dsp: DSP48E2. uram: URAM288. bram: RAMB36, a RAMB18 is half of one."""
+
+    dsp: int
+    uram: int
+    bram: float
+
+
+def area_of(hw: HwConfig) -> Area:
+    """An estimate for a configuration."""
+    dsp = hw.macs_per_cycle // 2 + LANE_MULTIPLIERS * hw.pn + OTHER_MULTIPLIERS
+    chunk = min(hw.axi_data_bytes, hw.pk)  # of a word of activations, written by itself
+    uram = hw.pn // chunk * ultra_blocks(8 * chunk, hw.act_words)
+    ring_bits = 8 * hw.weight_word_bytes
+    bram = (
+        block_blocks(8 * hw.pn, hw.kv_words)
+        + hw.slices * block_blocks(16 * hw.pk, hw.score_words)
+        + block_blocks(RESIDUAL_BITS * hw.pn, hw.residual_words)
+        + block_blocks(EXEC_BITS, hw.program_depth)
+        + block_blocks(FETCH_BITS, hw.fetch_depth)
+    )
+    if hw.weight_store_words >= ULTRA_WORDS:
+        uram += ultra_blocks(ring_bits, hw.weight_store_words)
+    else:
+        bram += block_blocks(ring_bits, hw.weight_store_words)
+    if hw.acc_depth > DISTRIBUTED_WORDS:
+        entry = hw.acc_depth.bit_length() + 16  # token and score
+        bram += block_blocks(ACC_BITS * hw.pn, hw.acc_depth) + hw.max_experts * block_blocks(
+            entry, hw.acc_depth
+        )
+        bram += hw.pn / 8 + 2  # row maxima and sums, replay, tables
+    return Area(dsp, uram, bram)
+
+
+def ultra_blocks(bits: int, words: int) -> int:
+    """URAM288 of a memory: whole columns, and what is left over packed."""
+    columns, rest = divmod(bits, ULTRA_BITS)
+    return columns * ceil(words / ULTRA_WORDS) + ceil(rest * words / (ULTRA_BITS * ULTRA_WORDS))
+
+
+def block_blocks(bits: int, words: int) -> float:
+    """RAMB36 of a memory, in the shape that needs fewest."""
+    return min(ceil(bits / width) * ceil(words / depth) for width, depth in _HALF_SHAPES) / 2

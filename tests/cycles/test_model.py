@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cycle model by itself: it adds up, knows what it was not told, and is fast."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+import peritus
+from peritus.arch.config import load_config
+from peritus.arch.isa import Opcode
+from peritus.bundle import Bundle
+from peritus.compiler import compile_model
+from peritus.cycles import CycleError, even_routing, predict, routing_of
+from peritus.cycles.ddr import Ddr, Draws
+from peritus.cycles.fetch import Fetch
+from peritus.cycles.summary import layers, records
+from peritus.demo import SCENE
+from peritus.image import fit_image
+from peritus.ir import execute
+from peritus.ir.random_model import Dims, random_image, random_model
+from peritus.photo import read_photo
+from peritus.reference import Routing
+from peritus.runtime.rtl.simulation import DdrParameters
+from peritus.runtime.timeline import Cause
+
+NANO = load_config("nano")
+SECONDS = 0.2  # for a frame of m3vit_tiny, on one core that does nothing else
+
+
+@pytest.fixture(scope="module")
+def micro() -> Bundle:
+    return peritus.compile(peritus.load_model("m3vit_micro"), hw=NANO)
+
+
+def test_a_frame_adds_up(micro: Bundle) -> None:
+    for features in (False, True):
+        timeline = predict(micro, "depth", even_routing(micro, "depth"), features=features).timeline
+        assert timeline.spans[0].start == 0
+        assert all(a.end == b.start for a, b in zip(timeline.spans, timeline.spans[1:], strict=False))
+        assert sum(timeline.causes().values()) == timeline.cycles
+        assert sum(layer.cycles for layer in layers(micro, timeline)) == timeline.cycles
+        rows = list(records(micro, timeline))
+        assert [row["start"] for row in rows] == sorted(row["start"] for row in rows)
+        assert all(sum(row["causes"].values()) == row["end"] - row["start"] for row in rows)
+
+
+def test_the_array_works_as_often_as_the_program_says(micro: Bundle) -> None:
+    routing = even_routing(micro, "semseg")
+    busy = predict(micro, "semseg", routing).timeline.causes()[Cause.ARRAY]
+    rows, counts, left = 0, (), list(routing)
+    for i in micro.instructions:
+        if i.opcode is Opcode.GEMM and i.task_mask & 1 and not i.features_only:
+            rows += i.k_tiles * i.n_tiles * (counts[i.expert] if i.expert_valid else i.tokens)
+            if i.dst.name == "ROUTER":
+                counts = left.pop(0)
+    assert busy == rows
+
+
+def test_routing_is_what_the_graph_routes() -> None:
+    dims = replace(Dims(), routing="skewed")
+    model = random_model(dims)
+    bundle, image = compile_model(model, NANO), random_image(dims)
+    for task in bundle.tasks:
+        found = routing_of(bundle, image, task.name)
+        values = execute(model.graph, image, task.name, keep_values=True).values
+        chosen = [value.experts for value in values.values() if isinstance(value, Routing)]
+        expected = [[int((experts == e).sum()) for e in range(dims.experts)] for experts in chosen]
+        assert [list(row) for row in found] == expected
+
+
+def test_more_bandwidth_is_never_slower(micro: Bundle) -> None:
+    routing = even_routing(micro, "semseg")
+    frames = [
+        predict(micro, "semseg", routing, ddr=DdrParameters(bytes_per_cycle=bandwidth)).cycles
+        for bandwidth in (1.0, 2.0, 4.0, 8.0, 64.0)
+    ]
+    assert frames == sorted(frames, reverse=True) and frames[0] > 3 * frames[-1]
+
+
+def test_idle_experts_cost_less(micro: Bundle) -> None:
+    even = even_routing(micro, "semseg")
+    one = tuple((sum(row), *(0 for _ in row[1:])) for row in even)
+    all_read, less_read = (predict(micro, "semseg", routing) for routing in (even, one))
+    assert less_read.weight_bytes <= all_read.weight_bytes
+    assert less_read.cycles < all_read.cycles
+
+
+def test_one_request_after_the_other_is_the_same_as_many() -> None:
+    """Fetch.reach says once more, for speed, what request_time, passed, room and accept say one by one."""
+    hw = load_config("zcu104")
+    bundle = peritus.compile(peritus.load_model("m3vit_micro"), hw=hw)
+    parameters = DdrParameters.of(hw.ddr)
+    many, single = (
+        Fetch(hw, Ddr(hw, parameters, len(bundle.program), 0), bundle.fetches, 0, False) for _ in range(2)
+    )
+    many.reach(200)
+    for stripe in range(201):
+        request = single.request_time()
+        assert request is not None
+        passed = max(single.passed(request), single.room(stripe))
+        behind = stripe - parameters.outstanding * hw.axi_ports
+        address = max(passed, single.last[behind] if behind >= 0 else 0.0) + 1
+        single.accept(request, passed, address)
+        before = single.last[stripe - hw.axi_ports] if stripe >= hw.axi_ports else 0.0
+        single.last.append(single.ddr.data(single.due[stripe], before, single.left + 1))
+    assert many.address == single.address and many.last == single.last and many.left == single.left
+
+
+def test_numbers_are_drawn_as_the_simulation_draws_them() -> None:
+    """The first of sim/fifo.hpp's Random(9), % 61."""
+    draws = Draws(9)
+    assert [draws.below(61) for _ in range(6)] == [41, 23, 3, 27, 41, 41]
+
+
+def test_what_cannot_be_timed_is_named(micro: Bundle) -> None:
+    with pytest.raises(CycleError, match="no count for expert 0"):
+        predict(micro, "semseg", ())
+    with pytest.raises(CycleError, match="has no END"):
+        predict(replace(micro, instructions=micro.instructions[:-1]), "semseg", even_routing(micro, "semseg"))
+    with pytest.raises(CycleError, match=r"stripe \d+ is to be popped, the task's fetch table has \d+"):
+        predict(replace(micro, fetches=micro.fetches[:3]), "semseg", even_routing(micro, "semseg"))
+    never = DdrParameters(refresh_period=10, refresh_cycles=10)
+    with pytest.raises(CycleError, match="refresh_cycles = 10, must be below"):
+        predict(micro, "semseg", even_routing(micro, "semseg"), ddr=never)
+
+
+def test_a_frame_of_m3vit_tiny_takes_no_time() -> None:
+    """In CPU time of the best of five; other work on the machine makes it twice as much."""
+    bundle = peritus.compile(peritus.load_model("m3vit_tiny"), hw="zcu104")
+    image = fit_image(read_photo(SCENE), bundle.image_height, bundle.image_width)
+    routing = routing_of(bundle, image, "semseg")
+    best = float("inf")
+    for _ in range(5):
+        start = time.process_time()
+        predict(bundle, "semseg", routing)
+        best = min(best, time.process_time() - start)
+    print(f"{best:.3f} s")
+    assert best < 3 * SECONDS
