@@ -30,7 +30,7 @@ module peritus_image_ports
 );
 
   localparam int unsigned BEAT_W = AXI_BYTES * 8;
-  localparam int unsigned PORT_BURSTS = 4;  // a port's share of the bandwidth times the memory's latency
+  localparam int unsigned PORT_BURSTS = 8;  // a port's share of the bandwidth times the latency, behind weights that it was asked for
 
   if (AXI_PORTS == 1) begin : gen_one
     assign req_valid_o  = req_valid_i;

@@ -3,7 +3,7 @@
 //
 // start_i: the stream begins anew at start_addr_i. Its words leave in order, one per cycle, through a prefetch FIFO that
 // hides the memory's two cycles; once the first has come there is no gap. It runs ahead of what is wanted, so what it reads
-// beyond that is thrown away by the next start.
+// beyond that is thrown away by the next start. The last RESIDENT_BLOCK_WORDS words are in block RAM, the others in UltraRAM.
 //
 // Latency: 4 cycles from start_i to the first word.
 
@@ -28,13 +28,15 @@ module peritus_resident
 
   localparam int unsigned WORD_W = 2 * PN * 8;
   localparam int unsigned FIFO_DEPTH = 4;
-  localparam string STYLE = (RESIDENT_WORDS >= 4096) ? "ultra" : "block";  // an UltraRAM has 4096 words
+  localparam int unsigned ULTRA_WORDS = RESIDENT_WORDS - RESIDENT_BLOCK_WORDS;
 
   logic running_q, read, pop;
   logic [RESIDENT_AW-1:0] addr_q;
   logic [1:0] reading_q;  // reads in the memory's pipeline
   logic [2:0] credit_q;  // places in the FIFO not spoken for
-  logic [WORD_W-1:0] rdata;
+  logic [WORD_W-1:0] rdata, ultra_rdata, block_rdata;
+  logic [1:0] from_block_q;
+  logic write_block, read_block;
   /* verilator lint_off UNUSEDSIGNAL */
   logic fifo_ready;  // always true: places are counted by credit_q
   /* verilator lint_on UNUSEDSIGNAL */
@@ -42,19 +44,47 @@ module peritus_resident
   assign read = running_q && credit_q != 0 && !start_i;
   assign pop  = valid_o && ready_i;
 
-  peritus_ram_1r1w #(
-    .Width(WORD_W),
-    .Depth(RESIDENT_WORDS),
-    .Style(STYLE)
-  ) u_ram (
-    .clk_i,
-    .we_i,
-    .waddr_i,
-    .wdata_i,
-    .re_i   (read),
-    .raddr_i(addr_q),
-    .rdata_o(rdata)
-  );
+  assign write_block = 32'(waddr_i) >= ULTRA_WORDS;
+  assign read_block  = 32'(addr_q) >= ULTRA_WORDS;
+  assign rdata       = from_block_q[1] ? block_rdata : ultra_rdata;
+
+  if (ULTRA_WORDS != 0) begin : gen_ultra
+    localparam int unsigned AW = $clog2(ULTRA_WORDS);
+    peritus_ram_1r1w #(
+      .Width(WORD_W),
+      .Depth(ULTRA_WORDS),
+      .Style("ultra")
+    ) u_ram (
+      .clk_i,
+      .we_i   (we_i && !write_block),
+      .waddr_i(AW'(waddr_i)),
+      .wdata_i,
+      .re_i   (read && !read_block),
+      .raddr_i(AW'(addr_q)),
+      .rdata_o(ultra_rdata)
+    );
+  end else begin : gen_no_ultra
+    assign ultra_rdata = '0;
+  end
+
+  if (RESIDENT_BLOCK_WORDS != 0) begin : gen_block
+    localparam int unsigned AW = $clog2(RESIDENT_BLOCK_WORDS);
+    peritus_ram_1r1w #(
+      .Width(WORD_W),
+      .Depth(RESIDENT_BLOCK_WORDS),
+      .Style("block")
+    ) u_ram (
+      .clk_i,
+      .we_i   (we_i && write_block),
+      .waddr_i(AW'(32'(waddr_i) - ULTRA_WORDS)),
+      .wdata_i,
+      .re_i   (read && read_block),
+      .raddr_i(AW'(32'(addr_q) - ULTRA_WORDS)),
+      .rdata_o(block_rdata)
+    );
+  end else begin : gen_no_block
+    assign block_rdata = '0;
+  end
 
   peritus_fifo #(
     .Width(WORD_W),
@@ -74,6 +104,7 @@ module peritus_resident
   always_ff @(posedge clk_i) begin
     if (start_i) addr_q <= start_addr_i;
     else if (read) addr_q <= (32'(addr_q) == RESIDENT_WORDS - 1) ? '0 : addr_q + 1'b1;
+    from_block_q <= {from_block_q[0], read_block};
     reading_q <= start_i ? 2'b00 : {reading_q[0], read};
     if (start_i) credit_q <= 3'(FIFO_DEPTH);
     else if (read != pop) credit_q <= read ? credit_q - 1'b1 : credit_q + 1'b1;

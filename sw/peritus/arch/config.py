@@ -61,7 +61,8 @@ class HwConfig:
     axi_ports, axi_data_bytes: read masters and their width; port 0 also writes.
     act_words: activation memory, words of pn int8. kv_words: keys and values, words of pn int8.
     score_words: attention scores, words of pn int16. residual_words: words of pn x RESIDUAL_BITS.
-    resident_words: weights kept on chip from job to job, words of 2*pn bytes; 0: none.
+    resident_words: weights kept on chip from job to job, words of 2*pn bytes; 0: none. resident_block_words: how
+        many of them are in block RAM; the others are in UltraRAM, where a device has it.
     acc_depth: accumulator rows = most tokens in one pass.
     weight_store_words: weight ring, words of 2*pn bytes.
     program_depth, fetch_depth: instructions held on chip. max_experts, max_top_k: router.
@@ -84,6 +85,7 @@ class HwConfig:
     score_words: Whole
     residual_words: Whole
     resident_words: Whole
+    resident_block_words: Whole
     acc_depth: Whole
     weight_store_words: Whole
     program_depth: Whole
@@ -132,12 +134,20 @@ class HwConfig:
         need(least <= self.max_experts <= min(64, self.pn), "max_experts", "2, max_top_k..min(64, pn)")
         need(8 <= self.acc_depth <= 4094, "acc_depth", "8..4094")
         need(2 <= self.max_d_words <= 1024 // self.pn, "max_d_words", "2..1024/pn")
-        own = {"weight_store_words", "max_d_words", "resident_words"}  # rules of their own, above
+        own = {
+            "weight_store_words",
+            "max_d_words",
+            "resident_words",
+            "resident_block_words",
+        }  # rules of their own, above
         memories = [field.name for field in fields(self) if field.name.endswith("_words")]
         for field in (name for name in memories if name not in own):
             need(16 <= getattr(self, field) <= 65536, field, "16..65536")
         kept = self.resident_words == 0 or 16 <= self.resident_words <= 32760
         need(kept, "resident_words", "0, or 16..32760")
+        rest = self.resident_words - self.resident_block_words
+        parts = all(part == 0 or part >= 16 for part in (self.resident_block_words, rest))
+        need(parts, "resident_block_words", "0, or 16..resident_words, and leave none or 16")
         for field in ("program_depth", "fetch_depth"):
             need(16 <= getattr(self, field) <= 32768, field, "16..32768")
         need(0 < self.clock_mhz <= 10_000, "clock_mhz", "above 0, at most 10,000")

@@ -74,6 +74,7 @@ def constants(hw: HwConfig) -> dict[str, int]:
         "ACC_DEPTH": hw.acc_depth,
         "WEIGHT_STORE_WORDS": hw.weight_store_words,
         "RESIDENT_WORDS": hw.resident_words,
+        "RESIDENT_BLOCK_WORDS": hw.resident_block_words,
         "PROGRAM_DEPTH": hw.program_depth,
         "FETCH_DEPTH": hw.fetch_depth,
         "MAX_EXPERTS": hw.max_experts,

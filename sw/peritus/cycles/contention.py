@@ -188,7 +188,7 @@ class Contention(ABC):
             fetch.last[stripe] = self._ddr.data(due, before, total - stripe)
 
 
-PORT_BURSTS = 4  # rtl/memory/peritus_image_ports.sv
+PORT_BURSTS = 8  # rtl/memory/peritus_image_ports.sv
 REORDER = 2  # cycles that it takes
 
 

@@ -97,6 +97,7 @@ def draw_hardware(seed: int) -> HwConfig:
             "score_words": int(rng.integers(32, 256)),
             "residual_words": int(rng.integers(200, 1024)),
             "resident_words": int(rng.choice([0, 16, 64, 400])),
+            "resident_block_words": int(rng.choice([0, 16, 48])),
             "acc_depth": int(rng.choice([16, 24, 32, 64, 100])),
             "weight_store_words": 64 * int(rng.integers(2, 12)),
             "max_experts": int(rng.integers(2, min(pn, 16) + 1)),

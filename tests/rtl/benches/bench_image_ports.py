@@ -10,7 +10,7 @@ import cocotb
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.records import bench_config
 
-PORT_BURSTS = 4  # as in the module
+PORT_BURSTS = 8  # as in the module
 WORD = 64  # bits of a beat that are looked at
 
 
