@@ -30,7 +30,8 @@ module peritus_image_ports
 );
 
   localparam int unsigned BEAT_W = AXI_BYTES * 8;
-  localparam int unsigned PORT_BURSTS = 8;  // a port's share of the bandwidth times the latency, behind weights that it was asked for
+  // A port's share of the bandwidth times the latency, behind the weights that it was asked for before.
+  localparam int unsigned PORT_BURSTS = 8;
 
   if (AXI_PORTS == 1) begin : gen_one
     assign req_valid_o  = req_valid_i;
