@@ -19,6 +19,8 @@ from peritus.compiler.memory_plan import lifetimes, plan_memory
 from peritus.compiler.segments import affine_segment
 from peritus.compiler.step import Memory, Region, Step
 from peritus.ir.random_model import Dims, random_image, random_model
+from peritus.report import same_result
+from peritus.runtime.iss.device import IssDevice
 
 MICRO = Dims(layers=2)
 
@@ -293,5 +295,27 @@ def test_image_of_the_wrong_size_is_refused_by_the_device(nano: HwConfig, model:
         with pytest.raises(BundleConfigError, match=r"compiled for edge .*the device is nano"):
             device.load(compile_model(model, load_config("edge")))
         assert device.run(random_image(MICRO), task="task0").outputs["task0"].shape == (8, 16, 8)
-    with pytest.raises(UnknownDeviceError, match="unknown device 'fpga'; known: iss, rtl"):
+    with pytest.raises(UnknownDeviceError, match="unknown device 'fpga'; known: iss, hls, rtl"):
         open_device("fpga", nano)
+
+
+def test_weights_of_every_job_are_kept(model: ir.QuantModel, nano: HwConfig) -> None:
+    """In program order while there is room; experts', gates' and heads' never; and the same is computed."""
+    keeping = replace(nano, name="keeping", resident_words=400)
+    usual, bundle = compile_model(model, nano), compile_model(model, keeping)
+    keep, *rest = bundle.instructions
+    assert keep.opcode is Opcode.KEEP and keep.cold_only and len(rest) == len(usual.instructions)
+    assert keep.tokens * keep.n_tiles <= 400
+    resident = [i for i in rest if i.stat_src is StatSource.RESIDENT]
+    assert resident and not any(i.expert_valid or i.dst is Dest.ROUTER for i in resident)
+    bases = [i.stat_base for i in resident]
+    assert bases == sorted(bases) and bases[0] == 0
+    warm = sum(entry.stripes for entry in bundle.fetches if not entry.cold_only)
+    assert warm < sum(entry.stripes for entry in usual.fetches)
+    image = random_image(MICRO)
+    with IssDevice(nano) as one, IssDevice(keeping) as other:
+        one.load(usual)
+        other.load(bundle)
+        for task in usual.tasks:  # the first one is cold
+            found = other.run(image, task=task.name, features=True)
+            assert same_result(found, one.run(image, task=task.name, features=True))

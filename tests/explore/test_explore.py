@@ -78,7 +78,7 @@ class Counting(Executor):
     def __init__(self, limit: int = 1000) -> None:
         self.done, self.limit = 0, limit
 
-    def submit(self, function, /, *arguments, **named):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    def submit(self, function, /, *arguments, **named):  # type: ignore[no-untyped-def]
         future: Future[object] = Future()
         self.done += 1
         if self.done > self.limit:

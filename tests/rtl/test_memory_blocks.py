@@ -44,6 +44,11 @@ def test_image_ports(bench: Callable[..., None], hw: HwConfig) -> None:
     bench("image_ports", hw)
 
 
+@pytest.mark.parametrize("block", [0, 24, 40])
+def test_resident(bench: Callable[..., None], block: int) -> None:
+    bench("resident", replace(NANO, resident_words=40, resident_block_words=block))
+
+
 @pytest.mark.parametrize(("hw", "clients", "most"), [(NANO, 1, 2), (NANO, 3, 16), (ZCU104, 3, 4)])
 def test_axi_reader(bench: Callable[..., None], hw: HwConfig, clients: int, most: int) -> None:
     bench("axi_reader", hw, {"NumClients": clients, "MaxBursts": most})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from peritus.arch.config import HwConfig, load_config
-from peritus.arch.isa import Dest, Function, Instruction, Opcode, Scale2, StreamSource
+from peritus.arch.isa import Dest, Function, Instruction, Opcode, Scale2, StatSource, StreamSource
 from peritus.arch.params import PARAM_BLOCK_WORDS
 from peritus.bundle import Bundle
 from peritus.bundle.disassemble import uses_weight_stream
@@ -238,3 +238,56 @@ def test_hostile_programs() -> None:
             found.append(hostile.judge(bundle, rtl, iss, seed))
     assert found.count("same") > 50  # it does not refuse everything
     assert len(set(found)) > 8
+
+
+# --- weights that stay on chip ---
+
+KEEPING = replace(NANO, name="keeping", resident_words=400)
+
+
+def kept(**values: Any) -> Bundle:
+    """A program with KEEP, which is its first instruction, changed there."""
+    bundle = compiled("plain", KEEPING)
+    assert bundle.instructions[0].opcode is Opcode.KEEP
+    program = (replace(bundle.instructions[0], **values), *bundle.instructions[1:])
+    return replace(bundle, instructions=program)
+
+
+def test_what_the_compiler_keeps() -> None:
+    verify_program(kept())
+    assert any(i.stat_src is StatSource.RESIDENT for i in kept().instructions)
+    assert sum(entry.cold_only for entry in kept().fetches) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "message"),
+    [
+        ({"cold_only": 0}, "resident", "must be the first one, for every task, of the first job only"),
+        ({"task_mask": 1}, "resident", "must be the first one, for every task, of the first job only"),
+        ({"dst_base": 1}, "resident", "its words must lie one after the other from 0 on"),
+        ({"tokens": 51}, "segment", "it consumes"),
+    ],
+)
+def test_keeping_is_refused(values: dict[str, int], rule: str, message: str) -> None:
+    with pytest.raises(ProgramRefused, match=message) as caught:
+        verify_program(kept(**values))
+    assert caught.value.rule == rule
+
+
+def test_what_is_kept_is_read_within_it() -> None:
+    bundle = kept()
+    program = list(bundle.instructions)
+    last = max(n for n, i in enumerate(program) if i.stat_src is StatSource.RESIDENT)
+    program[last] = replace(program[last], stat_base=program[last].stat_base + KEEPING.resident_words)
+    with pytest.raises(ProgramRefused, match=r"reads \d+ resident words, the program keeps \d+"):
+        verify_program(replace(bundle, instructions=tuple(program)))
+    without = replace(bundle, instructions=bundle.instructions[1:], fetches=bundle.fetches[1:])
+    without = replace(without, labels=bundle.labels[1:])
+    with pytest.raises(ProgramRefused, match="the program keeps 0"):
+        verify_program(without)
+
+
+def test_no_resident_memory_no_keep() -> None:
+    bundle = replace(kept(), hw=NANO)
+    with pytest.raises(ProgramRefused, match="the resident memory has 0"):
+        verify_program(bundle)

@@ -61,8 +61,8 @@ class HwConfig:
     axi_ports, axi_data_bytes: read masters and their width; port 0 also writes.
     act_words: activation memory, words of pn int8. kv_words: keys and values, words of pn int8.
     score_words: attention scores, words of pn int16. residual_words: words of pn x RESIDUAL_BITS.
-    resident_words: weights kept on chip from job to job, words of 2*pn bytes; 0: none. resident_block_words: how
-        many of them are in block RAM; the others are in UltraRAM, where a device has it.
+    resident_words: weights kept on chip from job to job, words of 2*pn bytes; 0: none. resident_block_words:
+        of them in block RAM; the others are in UltraRAM, where a device has it.
     acc_depth: accumulator rows = most tokens in one pass.
     weight_store_words: weight ring, words of 2*pn bytes.
     program_depth, fetch_depth: instructions held on chip. max_experts, max_top_k: router.

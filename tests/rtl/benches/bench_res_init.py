@@ -29,7 +29,9 @@ async def check(c: Cycles, instruction: Instruction, valid: float) -> int:
         offered = taken < len(table) and (offered or chance(valid))
         c.set(w_valid_i=offered, w_data_i=lanes(table[taken] if offered else [0], 16))
         await c.settle()
-        if c.get("we_o"):
+        keeps = instruction.opcode is Opcode.KEEP
+        assert not c.get("we_o" if keeps else "keep_we_o"), "writes the other memory"
+        if c.get("keep_we_o" if keeps else "we_o"):
             data = unlanes(c.get("wdata_o"), hw.pn, RESIDUAL_BITS)
             assert (c.get("waddr_o"), data) == expected[written], f"write {written}"
             written += 1
@@ -51,7 +53,8 @@ async def tables(dut: Any) -> None:
         base = random.randrange(hw.residual_words - (rows - 1) * stride - words + 1)
         fields = {"tokens": rows, "n_tiles": words, "dst_base": base, "dst_stride": stride}
         for valid in (1.0, 0.4):
-            cycles = await check(c, Instruction(Opcode.RES_INIT, **fields), valid)
+            opcode = random.choice([Opcode.RES_INIT, Opcode.KEEP])
+            cycles = await check(c, Instruction(opcode, **fields), valid)
             assert valid < 1.0 or cycles == rows * words + 1, f"{cycles} cycles for {rows * words} words"
         for _ in range(random.randint(0, 3)):
             await c.step()

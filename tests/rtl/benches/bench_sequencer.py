@@ -12,7 +12,7 @@ from typing import Any
 
 import cocotb
 
-from peritus.arch.isa import Dest, Instruction, Opcode
+from peritus.arch.isa import Dest, Instruction, Opcode, runs
 from tests.common.bad_counts import SMALLEST, bad_counts, limits
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.records import Record, bench_config
@@ -23,7 +23,9 @@ UNITS = {
     Opcode.STORE: ("store_valid_o", "store_ready_i"),
     Opcode.LAYERNORM: ("layernorm_start_o", None),
     Opcode.RES_INIT: ("res_init_start_o", None),
+    Opcode.KEEP: ("res_init_start_o", None),
 }
+STREAMS = (Opcode.LAYERNORM, Opcode.RES_INIT, Opcode.KEEP)  # take words of the weight stream
 STOPPED = 11
 
 
@@ -53,12 +55,12 @@ class Bench:
         self.loader_until = self.idle_until = 0
 
     def events(
-        self, program: list[Instruction], task: int, features: bool, counts: list[int]
+        self, program: list[Instruction], task: int, features: bool, cold: bool, counts: list[int]
     ) -> deque[Event]:
         """What the program must lead to, up to END; counts: queue lengths after the (only) router."""
         events: deque[Event] = deque()
         for x in program:
-            if not x.task_mask >> task & 1 or (x.features_only and not features):
+            if not runs(x, task, cold=cold) or (x.features_only and not features):
                 continue
             if x.opcode is Opcode.END:
                 break
@@ -69,9 +71,11 @@ class Bench:
     async def run(self, program: list[Instruction], task: int, features: bool, counts: list[int]) -> None:
         c, hw = self.cycles, self.hw
         encoded = [x.encode() for x in program]
-        events = self.events(program, task, features, counts)
+        cold = chance(0.5)
+        events = self.events(program, task, features, cold, counts)
         seq = random.getrandbits(32)
-        c.set(job_valid_i=1, job_i=self.job.pack(seq=seq, task_id=task, features_en=features))
+        job = self.job.pack(seq=seq, task_id=task, features_en=features, cold=cold)
+        c.set(job_valid_i=1, job_i=job)
         reads: deque[int | None] = deque([None, None])
         unit: Event | None = None  # running
         pops = unit_left = padding = 0
@@ -117,15 +121,15 @@ class Bench:
                 assert c.get("drop_stripes_o") == event.instruction.imm & 0xFFFF
                 if c.get("drop_ready_i"):
                     events.popleft()
-            for opcode, (valid, ready) in UNITS.items():
+            for valid, ready in dict.fromkeys(UNITS.values()):
                 if c.get(valid) and (ready is None or c.get(ready)):
-                    assert event is not None and event.kind is opcode and unit is None, (
+                    assert event is not None and unit is None and UNITS.get(event.kind) == (valid, ready), (  # type: ignore[call-overload]
                         f"{valid} instead of {event}"
                     )
                     assert all_idle, f"{event} before everything earlier is done"
                     assert c.get("instr_o") == event.instruction.encode()
                     unit = event
-                    streams = opcode in (Opcode.LAYERNORM, Opcode.RES_INIT)
+                    streams = event.kind in STREAMS
                     pops = random.randint(1, 4 * self.stripe_words) if streams else 0
                     padding = -pops % self.stripe_words
                     unit_left = random.choice([1, 5, 30])
@@ -135,7 +139,7 @@ class Bench:
                 padding -= word
             if unit_done and unit is not None:
                 self.idle_until = now
-                if unit.kind not in (Opcode.LAYERNORM, Opcode.RES_INIT):
+                if unit.kind not in STREAMS:
                     events.popleft()
                     unit = None
             if c.get("seg_done_o"):
@@ -156,7 +160,12 @@ class Bench:
 
     def random_instruction(self, task: int) -> Instruction:
         mask = random.choice([0xFFFF, 0xFFFF, 1 << task, 0xFFFF & ~(1 << task)])
-        common = {"task_mask": mask, "features_only": chance(0.15), "imm": random.getrandbits(32)}
+        common = {
+            "task_mask": mask,
+            "features_only": chance(0.15),
+            "cold_only": chance(0.15),
+            "imm": random.getrandbits(32),
+        }
         opcode = random.choice([*UNITS, *[Opcode.GEMM] * 6])
         if opcode is not Opcode.GEMM:
             largest = [x for x in limits(self.hw) if x.opcode is opcode]

@@ -60,6 +60,9 @@ class Bench:
         self.shadow = np.zeros((self.hw.pk, self.hw.pn), np.int64)
         self.gemms: deque[Instruction] = deque()
         self.words: deque[tuple[int, int]] = deque()  # segment, weight word
+        self.resident: list[int] = []  # words that stay on chip
+        self.resident_at: int | None = None  # the next one that leaves
+        self.resident_wait = 0  # cycles until it is there
         self.segments = self.ended = 0  # in the stream, seg_done_o pulses
         self.ready: deque[Tile] = deque()  # tiles that the streamer will take, in order
         self.swaps: deque[tuple[int, Tile]] = deque()  # cycle of the swap
@@ -71,13 +74,15 @@ class Bench:
         self.last_swap: int | None = None
 
     async def reset(self) -> None:
-        inputs = "gemm_valid_i w_valid_i params_taken_i tile_taken_i swapped_i"
+        inputs = "gemm_valid_i w_valid_i res_valid_i params_taken_i tile_taken_i swapped_i"
         await self.cycles.reset(**dict.fromkeys(inputs.split(), 0))
 
     # --- instructions ---
 
-    def weights(self, k_tiles: int, n_tiles: int, params: int, int4: int = 0) -> None:
+    def weights(self, k_tiles: int, n_tiles: int, params: int, int4: int = 0, resident: bool = False) -> None:
         fields = {"k_tiles": k_tiles, "n_tiles": n_tiles, "params": params, "tokens": 1, "int4": int4}
+        if resident:
+            fields |= {"stat_src": StatSource.RESIDENT, "stat_base": len(self.resident)}
         matrix = self.builder.weights(k_tiles, n_tiles, False, int4)
         self.add(Instruction(Opcode.GEMM, **fields, **self.immediates()), matrix, np.ones_like(matrix))
 
@@ -132,7 +137,11 @@ class Bench:
                 blocks.append(block)
             params.append(fields)
         streamed = instruction.stat_src is StatSource.WEIGHTS
-        if streamed or blocks:
+        if instruction.stat_src is StatSource.RESIDENT:
+            segment = self.builder.segment(matrix, blocks, instruction.int4)
+            for row in segment.reshape(-1, hw.weight_word_bytes):
+                self.resident.append(int.from_bytes(row.tobytes(), "little"))
+        elif streamed or blocks:
             segment = self.builder.segment(matrix if streamed else None, blocks, instruction.int4)
             padded = np.resize(segment, -(-len(segment) // hw.stripe_bytes) * hw.stripe_bytes)
             for row in padded.reshape(-1, hw.weight_word_bytes):
@@ -163,6 +172,11 @@ class Bench:
             offered = bool(self.words) and (offered or promised > 0 or chance(delays.valid))
             word = self.words[0][1] if offered else random.getrandbits(8 * self.hw.weight_word_bytes)
             c.set(w_valid_i=offered, w_data_i=word, w_plenty_i=plenty)
+            there = self.resident_at is not None and self.resident_wait == 0
+            at = self.resident_at if there and self.resident_at is not None else 0
+            # What is beyond the last word is anything, and nobody takes it.
+            kept = self.resident[at] if there and at < len(self.resident) else 0
+            c.set(res_valid_i=there, res_data_i=kept)
             address = self.kv_reads.popleft()
             row = self.rng.integers(-128, 128, self.hw.pn) if address is None else self.kv[address]
             c.set(kv_rdata_i=lanes(row.tolist(), 8))
@@ -177,6 +191,12 @@ class Bench:
                 self.last_swap = None
             await c.settle()
             self.check(now)
+            if there and c.get("res_ready_o"):
+                assert at < len(self.resident), "takes more words than are kept"
+                self.resident_at = at + 1
+            self.resident_wait = max(0, self.resident_wait - 1)
+            if c.get("res_start_o"):
+                self.resident_at, self.resident_wait = c.get("res_addr_o"), 3
             accepted = queued and c.get("gemm_ready_o")
             popped = offered and c.get("w_ready_o")
             self.kv_reads.append(c.get("kv_raddr_o") if c.get("kv_re_o") else None)
@@ -245,9 +265,9 @@ class Bench:
         hw = self.hw
         kind = random.choice(["weights", "keys", "values"])
         if kind == "weights":
-            self.weights(
-                random.choice([1, 1, 2, 3, 5]), random.choice([1, 2, 4]), random.getrandbits(1), self.int4()
-            )
+            k_tiles, n_tiles = random.choice([1, 1, 2, 3, 5]), random.choice([1, 2, 4])
+            resident = hw.resident_words > 0 and random.getrandbits(1) > 0
+            self.weights(k_tiles, n_tiles, 1 if resident else random.getrandbits(1), self.int4(), resident)
         elif kind == "keys":
             keys = random.choice([1, hw.pn - 1, hw.pn, hw.pn + 1, random.randint(1, 2 * hw.pn)])
             words = random.randint(1, 3)
@@ -277,6 +297,7 @@ async def mixed(dut: Any) -> None:
             bench.random_instruction()
         await bench.run(delays)
         bench.readable.clear()
+        bench.resident.clear()
     assert bench.tiles_seen > 100
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import cocotb
 
-from peritus.arch.isa import FetchEntry
+from peritus.arch.isa import FetchEntry, runs
 from tests.rtl.benches.cycles import Cycles, chance
 
 TASK = 5
@@ -30,7 +30,7 @@ def random_table(entries: int, longest: int) -> list[FetchEntry]:
     masks = [0xFFFF, 1 << TASK, 0xFFFF ^ (1 << TASK)]
     sizes = [1, 2, longest, random.randint(1, longest)]
     return [
-        FetchEntry(random.randrange(1 << 12), random.choice(sizes), random.choice(masks), 1, 3)
+        FetchEntry(random.randrange(1 << 12), random.choice(sizes), random.choice(masks), 1, 3, chance(0.2))
         for _ in range(entries)
     ]
 
@@ -48,6 +48,7 @@ class Bench:
         self.used = 0  # requested and neither consumed nor skipped, as seen from outside
         self.drops = {"before": 0, "during": 0, "after": 0}
         self.table: list[FetchEntry] = []
+        self.cold = True
         self.reads: deque[int | None] = deque([None, None])
 
     async def reset(self, window: tuple[int, int] = (0, (1 << 40) - 1)) -> None:
@@ -77,7 +78,8 @@ class Bench:
         """Begin a job; whatever the last one left must be skipped."""
         c = self.cycles
         self.table = table
-        c.set(entries_i=len(table), start_i=1)
+        self.cold = chance(0.5)
+        c.set(entries_i=len(table), start_i=1, cold_i=self.cold)
         await self.cycle()
         assert c.get("skip_valid_o") and c.get("skip_stripes_o") == self.used
         self.used = 0
@@ -88,7 +90,7 @@ class Bench:
         """Run a job, leaving the last `abandon` segments unconsumed."""
         c, t = self.cycles, self.traffic
         await self.start(table)
-        segments = [e for e in table if e.task_mask >> TASK & 1]
+        segments = [e for e in table if runs(e, TASK, cold=self.cold)]
         length = [e.stripes for e in segments]  # shortened by drops
         seen = [0] * len(segments)
         fetching = consuming = freed = 0
