@@ -44,12 +44,13 @@ module peritus_resident
   assign read = running_q && credit_q != 0 && !start_i;
   assign pop  = valid_o && ready_i;
 
-  assign write_block = 32'(waddr_i) >= ULTRA_WORDS;
-  assign read_block  = 32'(addr_q) >= ULTRA_WORDS;
   assign rdata       = from_block_q[1] ? block_rdata : ultra_rdata;
 
   if (ULTRA_WORDS != 0) begin : gen_ultra
     localparam int unsigned AW = $clog2(ULTRA_WORDS);
+    assign write_block = 32'(waddr_i) >= ULTRA_WORDS;
+    assign read_block  = 32'(addr_q) >= ULTRA_WORDS;
+
     peritus_ram_1r1w #(
       .Width(WORD_W),
       .Depth(ULTRA_WORDS),
@@ -64,6 +65,8 @@ module peritus_resident
       .rdata_o(ultra_rdata)
     );
   end else begin : gen_no_ultra
+    assign write_block = 1'b1;
+    assign read_block  = 1'b1;
     assign ultra_rdata = '0;
   end
 

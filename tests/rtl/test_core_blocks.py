@@ -66,7 +66,7 @@ def test_streamer(bench: Callable[..., None], hw: str) -> None:
 
 @pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 32), ("edge", 32), ("zcu104", 64)])
 def test_tile_loader(bench: Callable[..., None], hw: str, pn: int) -> None:
-    bench("tile_loader", shaped(hw, pn=pn, resident_words=32000 // load_config(hw).pn))
+    bench("tile_loader", shaped(hw, pn=pn, resident_words=32000, resident_block_words=0))
 
 
 @pytest.mark.parametrize("hw", ["nano", "edge"])

@@ -22,7 +22,7 @@ async def streams(dut: Any) -> None:
         await c.step()
     c.set(we_i=0)
     boundary = hw.resident_words - hw.resident_block_words
-    for begin in (0, boundary - 3, len(words) - 2, *random.sample(range(len(words)), 12)):
+    for begin in (0, max(0, boundary - 3), len(words) - 2, *random.sample(range(len(words)), 12)):
         ready = random.choice([0.2, 0.7, 1.0])
         c.set(start_i=1, start_addr_i=begin, ready_i=chance(ready))
         await c.step()

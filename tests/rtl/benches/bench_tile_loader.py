@@ -223,14 +223,14 @@ class Bench:
         c, hw = self.cycles, self.hw
         groups = hw.pk // CASCADE
         for swap, tile in self.swaps:
-            position = now - swap
-            if 0 <= position < CASCADE:  # the swap takes the rows of this position from the shadow
+            # The swap takes the rows of these positions from the shadow.
+            for position in (p for p in range(CASCADE) if hw.mac_stage(p) == now - swap):
                 rows = slice(position * groups, (position + 1) * groups)
                 same = (self.shadow[rows] == tile.values[rows]) | (tile.valid[rows] == 0)
                 assert same.all(), f"{tile.name}: rows {rows.start}.. differ when the swap reaches them"
-            if position == 0:
+            if now == swap:
                 self.last_swap = now
-        if self.swaps and now - self.swaps[0][0] >= CASCADE - 1:
+        if self.swaps and now - self.swaps[0][0] >= hw.mac_stage(CASCADE - 1):
             self.swaps.popleft()
             self.tiles_seen += 1
         for taken, tile in self.params:
@@ -303,13 +303,13 @@ async def mixed(dut: Any) -> None:
 
 def whole(hw: HwConfig, rows: int) -> int:
     """Cycles from a swap until a tile is in the shadow, `rows` rows a cycle that may not meet the swap."""
-    guard = max(0, CASCADE - 1 - (hw.pk - hw.pk // CASCADE) // rows)
+    guard = max(0, hw.mac_stage(CASCADE - 1) - (hw.pk - hw.pk // CASCADE) // rows)
     return 2 + guard + hw.pk // rows
 
 
 def early(hw: HwConfig, rows: int) -> int:
     """Until it may be taken, if it is sure to arrive: its last row is there when the swap is."""
-    reached = SWAP_AFTER - 1 + (hw.pk - rows) // (hw.pk // CASCADE)  # behind the take
+    reached = SWAP_AFTER - 1 + hw.mac_stage((hw.pk - rows) // (hw.pk // CASCADE))  # behind the take
     words = max(1, hw.pk // rows - reached)
     first = whole(hw, rows) - hw.pk // rows
     # The swap comes at least SWAP_AFTER cycles behind the take, the next swap is counted from there.
@@ -337,7 +337,7 @@ async def back_to_back(dut: Any) -> None:
             else []
         ),
         (lambda: bench.values(6 * hw.pk, 1, 1, 0), 0.0, whole(hw, 2) - hw.pk // 2 + hw.pk + 3),
-        (lambda: bench.keys(hw.pn, 6, -(-6 // hw.slices)), 0.0, 2 + CASCADE + hw.pn + 3),
+        (lambda: bench.keys(hw.pn, 6, -(-6 // hw.slices)), 0.0, 2 + hw.mac_stage(CASCADE - 1) + 1 + hw.pn + 3),
     ):
         load()
         bench.busy, bench.last_swap = [], None
