@@ -43,9 +43,7 @@ def pair_of(case: Case, hw: HwConfig) -> Pair:
         return measure(device, bundle, image, name, features=features, ddr=ddr)
 
 
-def pairs(
-    count: int, start: int, configurations: list[HwConfig]
-) -> Iterator[tuple[Case, HwConfig, Pair]]:
+def pairs(count: int, start: int, configurations: list[HwConfig]) -> Iterator[tuple[Case, HwConfig, Pair]]:
     """The first `count` of the seeds from `start` on whose network fits the configuration of its turn."""
     found, seed = 0, start
     while found < count:
@@ -94,7 +92,9 @@ def main(
         if not case.ddr.get("stall"):
             calm += 1
             calm_close += pair.close
-    print(f"\n{close} of {count} within 1 % or 50 cycles; {calm_close} of {calm} where no channel is held back.")
+    print(
+        f"\n{close} of {count} within 1 % or 50 cycles; {calm_close} of {calm} where no channel is held back."
+    )
 
 
 if __name__ == "__main__":

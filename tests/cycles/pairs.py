@@ -45,7 +45,7 @@ def measure(
     features: bool = False,
     ddr: DdrParameters | None = None,
 ) -> Pair:
-    """Run a frame on a device that has loaded the bundle and was opened with the same `ddr`, and predict it."""
+    """Run a frame on a device that was opened with the same `ddr` and has the bundle, and predict it."""
     device.simulation.record_cycles()
     perf = device.run(image, task=task, features=features).perf
     (rtl,) = device.timelines()

@@ -28,7 +28,9 @@ from tests.cycles.pairs import Pair, measure
 
 NANO = load_config("nano")
 MICRO = Dims()
-VIT = Dims(height=64, width=48, patch=16, layers=2, moe_layers=(), task_channels=(), classes=10, d=96, heads=3)
+VIT = Dims(
+    height=64, width=48, patch=16, layers=2, moe_layers=(), task_channels=(), classes=10, d=96, heads=3
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,9 @@ def test_every_instruction_of_a_shipped_model(
         assert model.instruction == rtl.instruction
         opcode = bundle.instructions[rtl.instruction].opcode
         slack = 4 if opcode in (Opcode.LOAD_IMAGE, Opcode.STORE) else 0  # whose bandwidth has fractions
-        assert abs((model.end - model.start) - (rtl.end - rtl.start)) <= slack, bundle.describe(rtl.instruction)
+        assert abs((model.end - model.start) - (rtl.end - rtl.start)) <= slack, bundle.describe(
+            rtl.instruction
+        )
         if not slack:
             assert model.causes == rtl.causes, bundle.describe(rtl.instruction)
 
@@ -86,7 +90,9 @@ def test_nothing_is_recorded_unless_asked(nano: tuple[RtlDevice, Bundle]) -> Non
     frames = device.timelines()
     assert len(frames) == 2
     assert all(sum(frame.causes().values()) == frame.cycles for frame in frames)
-    assert all(a.end == b.start for frame in frames for a, b in zip(frame.spans, frame.spans[1:], strict=False))
+    assert all(
+        a.end == b.start for frame in frames for a, b in zip(frame.spans, frame.spans[1:], strict=False)
+    )
 
 
 @pytest.mark.sim
@@ -143,4 +149,6 @@ def test_other_memories(ddr: DdrParameters) -> None:
     bundle = compile_model(random_model(dims), NANO)
     with RtlDevice(NANO, power_up="zeros", ddr=ddr) as device:
         device.load(bundle)
-        assert_close(measure(device, bundle, random_image(dims), bundle.tasks[0].name, features=True, ddr=ddr))
+        assert_close(
+            measure(device, bundle, random_image(dims), bundle.tasks[0].name, features=True, ddr=ddr)
+        )

@@ -119,9 +119,7 @@ def test_what_cannot_be_timed_is_named(micro: Bundle) -> None:
     with pytest.raises(CycleError, match="no count for expert 0"):
         predict(micro, "semseg", ())
     with pytest.raises(CycleError, match="has no END"):
-        predict(
-            replace(micro, instructions=micro.instructions[:-1]), "semseg", even_routing(micro, "semseg")
-        )
+        predict(replace(micro, instructions=micro.instructions[:-1]), "semseg", even_routing(micro, "semseg"))
     with pytest.raises(CycleError, match=r"stripe \d+ is to be popped, the task's fetch table has \d+"):
         predict(replace(micro, fetches=micro.fetches[:3]), "semseg", even_routing(micro, "semseg"))
     never = DdrParameters(refresh_period=10, refresh_cycles=10)

@@ -29,7 +29,9 @@ def swept(*axes: str) -> list[Point]:
 def test_the_area_is_that_of_the_synthesis_estimate(repository: Path) -> None:
     """docs/estimate.md has what Yosys counted; nano's multipliers of eight lanes are a little simpler."""
     text = (repository / "docs" / "estimate.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \d+×\d+ \| ([\d,]+) \| [\d,]+ \| (\d+) \| ([\d.]+) \|", text, re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \d+×\d+ \| ([\d,]+) \| [\d,]+ \| (\d+) \| ([\d.]+) \|", text, re.MULTILINE
+    )
     assert len(rows) == 4
     for name, dsp, uram, bram in rows:
         area = area_of(load_config(name))
@@ -76,7 +78,7 @@ class Counting(Executor):
     def __init__(self, limit: int = 1000) -> None:
         self.done, self.limit = 0, limit
 
-    def submit(self, function, /, *arguments, **named):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    def submit(self, function, /, *arguments, **named):  # type: ignore[no-untyped-def]
         future: Future[object] = Future()
         self.done += 1
         if self.done > self.limit:

@@ -57,7 +57,10 @@ def explore_command(
     output.mkdir(parents=True, exist_ok=True)
     files = {str(path): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in _files(models, output)}
     wanted = list(points(load_config(hw), axes, files, task))
-    with workers(jobs or os.cpu_count() or 1, cluster) as executor, counted("Exploring", len(wanted)) as progress:
+    with (
+        workers(jobs or os.cpu_count() or 1, cluster) as executor,
+        counted("Exploring", len(wanted)) as progress,
+    ):
         records = sweep(wanted, output, executor, progress)
     best = front(records)
     plot = output / "explored.svg"

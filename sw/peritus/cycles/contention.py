@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights and another client of the memory at the same time: what they ask for, and how they share the bandwidth.
+"""Weights and another client of the memory at the same time: what they ask for, how they share bandwidth.
 
-Channels are served beat by beat in turn, so every one with data due gets an equal share of the bandwidth, at most a
-beat per cycle; what is not used is saved, up to a few beats. Events are the ends of bursts, the times at which they
-fall due, and the end of what was saved; in between shares hold.
+Channels are served beat by beat in turn, so every one with data due gets an equal share of the bandwidth, at
+most a beat per cycle; what is not used is saved, up to a few beats. Events are the ends of bursts, the times
+at which they fall due, and the end of what was saved; in between shares hold.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NOTHING = 1e-9  # of a beat
 
 
 class Burst(NamedTuple):
-    """due: from when on it moves. stripe: of weights, or CLIENT. left: cycles that it needs if it is alone."""
+    """due: from when on it moves. stripe: of weights, or CLIENT. left: cycles that it needs by itself."""
 
     due: float
     stripe: int
@@ -29,12 +29,14 @@ class Burst(NamedTuple):
 
 
 class Contention(ABC):
-    """A client's work, from cycle `start` on, on one channel: a read port, or behind the last the writes of port 0."""
+    """A client's work from cycle `start` on, on one channel: a read port; behind them, port 0's writes."""
 
     def __init__(self, fetch: Fetch, start: int, beats: int, channel: int) -> None:
         self._fetch, self._ddr, self._ports = fetch, fetch.ddr, fetch.ports
         self._start, self._channel = start, channel
-        self._sizes = deque(min(BURST_BEATS, beats - first) for first in range(0, beats, BURST_BEATS))  # not asked for
+        self._sizes = deque(
+            min(BURST_BEATS, beats - first) for first in range(0, beats, BURST_BEATS)
+        )  # not asked for
         self._moving = 0  # bursts of the client asked for and not ended
         self._queues: list[deque[Burst]] = [deque() for _ in range(self._ports + 1)]
         self._ended: list[float] = []  # last beats on port 0, of all, in order
@@ -77,7 +79,9 @@ class Contention(ABC):
         while (request := fetch.request_time()) is not None and request < self._start:
             fetch.reach(len(fetch.address))
         self._saved = self._ddr.saved_at(self._start)
-        flying = [n for n, last in enumerate(fetch.last[-64:], max(0, len(fetch.last) - 64)) if last >= self._start]
+        flying = [
+            n for n, last in enumerate(fetch.last[-64:], max(0, len(fetch.last) - 64)) if last >= self._start
+        ]
         del fetch.whole[min(flying, default=len(fetch.last)) :]
         for stripe in flying:
             left = min(self._ddr.beats, fetch.last[stripe] + 1 - self._start)
@@ -154,7 +158,9 @@ class Contention(ABC):
         if wanted > inflow and self._saved > _NOTHING:
             then = min(then, ddr.busy(now, self._saved / (wanted - inflow)))
         worked = ddr.worked(now, then)
-        self._saved = min(max(0.0, self._saved + (inflow - wanted * share) * worked), (ddr.saved - 1) * inflow)
+        self._saved = min(
+            max(0.0, self._saved + (inflow - wanted * share) * worked), (ddr.saved - 1) * inflow
+        )
         for queue in active:
             due, stripe, left = queue.popleft()
             if left - worked * share > _NOTHING:
@@ -222,7 +228,7 @@ BUFFERED = 2  # bursts in the buffer of sim/write_channel.hpp
 
 
 class Store(Contention):
-    """STORE of `beats` beats: bursts one after the other, with one cycle between two; done with the last response."""
+    """STORE of `beats` beats: burst after burst, one cycle between two; done with the last response."""
 
     def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
         super().__init__(fetch, start, beats, channel=fetch.ports)

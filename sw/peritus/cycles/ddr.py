@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The memory behind the ports (sim/ddr_model.hpp), burst by burst: latency, bandwidth, refresh, jitter.
 
-Times are cycles, fractional where bandwidth decides. A burst's data are known by the cycle of their last beat:
+Times are cycles, fractional where bandwidth decides. A burst is known by the cycle of its last beat:
 
-    last = max(last of the port's burst before + beats,  due + beats - 1,  bandwidth's turn),   due = address + latency
+    last = max(last of the port's burst before + beats,  due + beats - 1,  the bandwidth's turn)
+    due  = address + latency
 """
 
 from __future__ import annotations
@@ -35,18 +36,21 @@ class Draws:
 
 
 class Ddr:
-    """beats: cycles of a burst on a port that is alone. burst: of one at the sustained bandwidth. fair: of one on
-    each port at once. others: of the stream's other ports, for each burst of the stream.
+    """The ports' data.
 
-    program_bytes: read by port 0 before the first job; they have had their numbers of the jitter. phase: cycles
-    of a refresh period that are over when the frame begins.
+    beats: cycles of a burst on a port that is alone. burst: of one at the sustained bandwidth. fair: of one
+    on each port at once. others: of the stream's other ports, for each burst of the stream.
+
+    Args:
+        program_bytes: read by port 0 before the first job; they have had their numbers of the jitter.
+        phase: cycles of a refresh period that are over when the frame begins.
     """
 
     def __init__(self, hw: HwConfig, ddr: DdrParameters, program_bytes: int, phase: int) -> None:
         if ddr.refresh_period and ddr.refresh_cycles >= ddr.refresh_period:
             raise CycleError(
-                f"refresh_cycles = {ddr.refresh_cycles}, must be below refresh_period = {ddr.refresh_period}: "
-                "nothing would ever move"
+                f"refresh_cycles = {ddr.refresh_cycles}, must be below "
+                f"refresh_period = {ddr.refresh_period}: nothing would ever move"
             )
         self.parameters, self._phase = ddr, phase
         self.beat_bytes = hw.axi_data_bytes

@@ -48,7 +48,9 @@ class Loader:
         self._story = story = [(Cause.LOADER, cycle)]
         if last_k:
             cycle = self._parameters(cycle)
-        guard = max(cycle, self._swap + (self._latencies.columns_free if self._is_keys else self._latencies.rows_free))
+        guard = max(
+            cycle, self._swap + (self._latencies.columns_free if self._is_keys else self._latencies.rows_free)
+        )
         if self._is_keys and self._accepted + 1 == self._next:
             guard = max(guard, self._accepted + 1 + 8)
         story.append((Cause.LOADER, guard + 1))

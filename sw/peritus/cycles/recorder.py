@@ -33,4 +33,6 @@ class Recorder:
     def timeline(self) -> Timeline:
         """Of all that was said."""
         starts = [0, *self._ends]
-        return Timeline(tuple(Span(*what, *times) for what, *times in zip(self._what, starts, self._ends, strict=False)))
+        return Timeline(
+            tuple(Span(*what, *times) for what, *times in zip(self._what, starts, self._ends, strict=False))
+        )

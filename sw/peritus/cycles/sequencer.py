@@ -108,7 +108,9 @@ class Sequencer:
 
     def _queued(self, expert: int) -> int:
         if expert >= len(self._counts):
-            raise CycleError(f"no count for expert {expert}: routing needs a row for every gate, of all experts")
+            raise CycleError(
+                f"no count for expert {expert}: routing needs a row for every gate, of all experts"
+            )
         return self._counts[expert]
 
     def _unit(self, cycle: int, instruction: Instruction) -> int:

@@ -9,7 +9,9 @@ from peritus.arch.config import HwConfig
 from peritus.cycles.errors import CycleError
 from peritus.cycles.fetch import Fetch
 
-STORED = 7  # cycles from the last beat of a stripe to its first word at the output, if its port's turn is at once
+STORED = (
+    7  # cycles from the last beat of a stripe to its first word at the output, if its port's turn is at once
+)
 AHEAD = 4  # words that the prefetch FIFO takes out ahead of the consumer
 
 

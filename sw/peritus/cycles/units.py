@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The units that run alone between GEMMs: cycles from their start to the one in which the sequencer sees the end."""
+"""The units that run alone: from the cycle of their start to that in which the sequencer sees the end."""
 
 from __future__ import annotations
 

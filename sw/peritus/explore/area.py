@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks of an UltraScale+ device that a configuration needs, by arithmetic: in no time, for many configurations.
+"""Blocks of an UltraScale+ device that a configuration needs, by arithmetic: in no time, for many of them.
 
-The counts are those of the synthesis estimate (docs/estimate.md, peritus.eda.yosys.estimate) where that has been
-made; tests/explore compares. A configuration to be built deserves that estimate.
+The counts are those of the synthesis estimate (docs/estimate.md, peritus.eda.yosys.estimate) where that has
+been made; tests/explore compares. A configuration to be built deserves that estimate.
 """
 
 from __future__ import annotations
@@ -15,8 +15,15 @@ from peritus.arch.isa import EXEC_BITS, FETCH_BITS
 
 ULTRA_BITS, ULTRA_WORDS = 72, 4096  # of an UltraRAM; a shallower ring is block RAM (weight_store.sv)
 DISTRIBUTED_WORDS = 64  # what asks for nothing and is no deeper becomes LUT RAM
-_HALF_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))  # of a RAMB18: bits, words
-# Multipliers beside the array: of each output lane (two requantizations, LayerNorm), and of all (router, statistics).
+_HALF_SHAPES = (
+    (36, 512),
+    (18, 1024),
+    (9, 2048),
+    (4, 4096),
+    (2, 8192),
+    (1, 16384),
+)  # of a RAMB18: bits, words
+# Multipliers beside the array: of each lane (requantization, LayerNorm), and of all (router, statistics).
 LANE_MULTIPLIERS, OTHER_MULTIPLIERS = 5, 19
 
 
@@ -48,7 +55,9 @@ def area_of(hw: HwConfig) -> Area:
         bram += block_blocks(ring_bits, hw.weight_store_words)
     if hw.acc_depth > DISTRIBUTED_WORDS:
         entry = hw.acc_depth.bit_length() + 16  # token and score
-        bram += block_blocks(ACC_BITS * hw.pn, hw.acc_depth) + hw.max_experts * block_blocks(entry, hw.acc_depth)
+        bram += block_blocks(ACC_BITS * hw.pn, hw.acc_depth) + hw.max_experts * block_blocks(
+            entry, hw.acc_depth
+        )
         bram += hw.pn / 8 + 2  # row maxima and sums, replay, tables
     return Area(dsp, uram, bram)
 

@@ -49,8 +49,12 @@ def _panel(
     low_y, high_y = _range(ys)
     for share in (0.0, 0.5, 1.0):
         x, y = x0 + share * (x1 - x0), y0 + share * (y1 - y0)
-        parts.append(f'<text x="{x}" y="{y0 + 16}" text-anchor="middle">{low_x + share * (high_x - low_x):.4g}</text>')
-        parts.append(f'<text x="{x0 - 4}" y="{y + 4}" text-anchor="end">{low_y + share * (high_y - low_y):.4g}</text>')
+        parts.append(
+            f'<text x="{x}" y="{y0 + 16}" text-anchor="middle">{low_x + share * (high_x - low_x):.4g}</text>'
+        )
+        parts.append(
+            f'<text x="{x0 - 4}" y="{y + 4}" text-anchor="end">{low_y + share * (high_y - low_y):.4g}</text>'
+        )
     for record, value_x, value_y in zip(good, xs, ys, strict=True):
         x = x0 + (value_x - low_x) / (high_x - low_x) * (x1 - x0)
         y = y0 + (value_y - low_y) / (high_y - low_y) * (y1 - y0)
@@ -58,7 +62,8 @@ def _panel(
         fill = colour if record["key"] in chosen else "none"
         text = escape(f"{record['model']}: {record['point']}, {record['cycles']:,} cycles, {value_y:g}")
         parts.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" stroke="{colour}" fill="{fill}"><title>{text}</title></circle>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" stroke="{colour}" fill="{fill}">'
+            f"<title>{text}</title></circle>"
         )
     return parts
 

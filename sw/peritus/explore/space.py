@@ -35,7 +35,9 @@ class Axis:
         try:
             return cls(name, tuple(_number(value) for value in values.split(",")))
         except ValueError as error:
-            raise ExploreError(f"cannot vary {name}: {values!r} are not numbers separated by commas") from error
+            raise ExploreError(
+                f"cannot vary {name}: {values!r} are not numbers separated by commas"
+            ) from error
 
 
 def _number(text: str) -> float:

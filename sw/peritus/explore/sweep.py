@@ -32,7 +32,9 @@ def known(folder: Path) -> dict[str, dict[str, Any]]:
         except (ValueError, TypeError, KeyError) as error:
             if number == len(lines):
                 continue
-            raise ExploreError(f"{path}, line {number} is no record of a sweep: take another folder") from error
+            raise ExploreError(
+                f"{path}, line {number} is no record of a sweep: take another folder"
+            ) from error
     return found
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from peritus.arch.config import HwConfig
 from peritus.devices import find_device
-from peritus.errors import PeritusError
 from peritus.fuzz.case import Case, draw
 from peritus.fuzz.coverage import Mode
 from peritus.fuzz.play import Played, play
