@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from peritus.arch.config import HwConfig
+from peritus.arch.config import CASCADE, HwConfig
 from peritus.arch.isa import Instruction, StatSource
 from peritus.arch.params import PARAM_BLOCK_WORDS
 from peritus.cycles.latencies import Latencies
@@ -52,7 +52,7 @@ class Loader:
             cycle, self._swap + (self._latencies.columns_free if self._is_keys else self._latencies.rows_free)
         )
         if self._is_keys and self._accepted + 1 == self._next:
-            guard = max(guard, self._accepted + 1 + 8)
+            guard = max(guard, self._accepted + 1 + CASCADE)
         story.append((Cause.LOADER, guard + 1))
         if self._is_weights:
             steady = self._stream.plenty(guard)
