@@ -46,7 +46,7 @@ def measure(
     features: bool = False,
     ddr: DdrParameters | None = None,
 ) -> Pair:
-    """Run a frame on a device that has loaded the bundle and was opened with the same `ddr`, and predict it."""
+    """Run a frame on a device that was opened with the same `ddr` and has the bundle, and predict it."""
     if bundle.instructions[0].opcode is Opcode.KEEP:
         device.run(image, task=task)  # the first one after a load fills what stays on chip
     device.simulation.record_cycles()

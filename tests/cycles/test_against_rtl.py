@@ -57,6 +57,20 @@ def test_the_monitor_and_python_name_the_same_causes() -> None:
     assert [name.strip() for name in found[1].split(",")] == [NO_JOB, *(cause.name for cause in Cause)]
 
 
+@pytest.mark.parametrize(
+    ("unit", "prefix"), [("control/peritus_sequencer", "SEQ"), ("compute/peritus_tile_loader", "LOAD")]
+)
+def test_the_monitor_knows_the_states(unit: str, prefix: str) -> None:
+    text = resource(f"rtl/{unit}.sv").read_text()
+    states = re.search(r"enum logic \[\d:0\] \{(.*?)\} state_e", text, re.DOTALL)
+    assert states is not None
+    order = [name.strip() for name in states[1].split(",")]
+    monitor = resource("sim/peritus_cycle_monitor.sv").read_text()
+    known = re.findall(rf"\b{prefix}_(\w+) = (\d+)", monitor)
+    assert len(known) >= 5
+    assert all(order[int(number)] == name for name, number in known)
+
+
 @pytest.mark.sim
 @pytest.mark.parametrize("features", [False, True])
 @pytest.mark.parametrize("task", ["semseg", "depth"])

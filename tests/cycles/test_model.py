@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 
@@ -15,14 +16,18 @@ from peritus.bundle import Bundle
 from peritus.compiler import compile_model
 from peritus.cycles import CycleError, even_routing, predict, routing_of
 from peritus.cycles.ddr import Ddr, Draws
-from peritus.cycles.fetch import Fetch
+from peritus.cycles.fetch import READER_BURSTS, Fetch
+from peritus.cycles.sequencer import LOAD_QUEUE, STREAM_QUEUE
+from peritus.cycles.stream import AHEAD
 from peritus.cycles.summary import layers, records
+from peritus.cycles.units import WRITER_BURSTS
 from peritus.demo import SCENE
 from peritus.image import fit_image
 from peritus.ir import execute
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.photo import read_photo
 from peritus.reference import Routing
+from peritus.resources import resource
 from peritus.runtime.rtl.simulation import DdrParameters
 from peritus.runtime.timeline import Cause
 
@@ -139,3 +144,17 @@ def test_a_frame_of_m3vit_tiny_takes_no_time() -> None:
         best = min(best, time.process_time() - start)
     print(f"{best:.3f} s")
     assert best < 3 * SECONDS
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "value"),
+    [
+        ("rtl/memory/peritus_axi_reader.sv", r"MaxBursts = (\d+)", READER_BURSTS),
+        ("rtl/memory/peritus_axi_writer.sv", r"MaxBursts = (\d+)", WRITER_BURSTS),
+        ("rtl/memory/peritus_weight_store.sv", r"FIFO_DEPTH = (\d+)", AHEAD),
+        ("rtl/peritus_core.sv", r"\.Depth\((\d+)\)\n  \) u_load_queue", LOAD_QUEUE),
+        ("rtl/peritus_core.sv", r"\.Depth\((\d+)\)\n  \) u_stream_queue", STREAM_QUEUE),
+    ],
+)
+def test_depths_are_those_of_the_rtl(file: str, pattern: str, value: int) -> None:
+    assert [int(number) for number in re.findall(pattern, resource(file).read_text())] == [value]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cycle model: cycles of a frame, instruction by instruction, from the program and the configuration alone."""
+"""The cycle model: cycles of a frame, instruction by instruction, from program and configuration alone."""
 
 from peritus.cycles.errors import CycleError
 from peritus.cycles.predict import Prediction, predict

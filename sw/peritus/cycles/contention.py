@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights and another client of the memory at the same time: what they ask for, and how they share the bandwidth.
+"""Weights and another client of the memory at the same time: what they ask for, how they share bandwidth.
 
-Channels are served beat by beat in turn, so every one with data due gets an equal share of the bandwidth, at most a
-beat per cycle; what is not used is saved, up to a few beats. Events are the ends of bursts, the times at which they
-fall due, and the end of what was saved; in between shares hold.
+Channels are served beat by beat in turn, so every one with data due gets an equal share of the bandwidth, at
+most a beat per cycle; what is not used is saved, up to a few beats. Events are the ends of bursts, the times
+at which they fall due, and the end of what was saved; in between shares hold.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import deque
 from typing import NamedTuple
 
 from peritus.arch.config import BURST_BEATS
-from peritus.cycles.fetch import GUARD, READER_BURSTS, Fetch
+from peritus.cycles.fetch import READER_BURSTS, Fetch
 
 NEVER = float("inf")
 CLIENT = -1  # stripe number of a burst that is not of weights
@@ -21,7 +21,7 @@ _NOTHING = 1e-9  # of a beat
 
 
 class Burst(NamedTuple):
-    """due: from when on it moves. stripe: of weights, or CLIENT. left: cycles that it needs if it is alone."""
+    """due: from when on it moves. stripe: of weights, or CLIENT. left: cycles that it needs by itself."""
 
     due: float
     stripe: int
@@ -29,7 +29,7 @@ class Burst(NamedTuple):
 
 
 class Contention(ABC):
-    """A client's work, from cycle `start` on. Channels: the read ports, and behind the last the writes of port 0."""
+    """A client's work from cycle `start` on. Channels: read ports; behind them, port 0's writes."""
 
     def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
         self._fetch, self._ddr, self._ports = fetch, fetch.ddr, fetch.ports
@@ -186,119 +186,3 @@ class Contention(ABC):
                 continue
             before = fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
             fetch.last[stripe] = self._ddr.data(due, before, total - stripe)
-
-
-PORT_BURSTS = 8  # rtl/memory/peritus_image_ports.sv
-REORDER = 2  # cycles that it takes
-
-
-class ImageLoad(Contention):
-    """LOAD_IMAGE of `beats` beats: its bursts in turn over the ports, where they and those of weights take turns."""
-
-    def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
-        super().__init__(fetch, start, beats)
-        self._built = start + 1  # beats of the bursts so far are counted
-        self._passed = 0.0
-        self._number = 0  # of the next burst
-        self._after_weights = [True] * self._ports  # whom each port has served last
-        self._lengths: list[int] = []
-        self._arrived: list[float] = []  # last beats of its bursts
-        self._left: list[float] = []  # when they have gone to the memory, in order
-
-    def run(self) -> int:
-        """Cycle in which the sequencer sees that it is done."""
-        self._work()
-        return int(self._left[-1]) + 2  # written
-
-    def _channel(self) -> int:
-        return self._number % self._ports
-
-    def _next(self) -> float:
-        room = 0.0
-        if self._ports > 1 and (behind := self._number - PORT_BURSTS * self._ports) >= 0:
-            room = self._left[behind] + 1 if behind < len(self._left) else NEVER
-        built = self._built + self._sizes[0] + GUARD - 1
-        return max(built, self._passed + GUARD, room, self._slot(self._channel()))
-
-    def _ask(self, cycle: float, beats: int) -> float:
-        port = self._channel()
-        self._built += beats
-        self._passed = cycle
-        self._after_weights[port] = False
-        self._number += 1
-        self._lengths.append(beats)
-        self._arrived.append(NEVER)
-        return self._ddr.due(self._take(cycle, port), port)
-
-    def _ask_weight(self, passed: float) -> None:
-        self._after_weights[len(self._fetch.address) % self._ports] = True
-        super()._ask_weight(passed)
-
-    def _end(self, cycle: float, channel: int) -> None:
-        number = channel
-        while self._arrived[number] != NEVER:
-            number += self._ports
-        self._arrived[number] = cycle
-        while len(self._left) < len(self._arrived) and self._arrived[len(self._left)] != NEVER:
-            number = len(self._left)
-            gone = self._arrived[number]
-            if self._ports > 1:  # put in order, a beat a cycle
-                gone = max(gone + REORDER, self._left[-1] + self._lengths[number] if self._left else 0.0)
-            self._left.append(gone)
-
-    def _before_weights(self) -> bool:
-        """Another port asks, or this one has served weights last."""
-        port = len(self._fetch.address) % self._ports
-        return port != self._channel() or self._after_weights[port]
-
-
-WRITER_BURSTS = 16  # MaxBursts of rtl/memory/peritus_axi_writer.sv
-BUFFERED = 2  # bursts in the buffer of sim/write_channel.hpp
-
-
-class Store(Contention):
-    """STORE of `beats` beats: bursts one after the other, with one cycle between two; done with the last response."""
-
-    def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
-        super().__init__(fetch, start, beats)
-        self._begin = start + 2 + min(BURST_BEATS, beats) + GUARD - 1.0  # address; beats counted; guard
-        self._number = 0  # of the next burst
-        self._granted: list[float] = []
-        self._responses: list[float] = []
-
-    def run(self) -> int:
-        """Cycle in which the sequencer sees that it is done."""
-        self._work()
-        return int(self._responses[-1]) + 2
-
-    def _channel(self) -> int:
-        return self._ports
-
-    def _next(self) -> float:
-        return max(
-            self._begin,
-            self._behind(self._responses, WRITER_BURSTS) + 1,
-            self._behind(self._granted, BUFFERED + 1) + 1,
-            self._behind(self._responses, self._ddr.parameters.outstanding) - 1,  # the address may wait
-        )
-
-    def _behind(self, times: list[float], bursts: int) -> float:
-        behind = self._number - bursts
-        if behind < 0:
-            return 0.0
-        return times[behind] if behind < len(times) else NEVER
-
-    def _ask(self, cycle: float, beats: int) -> float:
-        address = cycle + 1
-        outstanding = self._behind(self._responses, self._ddr.parameters.outstanding)
-        if outstanding:
-            address = max(address, outstanding + 1)
-        first = address + self._ddr.stall + 1
-        self._begin = first + beats / self._ddr.port_rate - 1
-        self._number += 1
-        return first
-
-    def _end(self, cycle: float, channel: int) -> None:
-        self._granted.append(cycle)
-        response = self._ddr.response(cycle)
-        self._responses.append(max(response, self._responses[-1] + 1) if self._responses else response)

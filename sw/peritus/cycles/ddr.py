@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The memory behind the ports (sim/ddr_model.hpp), burst by burst: latency, bandwidth, refresh, jitter.
 
-Times are cycles, fractional where bandwidth decides. A burst's data are known by the cycle of their last beat:
+Times are cycles, fractional where bandwidth decides. A burst is known by the cycle of its last beat:
 
-    last = max(last of the port's burst before + beats,  due + beats - 1,  bandwidth's turn),   due = address + latency
+    last = max(last of the port's burst before + beats,  due + beats - 1,  the bandwidth's turn)
+    due  = address + latency
 """
 
 from __future__ import annotations
@@ -35,20 +36,24 @@ class Draws:
 
 
 class Ddr:
-    """beats: cycles of a burst on a port that is alone. burst: of one at the sustained bandwidth. fair: of one on
-    each port at once. others: of the stream's other ports, for each burst of the stream.
+    """The ports' data.
 
-    program_bytes: read by port 0 before the first job; they have had their numbers of the jitter. phase: cycles
-    of a refresh period that are over when the frame begins.
+    beats: cycles of a burst on a port that is alone. burst: of one at the sustained bandwidth. fair: of one
+    on each port at once. others: of the stream's other ports, for each burst of the stream.
+
+    Args:
+        program_bytes: read by port 0 before the first job; they have had their numbers of the jitter.
+        phase: cycles of a refresh period that are over when the frame begins.
     """
 
     def __init__(self, hw: HwConfig, ddr: DdrParameters, program_bytes: int, phase: int) -> None:
         if ddr.refresh_period and ddr.refresh_cycles >= ddr.refresh_period:
             raise CycleError(
-                f"refresh_cycles = {ddr.refresh_cycles}, must be below refresh_period = {ddr.refresh_period}: "
-                "nothing would ever move"
+                f"refresh_cycles = {ddr.refresh_cycles}, must be below "
+                f"refresh_period = {ddr.refresh_period}: nothing would ever move"
             )
         self.parameters, self._phase = ddr, phase
+        self._refreshed = ddr.refresh_cycles > 0
         self.beat_bytes = hw.axi_data_bytes
         self.bandwidth = _sustained(round(ddr.bytes_per_cycle * UNIT) / UNIT, hw, ddr)
         self.port_rate = 1 - round(ddr.stall * 256) / 256  # beats a cycle that a port is not held back
@@ -91,16 +96,23 @@ class Ddr:
         if served < self._served:
             served = self._served
         start = due if due > port_last + 1 else port_last + 1
-        if self.parameters.refresh_period:
-            self._served = self.busy(served, self.burst)
+        if self._refreshed:
+            self._served = done = self.busy(served, self.burst)
             alone, shared = self.busy(start, self.beats), self.busy(start, self.fair)
         else:
-            self._served = served + self.burst
+            self._served = done = served + self.burst
             alone, shared = start + self.beats, start + self.fair
-        last = max(ceil(self._served) + self.stall, alone - 1)
+        # Called for every burst: comparisons instead of max and min.
+        last = ceil(done) + self.stall
+        if alone - 1 > last:
+            last = alone - 1
         if due < port_last and due < served:
             # Every port has data due and gets as much as the others; at the end the one that lags is alone.
-            last = min(shared - 1, max(last, self._served + after * self.others))
+            at_the_end = done + after * self.others
+            if at_the_end > last:
+                last = at_the_end
+            if shared - 1 < last:
+                last = shared - 1
         return last
 
     def soonest(self, behind: int, left: int) -> float:

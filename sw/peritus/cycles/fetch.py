@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests of the weight stream (rtl/memory/peritus_weight_fetch.sv): stripe after stripe, as far as the ring has room.
+"""Requests of the weight stream (rtl/memory/peritus_weight_fetch.sv), as far ahead as the ring has room.
 
-Stripes are counted from the start of the job. Lists by stripe: `address`, the cycle of the AR handshake; `due`,
-of the earliest first beat; `last`, of its last beat; `freed`, of the pop of its last word (written by the consumer). `whole` is the latest of the
-last beats up to a stripe: ports do not wait for each other, the consumer does.
+Stripes are counted from the start of the job. Lists by stripe, in cycles:
+
+    address  of the AR handshake            due    of the earliest first beat
+    last     of the last beat               whole  the latest `last` up to here: the consumer waits for all
+    freed    of the pop of its last word, written by the consumer
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ GUARD = 3  # from a request to the reader, and between two requests
 
 
 class Fetch:
-    """segments: stripes of each entry that the task wants, in order; skipped: entries passed over before it."""
+    """segments: stripes of each entry of the fetch table that the task wants, in order."""
 
     def __init__(self, hw: HwConfig, ddr: Ddr, entries: Sequence[FetchEntry], task: int, cold: bool) -> None:
         self.ddr, self.ports = ddr, hw.axi_ports

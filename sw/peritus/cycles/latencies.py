@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycles between events of the pipeline, of one configuration; all from peritus.arch.units and the RTL's registers."""
+"""Cycles between events of the pipeline: from peritus.arch.units, and registers of the RTL."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from peritus.arch.units import at, latency
 
 @dataclass(frozen=True)
 class Latencies:
-    """Counted from the cycle `t` in which the streamer takes a tile, or issues a row.
+    """Counted from the cycle in which the streamer takes a tile, or issues a row.
 
-    entered: until the swap is at the array; what waited for it knows one cycle later. columns_free: from then on
-    until a column of all rows (keys) may be overwritten by the tile after it. params_free: until the next parameters may be loaded. written: from the last
-    row until its result is written and the streamer idle. routed: from the last row of a gate until the queues
-    are complete. norm: of LayerNorm, from the first read of a residual to its first write, but for n_tiles.
+    entered: until the swap is at the array; what waited for it knows one cycle later.
+    columns_free: from then on until a column of all rows (keys) may be overwritten by the tile after it.
+    params_free: until the next parameters may be loaded.
+    written: from the last row until its result is written and the streamer idle.
+    routed: from the last row of a gate until the queues are complete.
+    norm: of LayerNorm, from the first read of a residual to its first write, but for n_tiles.
     """
 
     entered: int

@@ -15,7 +15,8 @@ class Recorder:
     def __init__(self) -> None:
         self.now = 0  # first cycle not yet accounted for
         self._instruction, self._cause = -1, Cause.SEQUENCER  # of the last span
-        self._what: list[tuple[int, Cause]] = []
+        self._instructions: list[int] = []
+        self._causes: list[Cause] = []
         self._ends: list[int] = []
 
     def until(self, instruction: int, cause: Cause, cycle: float) -> None:
@@ -27,12 +28,11 @@ class Recorder:
             self._ends[-1] = end
             return
         self._instruction, self._cause = instruction, cause
-        self._what.append((instruction, cause))
+        self._instructions.append(instruction)
+        self._causes.append(cause)
         self._ends.append(end)
 
     def timeline(self) -> Timeline:
         """Of all that was said."""
         starts = [0, *self._ends]
-        return Timeline(
-            tuple(Span(*what, *times) for what, *times in zip(self._what, starts, self._ends, strict=False))
-        )
+        return Timeline(tuple(map(Span, self._instructions, self._causes, starts, self._ends)))

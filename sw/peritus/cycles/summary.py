@@ -32,7 +32,8 @@ class Layer:
 
     def waits(self, most: int = 3) -> list[tuple[Cause, int]]:
         """Its largest causes besides the array."""
-        others = Counter({cause: n for cause, n in self.causes.items() if cause is not Cause.ARRAY})
+        others = Counter(self.causes)
+        del others[Cause.ARRAY]
         return others.most_common(most)
 
 

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The units that run alone between GEMMs: cycles from their start to the one in which the sequencer sees the end."""
+"""The units that run alone: from the cycle of their start to that in which the sequencer sees the end."""
 
 from __future__ import annotations
 
+from peritus.arch.config import BURST_BEATS
 from peritus.arch.isa import Instruction, Opcode
 from peritus.arch.params import PARAM_BLOCK_WORDS
-from peritus.cycles.contention import ImageLoad, Store
+from peritus.cycles.contention import NEVER, Contention
+from peritus.cycles.fetch import GUARD, Fetch
 from peritus.cycles.latencies import Latencies
 from peritus.cycles.stream import WeightStream
+
+WRITER_BURSTS = 16  # MaxBursts of rtl/memory/peritus_axi_writer.sv
+BUFFERED = 2  # bursts in the buffer of sim/write_channel.hpp
+PORT_BURSTS = 8  # rtl/memory/peritus_image_ports.sv
+REORDER = 2  # cycles that it takes
 
 
 def layernorm(start: int, instruction: Instruction, latencies: Latencies, stream: WeightStream) -> int:
@@ -27,3 +34,111 @@ def memory_unit(start: int, instruction: Instruction, stream: WeightStream) -> i
     beats = instruction.keys * instruction.k_tiles * instruction.tokens * instruction.n_tiles
     unit = ImageLoad if instruction.opcode is Opcode.LOAD_IMAGE else Store
     return unit(stream.fetch, start, beats).run()
+
+
+class ImageLoad(Contention):
+    """LOAD_IMAGE of `beats` beats: bursts in turn over the ports, where they and those of weights take turns."""
+
+    def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
+        super().__init__(fetch, start, beats)
+        self._built = start + 1  # beats of the bursts so far are counted
+        self._passed = 0.0
+        self._number = 0  # of the next burst
+        self._after_weights = [True] * self._ports  # whom each port has served last
+        self._lengths: list[int] = []
+        self._arrived: list[float] = []  # last beats of its bursts
+        self._left: list[float] = []  # when they have gone to the memory, in order
+
+    def run(self) -> int:
+        """Cycle in which the sequencer sees that it is done."""
+        self._work()
+        return int(self._left[-1]) + 2  # written
+
+    def _channel(self) -> int:
+        return self._number % self._ports
+
+    def _next(self) -> float:
+        room = 0.0
+        if self._ports > 1 and (behind := self._number - PORT_BURSTS * self._ports) >= 0:
+            room = self._left[behind] + 1 if behind < len(self._left) else NEVER
+        built = self._built + self._sizes[0] + GUARD - 1
+        return max(built, self._passed + GUARD, room, self._slot(self._channel()))
+
+    def _ask(self, cycle: float, beats: int) -> float:
+        port = self._channel()
+        self._built += beats
+        self._passed = cycle
+        self._after_weights[port] = False
+        self._number += 1
+        self._lengths.append(beats)
+        self._arrived.append(NEVER)
+        return self._ddr.due(self._take(cycle, port), port)
+
+    def _ask_weight(self, passed: float) -> None:
+        self._after_weights[len(self._fetch.address) % self._ports] = True
+        super()._ask_weight(passed)
+
+    def _end(self, cycle: float, channel: int) -> None:
+        number = channel
+        while self._arrived[number] != NEVER:
+            number += self._ports
+        self._arrived[number] = cycle
+        while len(self._left) < len(self._arrived) and self._arrived[len(self._left)] != NEVER:
+            number = len(self._left)
+            gone = self._arrived[number]
+            if self._ports > 1:  # put in order, a beat a cycle
+                gone = max(gone + REORDER, self._left[-1] + self._lengths[number] if self._left else 0.0)
+            self._left.append(gone)
+
+    def _before_weights(self) -> bool:
+        """Another port asks, or this one has served weights last."""
+        port = len(self._fetch.address) % self._ports
+        return port != self._channel() or self._after_weights[port]
+
+
+class Store(Contention):
+    """STORE of `beats` beats: burst after burst, one cycle between two; done with the last response."""
+
+    def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
+        super().__init__(fetch, start, beats)
+        self._begin = start + 2 + min(BURST_BEATS, beats) + GUARD - 1.0  # address; beats counted; guard
+        self._number = 0  # of the next burst
+        self._granted: list[float] = []
+        self._responses: list[float] = []
+
+    def run(self) -> int:
+        """Cycle in which the sequencer sees that it is done."""
+        self._work()
+        return int(self._responses[-1]) + 2
+
+    def _channel(self) -> int:
+        return self._ports
+
+    def _next(self) -> float:
+        return max(
+            self._begin,
+            self._behind(self._responses, WRITER_BURSTS) + 1,
+            self._behind(self._granted, BUFFERED + 1) + 1,
+            self._behind(self._responses, self._ddr.parameters.outstanding) - 1,  # the address may wait
+        )
+
+    def _behind(self, times: list[float], bursts: int) -> float:
+        behind = self._number - bursts
+        if behind < 0:
+            return 0.0
+        return times[behind] if behind < len(times) else NEVER
+
+    def _ask(self, cycle: float, beats: int) -> float:
+        address = cycle + 1
+        outstanding = self._behind(self._responses, self._ddr.parameters.outstanding)
+        if outstanding:
+            address = max(address, outstanding + 1)
+        first = address + self._ddr.stall + 1
+        self._begin = first + beats / self._ddr.port_rate - 1
+        self._number += 1
+        return first
+
+    def _end(self, cycle: float, channel: int) -> None:
+        self._granted.append(cycle)
+        response = self._ddr.response(cycle)
+        self._responses.append(max(response, self._responses[-1] + 1) if self._responses else response)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks of an UltraScale+ device that a configuration needs, by arithmetic: in no time, for many configurations.
+"""Blocks of an UltraScale+ device that a configuration needs, by arithmetic: in no time, for many of them.
 
-The counts are those of the synthesis estimate (docs/estimate.md, peritus.eda.yosys.estimate) where that has been
-made; tests/explore compares. A configuration to be built deserves that estimate.
+The counts are those of the synthesis estimate (docs/estimate.md, peritus.eda.yosys.estimate) where that has
+been made; tests/explore compares. A configuration to be built deserves that estimate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HALF_SHAPES = (
     (2, 8192),
     (1, 16384),
 )  # of a RAMB18: bits, words
-# Multipliers beside the array: of each output lane (two requantizations, LayerNorm), and of all (router, statistics).
+# Multipliers beside the array: of each lane (requantization, LayerNorm), and of all (router, statistics).
 LANE_MULTIPLIERS, OTHER_MULTIPLIERS = 5, 19
 
 

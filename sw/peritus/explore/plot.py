@@ -62,7 +62,8 @@ def _panel(
         fill = colour if record["key"] in chosen else "none"
         text = escape(f"{record['model']}: {record['point']}, {record['cycles']:,} cycles, {value_y:g}")
         parts.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" stroke="{colour}" fill="{fill}"><title>{text}</title></circle>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" stroke="{colour}" fill="{fill}">'
+            f"<title>{text}</title></circle>"
         )
     return parts
 

@@ -23,11 +23,11 @@ def _model(path: str) -> QuantModel:
 def evaluate(point: Point) -> dict[str, Any]:
     """The record of a point: what it costs, or `failed` with the reason. Experts are loaded evenly.
 
-    cycles, milliseconds: a frame on an idle device. busy: share of them in which the array takes a token. dsp,
-    uram, bram: peritus.explore.area. ddr_bytes: read and written for the frame.
+    cycles, milliseconds: a frame on an idle device. busy: share of them in which the array takes a token.
+    dsp, uram, bram: peritus.explore.area. ddr_bytes: read and written for the frame.
     """
     record: dict[str, Any] = {"key": point.key, "point": point.name, "model": point.model, "task": point.task}
-    record |= {field: value for field, value in point.changes}
+    record |= dict(point.changes)
     try:
         hw = parse_config("explored", point.table())
         bundle = compile_model(_model(point.model), hw)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the cycles of a frame went: every one belongs to one instruction and to one cause.
 
-The array takes tokens in program order, so at any time it is at, or waits for, one instruction. The RTL's monitor
-(sim/peritus_cycle_monitor.sv) and the cycle model (peritus.cycles) return the same record.
+The array takes tokens in program order, so at any time it is at, or waits for, one instruction. The monitor
+of the RTL (sim/peritus_cycle_monitor.sv) and the cycle model (peritus.cycles) return the same record.
 """
 
 from __future__ import annotations
