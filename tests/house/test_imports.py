@@ -29,7 +29,7 @@ LAYERS = (
     ("arch",),
     ("reference",),
     ("schema", "cache"),
-    ("demo", "executors", "photo", "provenance", "resources", "tail", "tasks"),
+    ("demo", "executors", "photo", "provenance", "resources", "tail", "tasks", "toml"),
     ("image", "onnx_session"),
     ("errors",),
 )
@@ -53,7 +53,7 @@ ROOMS = (
     ("network",),
 )
 # What the base install has; anything else is imported inside the function that needs it.
-BASE = {"numpy", "PIL", "pydantic", "pydantic_core", "rich", "safetensors", "typer"}
+BASE = {"numpy", "PIL", "pydantic", "pydantic_core", "rich", "safetensors", "tomli", "typer"}
 # Modules that need more: only development runs (`make generated`) or functions may import them.
 DEVELOPMENT = {
     "peritus.pytest_plugin": {"pytest"},

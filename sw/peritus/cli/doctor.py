@@ -81,9 +81,9 @@ def doctor_command(repair: RepairOption = False, json_target: JsonOption = None)
 
 def run_checks() -> list[Check]:
     """All findings, required ones first."""
-    python_ok = (3, 11) <= sys.version_info[:2] < (3, 13)
+    python_ok = (3, 10) <= sys.version_info[:2] < (3, 13)
     return [
-        Check("Python 3.11 or 3.12", python_ok, platform.python_version(), "everything", True),
+        Check("Python 3.10 to 3.12", python_ok, platform.python_version(), "everything", True),
         *(_package(name, "everything", True) for name in ("numpy", "pillow", "safetensors", "rich", "typer")),
         _attempt("hardware configurations", lambda: ", ".join(config_names()), "everything", True),
         _attempt("shipped models", _check_models, "peritus demo", True),

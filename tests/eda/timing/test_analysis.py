@@ -31,8 +31,8 @@ class Netlist:
         self.names: dict[str, Any] = {}
 
     def add(self, name: str, kind: str, source: str = "", **pins: int | list[int]) -> None:
-        """Output pins are O, Q, P, DOUT..., CO; the rest are inputs."""
-        outputs = ("O", "Q", "P", "PCOUT", "CO", "DOUT_B")
+        """Output pins are O, Q, P, DO..., CO; the rest are inputs."""
+        outputs = ("O", "Q", "P", "PCOUT", "CO", "DOUT_B", "DOA")
         self.cells[name] = {
             "type": kind,
             "attributes": {"src": source},
@@ -104,6 +104,26 @@ def test_flip_flops_share_enables() -> None:
     assert found.worst_ns == pytest.approx(Q + wire(1 + 64 / 4) + CE + JITTER)
     check_budget(found)
     assert not found.fan_outs[0].by_logic
+
+
+def test_a_shift_register_is_a_register_and_a_lut_memory_is_logic() -> None:
+    netlist = Netlist()
+    netlist.add("delay", "SRL16E", CLK=1, D=9000, Q=10)
+    netlist.add("words", "RAM32M16", ADDRA=12, DOA=11)
+    netlist.add("lut", "LUT2", I0=10, I1=11, O=13)
+    netlist.flip_flop("address", d=9001, q=12)
+    netlist.flip_flop("to", d=13, q=14)
+    found = timing_of(netlist.design, "top")
+    assert {net.driver: net.by_logic for net in found.fan_outs if net.loads} == {
+        "SRL16E": False,
+        "RAM32M16": True,
+        "LUT2": True,
+        "FDRE": False,
+    }
+    # The slower one: the word that has just been written, or a read by the address register.
+    assert found.worst_ns == pytest.approx(
+        max(0.312, Q + wire(2) + THROUGH) + wire(2) + THROUGH + 0.050 + D + JITTER
+    )
 
 
 def test_an_inverter_is_no_cell() -> None:

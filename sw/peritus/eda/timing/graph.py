@@ -15,7 +15,7 @@ from peritus.eda.timing.library import CellTiming, Library
 from peritus.eda.yosys.netlist import Cells, FlatNetlist
 
 INVERTER = "INV"
-FLIP_FLOP = "FF"
+FLIP_FLOP, LUT_RAM = "FF", "LUTRAM"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from peritus.eda.timing.analysis import Analysis, End
-from peritus.eda.timing.graph import FLIP_FLOP, Net
+from peritus.eda.timing.graph import FLIP_FLOP, LUT_RAM, Net
 
 _INDEX = re.compile(r"\[\d+\]|\.\d+\b")
 _BITS = re.compile(r"(\[\d+\])+$")
@@ -68,8 +68,8 @@ class TimingPath:
 class FanOut:
     """A net with many loads.
 
-    signal: its name, or what most of its loads are called. driver: kind of cell; by_logic: no register. into:
-    loads by kind and pin. wire_ns: to the farthest.
+    signal: its name, or what most of its loads are called. driver: kind of cell; by_logic: not a register.
+    into: loads by kind and pin. wire_ns: to the farthest.
     """
 
     signal: str
@@ -166,7 +166,8 @@ class Reader:
         return found[1] if found else ""
 
     def _by_register(self, net: Net) -> bool:
-        return self.graph.timing_of(net.driver.cell).group == FLIP_FLOP
+        timing = self.graph.timing_of(net.driver.cell)
+        return bool(timing.launch) and timing.group != LUT_RAM  # which reads without a clock
 
     def _fan_out(self, bit: int, net: Net) -> FanOut:
         into: Counter[str] = Counter()
