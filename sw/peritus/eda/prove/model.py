@@ -156,7 +156,7 @@ class _Function:
         """An operand as an expression."""
         text = str(operand)
         if operand.is_constant:
-            word = text.split()[-1]
+            word = text.rsplit(maxsplit=1)[-1]
             if word in ("poison", "undef"):
                 return f"{_width(operand)}'d0"  # any value will do
             number = {"true": 1, "false": 0}.get(word)
