@@ -4,8 +4,8 @@
     make prove                                     all of them
     python -m peritus.eda.prove --unit rsqrt       one
 
-For each unit of peritus.eda.prove.units: the C++ of hls/ equals the RTL block for all inputs, and every bug put
-into that block is found. Fails otherwise.
+For each unit of peritus.eda.prove.units: the C++ of hls/ equals the RTL block for all inputs, and every bug
+put into that block is found. Fails otherwise.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def check(unit: Unit) -> bool:
 
 
 def is_found(unit: Unit, bug: tuple[str, str], depth: int | None) -> bool:
-    """Whether a bug in the block is noticed: by an input for which they differ, or in the pipeline's depth."""
+    """Is a bug in the block noticed, by an input for which they differ or in the pipeline's depth?"""
     try:
         verdict = prove(unit, load_config(HW), bug)
         return verdict.answer is Answer.DIFFERENT or verdict.depth != depth
@@ -57,9 +57,8 @@ def main() -> int:
     except PeritusError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(
-        f"{good.count(True)} of {len(good)} units proved with all bugs found, {time.monotonic() - start:.0f} s"
-    )
+    seconds = time.monotonic() - start
+    print(f"{good.count(True)} of {len(good)} units proved with all bugs found, {seconds:.0f} s")
     return 0 if all(good) else 1
 
 

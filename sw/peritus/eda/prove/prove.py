@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One proof: the twin's C++ and the RTL block in one circuit, and no input for which they differ (Yosys, SAT)."""
+"""One proof: the twin's C++ and the RTL block in one circuit, and no input for which they differ."""
 
 from __future__ import annotations
 

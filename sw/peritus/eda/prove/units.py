@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is proved: units of the twin, the RTL block of each, and bugs that the proof must find in that block."""
+"""What is proved: units of the twin, the RTL block of each, and bugs that the proof must find there."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 class Unit:
     """One proof: module `proof_NAME` in hls/proof/FILE.sv, with the functions of hls/proof/FILE.cpp.
 
-    block: RTL module that it instantiates. replaced: modules below it in whose place hls/proof/stand_ins has a
-    stub, so that the proof says what comes out of them. bugs: texts of the block's file, and what each
-    becomes. balanced: all inputs take equally many cycles to an output; else some are held.
+    block: RTL module that it instantiates. replaced: modules below it in whose place there is a stub of
+    hls/proof/stand_ins, so that the proof says what comes out of them. bugs: texts of the block's file, and
+    what each becomes. balanced: all inputs take equally many cycles to an output; else some are held.
     exhaustive: every input is tried, where that ends sooner than the solver.
     """
 
@@ -178,7 +178,7 @@ UNITS = (
         (
             ("<<< FIELD_W)\n", "<<< (FIELD_W - 1))\n"),
             ("+ ACTIVE_W'(shadow_q[FIRST+g][m])", "+ ACTIVE_W'(unsigned'(shadow_q[FIRST+g][m]))"),
-            ("P_W'(active_q[FIRST+g][m]) * P_W'(operand_q[FIRST+g])", "P_W'(active_q[FIRST+g][m]) * P_W'(operand_q[FIRST+g][7:0])"),
+            ("P_W'(operand_q[FIRST+g])", "P_W'(operand_q[FIRST+g][7:0])"),
         ),
         balanced=False,
         exhaustive=True,
