@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options, needs and shared fixtures of all tests.
 
-Markers `sim`, `models`, `hls`, `prove`, `board` and `synth` name what a test needs; where that is not installed the
-test is skipped with the reason. Under `make test` everything is installed.
+Markers `sim`, `models`, `hls`, `prove`, `board` and `synth` name what a test needs; where that is not
+installed the test is skipped with the reason. Under `make test` everything is installed.
 """
 
 import importlib.util

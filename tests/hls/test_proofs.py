@@ -42,7 +42,9 @@ def test_a_way_out_of_step_is_named() -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_every_unit_has_its_files_and_three_bugs(unit: Unit) -> None:
     block = next(resource("rtl").rglob(f"{unit.block}.sv")).read_text()
-    assert len(unit.bugs) >= 3 and all(old in block and new not in ("", old) or old in block for old, new in unit.bugs)
+    assert len(unit.bugs) >= 3 and all(
+        (old in block and new not in ("", old)) or old in block for old, new in unit.bugs
+    )
     assert f"module proof_{unit.name}" in resource(f"hls/proof/{unit.file}.sv").read_text()
     assert resource(f"hls/proof/{unit.file}.cpp").is_file()
     assert all(resource(f"hls/proof/stand_ins/{name}.sv").is_file() for name in unit.replaced)
@@ -100,7 +102,7 @@ def _and(a: int, b: int, y: int) -> dict[str, object]:
 def test_depth_of_a_pipeline() -> None:
     two = {"r1": _register(3, 4), "r2": _register(4, 5), "and": _and(5, 5, 9)}
     assert depth(_design(two), "top") == 2
-    with pytest.raises(NotBalanced, match="at and .* ways of 1 and 2 registers meet"):
+    with pytest.raises(NotBalanced, match=r"at and .* ways of 1 and 2 registers meet"):
         depth(_design({**two, "and": _and(4, 5, 9)}), "top")
     with pytest.raises(NotBalanced, match="depends on itself"):
         depth(_design({"and": _and(3, 4, 9), "r1": _register(9, 4)}), "top")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.prove
 INCLUDES = [*include_folders(load_config("nano")), resource("hls/proof/stand_ins")]
 BROKEN = {
     "heap": "int *f() { return new int(3); }",
-    "recursion": "int g(int n);\nint f(int n) { return n < 1 ? 0 : g(n - 1); }\nint g(int n) { return f(n); }",
+    "recursion": "int g(int n);\nint f(int n) { return n ? g(n) : 0; }\nint g(int n) { return f(n - 1); }",
     "virtual": "struct S { virtual int f() { return 1; } };",
     "float": "int f(int x) { return static_cast<int>(x * 0.5); }",
     "loop": "int f(int n) { while (n > 3) n /= 2; return n; }",
@@ -41,7 +41,9 @@ def test_a_broken_rule_is_found(tmp_path: Path, rule: str) -> None:
     assert set(check(BROKEN[rule], tmp_path)) == {rule}
 
 
-@pytest.mark.parametrize("loop", ["for (;;) n += 1;", "for (;; ++n) if (n == 7) break;", "do { ++n; } while (n < 3);"])
+@pytest.mark.parametrize(
+    "loop", ["for (;;) n += 1;", "for (;; ++n) if (n == 7) break;", "do { ++n; } while (n < 3);"]
+)
 def test_every_unbounded_loop_is_found(tmp_path: Path, loop: str) -> None:
     assert set(check(f"int f(int n) {{ {loop} return n; }}", tmp_path)) == {"loop"}
 

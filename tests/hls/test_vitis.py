@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Vitis HLS project: its script passes the strict recorder, its C simulation runs without Vitis. (Vitis does not run here.)"""
+"""The Vitis HLS project: its script passes the strict recorder, its C simulation runs. (Vitis does not.)"""
 
 from __future__ import annotations
 
@@ -62,7 +62,12 @@ MUTATIONS = {
     "unknown command": ("build.tcl", "csynth_design", "csyn_design", "invalid command name"),
     "unknown option": ("build.tcl", "-flow_target", "-target", "unknown option -target"),
     "value not allowed": ("build.tcl", "ip_catalog", "catalog", "must be one of"),
-    "required option": ("build.tcl", "create_clock -period $settings(period)", "create_clock", "-period is required"),
+    "required option": (
+        "build.tcl",
+        "create_clock -period $settings(period)",
+        "create_clock",
+        "-period is required",
+    ),
     "unknown part": (SETTINGS, "xczu7ev", "xczu9ev", "part = "),
     "other top": ("build.tcl", "set_top peritus_top", "set_top peritus", "top = "),
     "missing file": (SETTINGS, "source/gemm.cpp", "source/gem.cpp", "no file source/gem.cpp"),
@@ -117,7 +122,13 @@ def test_c_simulation_without_vitis(project: Path) -> None:
 
 def jobs() -> Iterator[SampleJob]:
     """All units and modes, and all faults."""
-    for changes in ({}, {"routing": "idle"}, {"top_k": 1}, {"expert_bits": 4}, {"d": 72, "heads": 3, "hidden": 88}):
+    for changes in (
+        {},
+        {"routing": "idle"},
+        {"top_k": 1},
+        {"expert_bits": 4},
+        {"d": 72, "heads": 3, "hidden": 88},
+    ):
         dims = replace(MICRO, **changes)  # type: ignore[arg-type]
         yield job_of(compile_model(random_model(dims), NANO), random_image(dims), 0, features=True)
     nothing = np.zeros(copy.HEIGHT * copy.WIDTH * 3, np.uint8)
@@ -141,7 +152,9 @@ def test_line_coverage(project: Path, tmp_path: Path) -> None:
         run(testbench, tmp_path / "jobs" / str(number))
     data = sorted(path.name for path in (folder / SOURCES).glob("*.gcda"))
     command = ["gcov", "--json-format", "--stdout", *data]
-    text = subprocess.run(command, cwd=folder / SOURCES, check=True, timeout=RUN_S, capture_output=True, text=True)
+    text = subprocess.run(
+        command, cwd=folder / SOURCES, check=True, timeout=RUN_S, capture_output=True, text=True
+    )
     counts: dict[tuple[str, int], int] = {}
     for line in text.stdout.splitlines():
         for file in json.loads(line)["files"]:

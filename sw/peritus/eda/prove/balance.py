@@ -84,4 +84,4 @@ def _joined(name: str, cell: dict[str, Any], depths: list[int | None]) -> int | 
         raise NotBalanced(f"at {name} ({cell['type']}) ways of {found[0]} and {found[-1]} registers meet")
     if not found:
         return None
-    return found[0] + (cell["type"] == _REGISTER)
+    return found[0] + int(cell["type"] == _REGISTER)

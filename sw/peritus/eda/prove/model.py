@@ -198,7 +198,7 @@ class _Function:
             self._define(instruction, self._value(operands[0]))
         elif opcode == "sext":
             self._define(instruction, f"$signed({self._value(operands[0])})")
-        else:
+        elif opcode != "unreachable":  # a block that no input leads to
             raise NotStraight(f"{self._function.name}: {str(instruction).strip()}")
 
     def _branch(self, _: Any, operands: list[Any], block: Any) -> None:

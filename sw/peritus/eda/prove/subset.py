@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does the C++ of hls/ stay within what Vitis HLS synthesizes? By the syntax tree of clang (wheel libclang)."""
+"""Does the C++ of hls/ stay within what Vitis HLS synthesizes? By clang's syntax tree (wheel libclang)."""
 
 from __future__ import annotations
 
@@ -140,9 +140,9 @@ def _note_call(cursor: Any, kinds: Any, calls: dict[str, set[str]]) -> None:
 
 
 def _recursions(calls: dict[str, set[str]]) -> Iterator[Finding]:
-    for start in calls:
+    for start, called in calls.items():
         seen: set[str] = set()
-        todo = list(calls[start])
+        todo = list(called)
         while todo:
             name = todo.pop()
             if name not in seen:
