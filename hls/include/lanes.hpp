@@ -14,7 +14,8 @@ struct Lanes {
 // Bits that count up to n - 1: ceil(log2(n)).
 constexpr int clog2(int n) {
   int bits = 0;
-  while ((1 << bits) < n) ++bits;
+  for (; (1 << bits) < n; ++bits) {
+  }
   return bits;
 }
 

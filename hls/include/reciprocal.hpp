@@ -49,7 +49,7 @@ inline UInt<16> newton_rsqrt(UInt<18> u) {
 
 // The exponents, from the leading zeros that normalization removed.
 inline UInt<6> reciprocal_shift(int zeros) { return UInt<6>(39 - zeros); }
-inline UInt<6> rsqrt_half(int zeros) { return UInt<6>((46 - zeros) / 2); }
+inline UInt<6> rsqrt_half(int zeros) { return UInt<6>((46 - zeros) >> 1); }
 
 inline Mantissa reciprocal(UInt<24> v) {
 #pragma HLS INLINE

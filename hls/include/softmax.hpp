@@ -22,16 +22,25 @@ inline UInt<8> probability(Int<16> score, Int<16> maximum, bool keep) {
   return keep ? UInt<8>(tables::EXP_TABLE[index]) : UInt<8>(0);
 }
 
-// The maximum of a row after one more word, of which `valid` lanes count; first: there was none before.
+// The maximum of a row after one more word, of which `valid` lanes count; first: there was none before. A tree, whose depth
+// is the logarithm of N.
 template <int N>
 inline Int<16> larger_maximum(const Lanes<Int<16>, N> &word, int valid, Int<16> before, bool first) {
 #pragma HLS INLINE
-  Int<16> maximum = first ? Int<16>(-32768) : before;
+  static_assert((N & (N - 1)) == 0, "a tree of powers of two");
+  Int<16> node[N];
   for (int n = 0; n < N; ++n) {
 #pragma HLS UNROLL
-    if (n < valid && maximum < word.lane[n]) maximum = word.lane[n];
+    node[n] = n < valid ? word.lane[n] : Int<16>(-32768);
   }
-  return maximum;
+  for (int width = N / 2; width > 0; width /= 2) {
+#pragma HLS UNROLL
+    for (int n = 0; n < width; ++n) {
+#pragma HLS UNROLL
+      node[n] = node[2 * n + 1] < node[2 * n] ? node[2 * n] : node[2 * n + 1];
+    }
+  }
+  return !first && node[0] < before ? before : node[0];
 }
 
 }  // namespace peritus

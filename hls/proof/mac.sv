@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two MACs in one multiplier: two rows of two channels, whose sums share a word, and how they are taken apart.
+// Two MACs in one multiplier: the product of a row, which holds those of two channels; and how the sum of such products,
+// which is the word of the two sums, is taken apart.
 
 `default_nettype none
 
 module proof_mac_pack (
   input  logic              clk_i,
-  input  logic signed [8:0] x [2],
-  input  logic [3:0][7:0]   w,  // row 0: channels 0 and 1; row 1 likewise
+  input  logic signed [8:0] x,
+  input  logic [1:0][7:0]   w,  // channels 0 and 1
   output logic              assumed,
   output logic              differ
 );
   logic signed [37:0] p[1][1];
-  logic signed [18:0] low, high;
-  // Both rows are loaded and at once made active.
+  logic signed [17:0] low, high;
+  // Loaded and at once made active; the second row is 0.
   peritus_mac #(.Groups(1), .Cascade(2), .Channels(2), .Pack(1'b1)) u_rtl (
-    .clk_i, .rst_ni(1'b1), .row_we_i(1'b1), .row_two_i(1'b1), .row_i('0), .row_data_i(w), .col_we_i(1'b0), .col_i('0),
-    .col_data_i('0), .swap_i(1'b1), .x_i(x), .p_o(p)
+    .clk_i, .rst_ni(1'b1), .row_we_i(1'b1), .row_two_i(1'b1), .row_i('0), .row_data_i({16'd0, w}), .col_we_i(1'b0),
+    .col_i('0), .col_data_i('0), .swap_i(1'b1), .x_i('{x, 9'd0}), .p_o(p)
   );
-  model_products u_low (x[0], x[1], w[0], w[2], low);
-  model_products u_high (x[0], x[1], w[1], w[3], high);
-  assign assumed = x[0] >= -9'sd128 && x[1] >= -9'sd128 && w[0] != 8'h80 && w[1] != 8'h80 && w[2] != 8'h80
-                && w[3] != 8'h80;
+  model_product u_low (x, w[0], low);
+  model_product u_high (x, w[1], high);
+  assign assumed = x >= -9'sd128 && w[0] != 8'h80 && w[1] != 8'h80;
   assign differ = p[0][0] != ((38'(high) <<< 19) + 38'(low));
 endmodule
 

@@ -80,7 +80,7 @@ module proof_exponents (
   input  logic [4:0] zeros24,
   input  logic [5:0] zeros48,
   output logic       assumed,
-  output logic       differ
+  output logic [1:0] differ
 );
   logic [5:0] shift;
   logic [4:0] half;
@@ -97,7 +97,7 @@ module proof_exponents (
   model_shift u_shift (zeros24, model_shift);
   model_half u_half (zeros48, model_half);
   assign assumed = zeros24 <= 5'd23 && zeros48 <= 6'd46 && !zeros48[0];
-  assign differ = !valid[0] || !valid[1] || shift != model_shift || 6'(half) != model_half;
+  assign differ = {!valid[0] || shift != model_shift, !valid[1] || 6'(half) != model_half};
 endmodule
 
 `default_nettype wire

@@ -13,8 +13,9 @@ module proof_topk_stage (
   logic valid;
   logic signed [15:0] maximum;
   logic [2:0] index, model;
-  logic [7:0][15:0] others;
-  logic [7:0] left;
+  logic [7:0][15:0] others, model_others;
+  logic [7:0] left, model_left_over;
+  logic [15:0] model_maximum;
   peritus_topk_stage #(.Inputs(8)) u_rtl (
     .clk_i, .rst_ni(1'b1), .en_i(1'b1), .valid_i(1'b1), .value_i(value), .candidate_i(candidates), .valid_o(valid),
     .maximum_o(maximum), .index_o(index), .value_o(others), .candidate_o(left)
@@ -22,9 +23,16 @@ module proof_topk_stage (
   model_best u_model (
     value[0], value[1], value[2], value[3], value[4], value[5], value[6], value[7], candidates, model
   );
+  model_best_value u_maximum (
+    value[0], value[1], value[2], value[3], value[4], value[5], value[6], value[7], model, model_maximum
+  );
+  model_left u_left (candidates, model, model_left_over);
+  for (genvar n = 0; n < 8; n++) begin : gen_others
+    model_same u_other (value[n], model_others[n]);
+  end
   assign assumed = candidates != '0;
-  assign differ = !valid || index != model || maximum != value[model] || others != value
-               || left != (candidates & ~(8'd1 << model));
+  assign differ = !valid || index != model || unsigned'(maximum) != model_maximum || others != model_others
+               || left != model_left_over;
 endmodule
 
 // The selection alone, of which a top-k stage is made.
@@ -38,6 +46,7 @@ module proof_argmax (
   logic valid;
   logic signed [15:0] maximum;
   logic [2:0] index, model;
+  logic [15:0] model_maximum;
   peritus_argmax #(.Inputs(8), .Width(16)) u_rtl (
     .clk_i, .rst_ni(1'b1), .valid_i(1'b1), .value_i(value), .candidate_i(candidates), .valid_o(valid),
     .maximum_o(maximum), .index_o(index)
@@ -45,8 +54,11 @@ module proof_argmax (
   model_best u_model (
     value[0], value[1], value[2], value[3], value[4], value[5], value[6], value[7], candidates, model
   );
+  model_best_value u_maximum (
+    value[0], value[1], value[2], value[3], value[4], value[5], value[6], value[7], model, model_maximum
+  );
   assign assumed = candidates != '0;
-  assign differ = !valid || index != model || maximum != value[model];
+  assign differ = !valid || index != model || unsigned'(maximum) != model_maximum;
 endmodule
 
 module proof_gate_exp (
@@ -86,8 +98,8 @@ module proof_gate_score (
   assign u_rtl.u_delay_chosen.data_o = e;
   assign u_rtl.u_delay_sum.data_o = {r, shift};
   model_gate_score u_model (e, r, shift, model);
-  // As the units before deliver them: e up to 2^15, a normalized r, the sum at least 2^15.
-  assign assumed = e <= 16'd32768 && r[15] && shift >= 6'd31 && shift <= 6'd39;
+  // As the units before deliver them: e up to 2^15, a normalized r and any shift of a reciprocal.
+  assign assumed = e <= 16'd32768 && r[15] && shift >= 6'd16 && shift <= 6'd39;
   assign differ = !valid || rtl[0] != model;
 endmodule
 

@@ -32,9 +32,10 @@ class Recording:
 
 
 class _Recorder:
-    def __init__(self, interpreter: Any, verilator: Verilator | None) -> None:
+    def __init__(self, interpreter: Any, verilator: Verilator | None, table: str, folder: Path) -> None:
         self.interpreter = interpreter
-        self.table = load_table(HERE / "commands.toml")
+        self.table = load_table(HERE / table)
+        self.folder = folder
         self.model = Model(HERE / "catalog.toml", interpreter.splitlist, verilator)
         self.calls: list[Call] = []
         self.failures: list[str] = []
@@ -88,7 +89,7 @@ class _Recorder:
     def _check_files(self, call: Call, entry: Mapping[str, Any]) -> None:
         for option in entry.get("files", []):
             for source in call.arguments.get(option, []):
-                if not Path(source).is_file():
+                if not (self.folder / source).is_file():
                     raise ScriptError(f"{call.command}: no file {source}")
         for option in entry.get("writes", []):
             if option not in call.values:
@@ -100,10 +101,17 @@ class _Recorder:
 
 
 def record(
-    script: Path, *, verilator: Verilator | None = None, unmet: int = 0, timeout_s: int = TIMEOUT_S
+    script: Path,
+    *,
+    verilator: Verilator | None = None,
+    unmet: int = 0,
+    timeout_s: int = TIMEOUT_S,
+    table: str = "commands.toml",
+    folder: Path = Path(),
 ) -> Recording:
     """Run `script`; files that Vivado would write are made, each with a line saying that it is not real.
 
+    table: of the commands, here Vivado's or vitis_hls.toml. folder: what names of files are relative to.
     verilator: elaborates the HDL of the packaged IP; None: that is left out, `model.elaborated` is False.
     unmet: so many implementations do not meet their timing, the others do.
 
@@ -117,7 +125,7 @@ def record(
         interpreter: Any = tkinter.Tcl()
     except ImportError as error:
         raise TclMissing(f"Python's tkinter is missing (Debian: python3-tk): {error}") from error
-    recorder = _Recorder(interpreter, verilator)
+    recorder = _Recorder(interpreter, verilator, table, folder)
     recorder.model.unmet = unmet
     interpreter.createcommand("recorder_call", recorder.call)
     interpreter.eval("""

@@ -111,7 +111,7 @@ def test_every_write_of_the_rtl() -> None:
 
 
 def test_a_difference_is_located(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another program on the twin's side than on the simulator's: instruction, memory and channel are named."""
+    """Another program on the twin's side than on the simulator's: the instruction and memory are named."""
     bundle = bundle_of(Program("nano", MICRO))
     index = next(n for n, i in enumerate(bundle.instructions) if i.opcode is Opcode.GEMM and i.stat_src == 1)
     changed = list(bundle.instructions)

@@ -52,8 +52,8 @@ def explain_mismatch(
     features: bool,
     power_up: str | None = None,
 ) -> NotBitExact:
-    """The error for a result that is not the reference's; the first differing write is looked for where a device
-    records its writes.
+    """The error for a result that is not the reference's; where a device records its writes, the first that
+    differs is looked for.
 
     power_up: of the device, where it is simulated hardware.
     """

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds where the simulated RTL or the HLS twin first differs from the reference: instruction, output word, token,
-channel.
+"""Finds where the simulated RTL or the HLS twin first differs from the reference.
+
+By instruction, output word, token and channel.
 
 Both sides record every write into the on-chip memories. Writes of one memory happen in program order on both,
 so the two sequences are compared position by position; the earliest instruction that differs is the answer.

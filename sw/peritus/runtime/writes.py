@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded writes into an on-chip memory, as sim/write_trace.hpp keeps them; the mismatch locator reads them."""
+"""Recorded writes into on-chip memories, as sim/write_trace.hpp keeps them, for the mismatch locator."""
 
 from __future__ import annotations
 

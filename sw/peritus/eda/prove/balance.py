@@ -10,7 +10,7 @@ from typing import Any
 
 from peritus.eda.errors import ToolchainError
 
-_REGISTERS = {"$dff"}
+_REGISTER, _CLOCK = "$_DFF_P_", "C"
 _OUTPUT = "output"
 
 
@@ -19,7 +19,8 @@ class NotBalanced(ToolchainError):
 
 
 def depth(design: dict[str, Any], top: str) -> int:
-    """Registers between the inputs of `top` and its outputs, in a flat netlist (Yosys's write_json).
+    """Registers between the inputs of `top` and its outputs, in a flat netlist of single bits
+    (Yosys's simplemap, write_json).
 
     Constants, and cells without a description (the models), have any depth.
 
@@ -36,7 +37,8 @@ def depth(design: dict[str, Any], top: str) -> int:
         for port, bits in cell["connections"].items():
             if cell["port_directions"].get(port) == _OUTPUT:
                 drivers |= dict.fromkeys(bits, (name, cell))
-    return max((_depth(bit, known, drivers) or 0 for bit in list(drivers)), default=0)
+    ports = [port for port in module["ports"].values() if port["direction"] == _OUTPUT]
+    return max(_depth(bit, known, drivers) or 0 for port in ports for bit in port["bits"])
 
 
 def _depth(
@@ -71,7 +73,7 @@ def _sources(cell: dict[str, Any]) -> list[Any]:
     return [
         bit
         for port, bits in cell["connections"].items()
-        if cell["port_directions"][port] == "input" and not (cell["type"] in _REGISTERS and port == "CLK")
+        if cell["port_directions"][port] == "input" and not (cell["type"] == _REGISTER and port == _CLOCK)
         for bit in bits
     ]
 
@@ -82,4 +84,4 @@ def _joined(name: str, cell: dict[str, Any], depths: list[int | None]) -> int | 
         raise NotBalanced(f"at {name} ({cell['type']}) ways of {found[0]} and {found[-1]} registers meet")
     if not found:
         return None
-    return found[0] + (cell["type"] in _REGISTERS)
+    return found[0] + int(cell["type"] == _REGISTER)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """LLVM IR of a pure function to a combinational SystemVerilog module.
 
-    extern "C" Int<24> model_stage1(Int<27> value, ...)   ->   module model_stage1(input [26:0] value, ..., output [23:0] result)
+    extern "C" Int<24> model_stage1(Int<27> value, ...)
+    ->  module model_stage1(input [26:0] value, ..., output [23:0] result)
 
 Every SSA value is a wire of its width. Branches become conditions: a block is reached if one of the edges
 into it is taken, a phi chooses by edge. Tables (constant global arrays) are case statements. A loop that was
@@ -142,10 +143,11 @@ class _Function:
 
     def _rom(self, name: str) -> str:
         bits, values = self._tables[name]
-        cases = "\n".join(f"      {n}: {self._rom_name(name)} = {value};" for n, value in enumerate(values))
+        rom = self._rom_name(name)
+        cases = "\n".join(f"      {n}: {rom} = {value};" for n, value in enumerate(values))
         return (
-            f"  function automatic logic [{bits - 1}:0] {self._rom_name(name)}(input logic [63:0] index);\n"
-            f"    case (index)\n{cases}\n      default: {self._rom_name(name)} = 0;\n    endcase\n  endfunction"
+            f"  function automatic logic [{bits - 1}:0] {rom}(input logic [63:0] index);\n"
+            f"    case (index)\n{cases}\n      default: {rom} = 0;\n    endcase\n  endfunction"
         )
 
     @staticmethod
@@ -196,7 +198,7 @@ class _Function:
             self._define(instruction, self._value(operands[0]))
         elif opcode == "sext":
             self._define(instruction, f"$signed({self._value(operands[0])})")
-        else:
+        elif opcode != "unreachable":  # a block that no input leads to
             raise NotStraight(f"{self._function.name}: {str(instruction).strip()}")
 
     def _branch(self, _: Any, operands: list[Any], block: Any) -> None:

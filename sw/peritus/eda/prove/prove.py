@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One proof: the twin's C++ and the RTL block in one circuit, and no input for which they differ (Yosys, SAT)."""
+"""One proof: the twin's C++ and the RTL block in one circuit, and no input for which they differ."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from peritus.eda.packages import package_version
 from peritus.eda.process import run_step
 from peritus.eda.prove.balance import depth
 from peritus.eda.prove.cxx import llvm_ir
+from peritus.eda.prove.exhaust import differs
 from peritus.eda.prove.model import modules
 from peritus.eda.prove.units import Unit
 from peritus.eda.sources import design_files
@@ -75,18 +76,26 @@ def prove(unit: Unit, hw: HwConfig, bug: tuple[str, str] | None = None) -> Verdi
         files, models = _files(unit, hw, folder, bug)
         log = folder / "yosys.log"
         (folder / "transparent.v").write_text(_TRANSPARENT)
-        (folder / "script.ys").write_text(_script(files, models, f"proof_{unit.name}"))
+        (folder / "script.ys").write_text(_script(unit, files, models))
         yosys = Path(sys.prefix) / "bin" / YOSYS
         command = [str(yosys), "-q", "-l", "proof.log", "script.ys"]
         run_step(f"proof of {unit.name}", command, cwd=folder, log=log, timeout_s=TIMEOUT_S)
-        text = (folder / "proof.log").read_text()
-        answer = next((answer for answer in Answer if answer.value in text), None)
-        if answer is None:
-            raise ToolchainError(f"proof of {unit.name}: Yosys gave no answer: {text[-500:]}")
+        answer = _answer(unit, folder)
         registers = None
         if unit.balanced:
             registers = depth(json.loads((folder / "pipeline.json").read_text()), f"proof_{unit.name}")
     return Verdict(answer, registers, time.monotonic() - start)
+
+
+def _answer(unit: Unit, folder: Path) -> Answer:
+    if unit.exhaustive:
+        found = differs((folder / "proof.aag").read_text())
+        return Answer.DIFFERENT if found else Answer.EQUAL
+    text = (folder / "proof.log").read_text()
+    answer = next((answer for answer in Answer if answer.value in text), None)
+    if answer is None:
+        raise ToolchainError(f"proof of {unit.name}: Yosys gave no answer: {text[-500:]}")
+    return answer
 
 
 def _files(
@@ -112,8 +121,9 @@ def _files(
     return names, re.findall(r"^module (\w+)", models, re.MULTILINE)
 
 
-def _script(files: list[str], models: list[str], top: str) -> str:
+def _script(unit: Unit, files: list[str], models: list[str]) -> str:
     """Twice the same design: with the models as black boxes for its depth, then all of it for the solver."""
+    top = f"proof_{unit.name}"
     read = f"read_slang --threads 1 -D SYNTHESIS --top {top} {' '.join(files)}"
     black = " ".join(f"--blackboxed-module {model}" for model in models)
     plain = ["proc", "flatten", "memory -nomap", "memory_map", "dffunmap", "opt -nodffe -nosdff"]
@@ -121,6 +131,7 @@ def _script(files: list[str], models: list[str], top: str) -> str:
         [
             f"{read} {black}",
             *plain,
+            "simplemap",
             "write_json pipeline.json",
             "design -reset",
             read,
@@ -130,6 +141,18 @@ def _script(files: list[str], models: list[str], top: str) -> str:
             "opt",
             "wreduce",
             "opt -full",
-            f"sat -prove differ 0 -set assumed 1 -timeout {SAT_S} {top}",
+            "check -assert",  # no register was more than a stage of a pipeline
+            *(
+                [
+                    "delete -input w:clk_i",
+                    "techmap",
+                    "opt",
+                    "aigmap",
+                    "clean",
+                    "write_aiger -ascii -symbols proof.aag",
+                ]
+                if unit.exhaustive
+                else [f"sat -prove differ 0 -set assumed 1 -timeout {SAT_S} {top}"]
+            ),
         ]
     )

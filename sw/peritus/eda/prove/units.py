@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is proved: units of the twin, the RTL block of each, and bugs that the proof must find in that block."""
+"""What is proved: units of the twin, the RTL block of each, and bugs that the proof must find there."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 class Unit:
     """One proof: module `proof_NAME` in hls/proof/FILE.sv, with the functions of hls/proof/FILE.cpp.
 
-    block: RTL module that it instantiates. replaced: modules below it in whose place hls/proof/stand_ins has a
-    stub, so that the proof says what comes out of them. bugs: texts of the block's file, and what each
-    becomes. balanced: all inputs take equally many cycles to an output; else some are held.
+    block: RTL module that it instantiates. replaced: modules below it in whose place there is a stub of
+    hls/proof/stand_ins, so that the proof says what comes out of them. bugs: texts of the block's file, and
+    what each becomes. balanced: all inputs take equally many cycles to an output; else some are held.
+    exhaustive: every input is tried, where that ends sooner than the solver.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Unit:
     bugs: tuple[tuple[str, str], ...]
     replaced: tuple[str, ...] = ()
     balanced: bool = True
+    exhaustive: bool = False
 
 
 UNITS = (
@@ -70,10 +72,11 @@ UNITS = (
         "row_maximum", "softmax", "peritus_softmax_rows",
         (
             ("(LANES_W'(n) < score_token_i.lanes)", "(LANES_W'(n) <= score_token_i.lanes)"),
-            ("16'sh8000", "16'sh0000"),
+            (": 16'sh8000", ": 16'sh0000"),
             ("return (a > b) ? a : b;", "return (a < b) ? a : b;"),
         ),
         replaced=("peritus_ram_1r1w",),
+        balanced=False,
     ),
     Unit(
         "normalize24", "reciprocal", "peritus_normalize",
@@ -99,6 +102,7 @@ UNITS = (
             ("33'h1_0000_0000 - 33'(product_q)", "33'h0_ffff_ffff - 33'(product_q)"),
         ),
         replaced=("peritus_normalize",),
+        exhaustive=True,
     ),
     Unit(
         "rsqrt", "reciprocal", "peritus_rsqrt",
@@ -108,6 +112,7 @@ UNITS = (
             ("rounded[16] ? 16'hffff : rounded[15:0]", "rounded[15:0] & 16'h7fff"),
         ),
         replaced=("peritus_normalize",),
+        exhaustive=True,
     ),
     Unit(
         "exponents", "reciprocal", "peritus_rsqrt",
@@ -117,6 +122,7 @@ UNITS = (
             ("zero_pairs_q[STAGES-2]", "zero_pairs_q[STAGES-3]"),
         ),
         replaced=("peritus_normalize",),
+        exhaustive=True,
     ),
     Unit(
         "residual", "residual", "peritus_write_back",
@@ -172,17 +178,19 @@ UNITS = (
         (
             ("<<< FIELD_W)\n", "<<< (FIELD_W - 1))\n"),
             ("+ ACTIVE_W'(shadow_q[FIRST+g][m])", "+ ACTIVE_W'(unsigned'(shadow_q[FIRST+g][m]))"),
-            ("P_W'(active_q[FIRST+g][m]) * P_W'(operand_q[FIRST+g])", "P_W'(active_q[FIRST+g][m]) * P_W'(operand_q[FIRST+g][7:0])"),
+            ("P_W'(operand_q[FIRST+g])", "P_W'(operand_q[FIRST+g][7:0])"),
         ),
         balanced=False,
+        exhaustive=True,
     ),
     Unit(
         "mac_split", "mac", "peritus_mac_array",
         (
             ("+ FIELD_W'({1'b0, p[g][m][FIELD_W-1]})", ""),
-            ("group_sum[g][m] <= signed'(p", "group_sum[g][m] <= (p"),
+            ("signed'(p[g][m][FIELD_W-1:0])", "signed'(p[g][m][FIELD_W-2:0])"),
             ("total += 22'(group_sum[g][n])", "total += 22'(unsigned'(group_sum[g][n]))"),
         ),
         replaced=("peritus_mac",),
+        balanced=False,
     ),
 )  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Device `hls`: a bundle's program on the compiled HLS twin, bit-exact, without a clock; the fastest there is."""
+"""Device `hls`: a bundle's program on the compiled HLS twin, bit-exact, without a clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ _WORDS = {
 
 @dataclass(eq=False)
 class _Open:
-    """A bundle on a machine of the library. cold: no job has run yet. program, fetches, weights: external memory, uint8, whole beats."""
+    """A bundle on a machine of the library, where no job has run if it is cold.
+
+    program, fetches, weights: external memory, uint8, whole beats.
+    """
 
     bundle: Bundle
     machine: int
