@@ -34,3 +34,7 @@ class UnmappedNodeError(FinnError):
 
 class SimulatorError(FinnError):
     """A design cannot be simulated: a port that is no stream, a design that stops; names module and port."""
+
+
+class ChainDiffers(FinnError):
+    """The simulated chain of nodes gives another value than the nodes themselves; says how many."""

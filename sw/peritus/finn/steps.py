@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build steps for FINN's build.yml, (model, cfg) -> model, by these dotted names.
+
+    steps:
+      - peritus.finn.steps.step_peritus_convert     a QONNX network to our nodes and FINN's
+      - step_create_dataflow_partition
+      - step_specialize_layers
+      - step_apply_folding_config
+      - step_generate_estimate_reports
+      - peritus.finn.steps.step_peritus_fifos       FIFOs and width converters
+      - step_hw_codegen
+      - peritus.finn.steps.step_peritus_verify      the whole chain on Verilator, against the reference
+
+Importing this registers our nodes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from finn.transformation.fpgadataflow.insert_dwc import InsertDWC
+from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
+
+import peritus.finn.nodes  # noqa: F401  registers them
+from peritus.finn.chain import Chain
+from peritus.finn.errors import ChainDiffers
+from peritus.finn.fifos import insert_fifos
+from peritus.finn.frontend import to_dataflow
+from peritus.frontends.qonnx import lower
+
+TASK = "peritus_task"  # metadata of the model: which task's head; "" for the features; the first if absent
+FRAMES = 2
+
+
+def step_peritus_convert(model: ModelWrapper, cfg: Any) -> ModelWrapper:
+    """A Brevitas network in QONNX, image to maps -> a graph of streaming nodes, patches to logits.
+
+    Raises:
+        UnsupportedLayerError: the file is not understood; names node and reason.
+        UnmappedNodeError: a node has no streaming counterpart; names node and reason.
+    """
+    graph = lower(model.model)
+    asked = model.get_metadata_prop(TASK)
+    return to_dataflow(graph, graph.tasks[0].name if asked is None else asked or None)
+
+
+def step_peritus_fifos(model: ModelWrapper, cfg: Any) -> ModelWrapper:
+    """Width converters where foldings differ, FIFOs as deep as the nodes' attributes say."""
+    model = insert_fifos(model.transform(InsertDWC()))
+    model = model.transform(SpecializeLayers(cfg._resolve_fpga_part()))
+    return model.transform(GiveUniqueNodeNames()).transform(GiveReadableTensorNames())
+
+
+def step_peritus_verify(model: ModelWrapper, cfg: Any) -> ModelWrapper:
+    """All nodes as one module on Verilator: every value of some random frames as the nodes compute it.
+
+    Raises:
+        ChainDiffers: a value differs. SimulatorError: the chain stops.
+    """
+    rng = np.random.default_rng(1)
+    (source,) = (info.name for info in model.graph.input)
+    kind = model.get_tensor_datatype(source)
+    shape = (FRAMES, *model.get_tensor_shape(source)[1:])
+    frames = rng.integers(int(kind.min()), int(kind.max()) + 1, shape)
+    chain = Chain(model, Path(cfg.output_dir))
+    found, cycles = chain.run(frames)
+    (target,) = (info.name for info in model.graph.output)
+    expected = np.concatenate(
+        [execute_onnx(model, {source: frame[None].astype(np.float32)})[target] for frame in frames]
+    )
+    if wrong := int(np.count_nonzero(found != expected)):
+        raise ChainDiffers(f"{wrong} of {expected.size} values of the chain differ from the nodes' own")
+    (Path(cfg.output_dir) / "peritus_verify.txt").write_text(
+        f"{expected.size} values equal, {FRAMES} frames in {cycles} cycles\n"
+    )
+    return model
