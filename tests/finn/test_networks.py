@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole networks down FINN's steps: nothing unmapped, and the Verilated chain gives the integer reference's bits."""
+"""Whole networks down FINN's steps: nothing unmapped, and the Verilated chain gives the reference's bits."""
 
 from pathlib import Path
 from typing import Any
@@ -66,4 +66,6 @@ def test_network_in_dataflow(finn: Path, tmp_path: Path, name: str) -> None:
         for image, logits in zip(images, found, strict=True):
             expected = execute(graph, image, TASK).output
             assert np.count_nonzero(host.task_map(graph, TASK, logits[None]) != expected) == 0
-        print(f"{name}: {len(model.graph.node)} nodes, {len(images)} frames in {cycles} cycles, stall {stall}")
+        print(
+            f"{name}: {len(model.graph.node)} nodes, {len(images)} frames in {cycles} cycles, stall {stall}"
+        )

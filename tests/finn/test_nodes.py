@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our nodes: the RTL behind FINN's stream names gives the reference's integers, in the cycles that are promised.
+"""Our nodes: the RTL behind FINN's stream names gives the reference's integers, in the cycles promised.
 
 Frames follow each other without a pause, once with all streams ready and once with pauses everywhere.
 """
@@ -145,7 +145,8 @@ def cases() -> list[Case]:
             {**attention, **scales(rng, HEADS * WIDTH, 14, 18), "PE": 4, "shift2": 2},
             lambda r: [
                 np.maximum(r.integers(0, 256, (1, 20, HEADS, 20)), np.eye(20, dtype=int)[:, None] * 255),
-                (r.integers(20, 30, (1, 20, HEADS, 1)) << 16) + r.integers(1 << 15, 1 << 16, (1, 20, HEADS, 1)),
+                (r.integers(20, 30, (1, 20, HEADS, 1)) << 16)
+                + r.integers(1 << 15, 1 << 16, (1, 20, HEADS, 1)),
                 spread(r, (1, 20, HEADS * WIDTH), 8),
             ],
         ),
@@ -214,7 +215,9 @@ def test_rtl_is_the_reference(finn: Path, case: Case) -> None:
     node.close_rtlsim(engine)
 
 
-def tensors(case: Case) -> tuple[list[tuple[str, tuple[int, ...], str]], list[tuple[str, tuple[int, ...], str]]]:
+def tensors(
+    case: Case,
+) -> tuple[list[tuple[str, tuple[int, ...], str]], list[tuple[str, tuple[int, ...], str]]]:
     """Names, shapes and types of a node's inputs and outputs, by its own word."""
     from finn.custom_op.fpgadataflow import custom_op
     from onnx import helper

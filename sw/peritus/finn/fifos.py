@@ -21,7 +21,10 @@ def insert_fifos(model: Any) -> Any:
         custom = getHWCustomOp(node)
         for index, tensor in enumerate(node.output):
             reader = model.find_consumer(tensor)
-            if reader is None or "StreamingFIFO" in (node.op_type.split("_")[0], reader.op_type.split("_")[0]):
+            if reader is None or "StreamingFIFO" in (
+                node.op_type.split("_")[0],
+                reader.op_type.split("_")[0],
+            ):
                 continue
             place = list(reader.input).index(tensor)
             depth = max(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stays on the host around a dataflow accelerator: pixels to patches, logits to maps. No arithmetic but moves."""
+"""What stays on the host around a dataflow accelerator, and only moves: pixels to patches, logits to maps."""
 
 from __future__ import annotations
 

@@ -42,7 +42,9 @@ def stitch(model: Any, folder: Path) -> Stitched:
     wires: dict[str, int] = {}
     for node in model.graph.node:
         if not node.domain.endswith(".rtl"):
-            raise UnmappedNodeError(node.name, f"{node.op_type} has no RTL back end, only RTL is simulated here")
+            raise UnmappedNodeError(
+                node.name, f"{node.op_type} has no RTL back end, only RTL is simulated here"
+            )
         custom = getHWCustomOp(node)
         sources += [Path(name) for name in custom.get_rtl_file_list(abspath=True)]
         names = custom.get_verilog_top_module_intf_names()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A dataflow graph being written: FINN nodes, tensors with shapes and data types, forks and the depths of FIFOs."""
+"""A dataflow graph being written: FINN nodes, tensors with shapes and types, forks, and depths of FIFOs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onnx import NodeProto, TensorProto, helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
-from peritus.finn.nodes.node import PeritusNode, Types
+from peritus.finn.nodes.node import PeritusNode
 from peritus.reference.arithmetic import Ints
 
 DOMAIN = "finn.custom_op.fpgadataflow"
@@ -60,7 +60,7 @@ class Dataflow:
         return output
 
     def _append(
-        self, op: str, name: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Types
+        self, op: str, name: str, inputs: Sequence[str], outputs: Sequence[str], attributes: dict[str, Any]
     ) -> NodeProto:
         node = helper.make_node(
             op, list(inputs), list(outputs), name=name, domain=DOMAIN, backend="fpgadataflow", **attributes
@@ -124,7 +124,7 @@ class Dataflow:
             self.nodes.insert(place, self.nodes.pop())
 
     def _deepen(self) -> None:
-        """Where paths part, each has room for a whole frame: then no path waits for another within a frame."""
+        """Where paths part, each has room for a whole frame: no path waits for another within a frame."""
         for node in self.nodes:
             custom = getHWCustomOp(node)
             depths = [SHALLOW] * len(node.output)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The integer graph as a graph of streaming nodes: one function per operation.
 
-Matrices are FINN's own MVAU, with our requantization behind; what FINN has not, or only as float, is ours. The
-arithmetic is that of peritus.ir.ops, so the dataflow graph equals `peritus.ir.execute` in every value.
+Matrices are FINN's own MVAU, with our requantization behind; what FINN has not, or only as float, is ours.
+The arithmetic is that of peritus.ir.ops, so the dataflow graph equals `peritus.ir.execute` in every value.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 from qonnx.core.modelwrapper import ModelWrapper
 
 from peritus.finn.errors import UnmappedNodeError
@@ -28,7 +29,7 @@ from peritus.ir.ops import (
     Requant,
     Router,
 )
-from peritus.reference.arithmetic import I64
+from peritus.reference.arithmetic import Ints
 from peritus.reference.linear import ACTIVATION_PEAK
 
 PATCHES = "patches"  # the graph's input
@@ -69,7 +70,7 @@ class Lowering:
             self.flow.tensor(f"{name}.sums", (1, rows, outputs), ACCUMULATOR),
             MW=inputs,
             MH=outputs,
-            SIMD=divisor(inputs, 2 * LANES),
+            SIMD=divisor(inputs, LANES),
             PE=pe,
             inputDataType="INT8",
             weightDataType="INT4" if affine.weight_bits == 4 else "INT8",
@@ -86,7 +87,7 @@ class Lowering:
         scale: Requant | None,
         kind: str,
         *,
-        bias: I64 | np.ndarray | None = None,
+        bias: Ints | None = None,
         index: str | None = None,
         sets: int = 1,
         lanes: int = LANES,
@@ -106,7 +107,7 @@ class Lowering:
             PE=divisor(channels, lanes),
             inputDataType=source,
             outputDataType=kind,
-            bias=_ints(np.zeros(count) if bias is None else bias),
+            bias=_ints(np.zeros(count, np.int64) if bias is None else bias),
             multiplier=_ints(multiplier),
             shift=_ints(shift),
             sets=sets,
@@ -131,7 +132,7 @@ class Lowering:
         )[0]
 
 
-def _ints(values: np.ndarray | I64) -> list[int]:
+def _ints(values: npt.ArrayLike) -> list[int]:
     return [int(v) for v in np.asarray(values).reshape(-1)]
 
 
@@ -177,7 +178,10 @@ def linear(c: Lowering, node: Linear) -> str:
         return c.affine(node.name, x, c.rows(node), node.affine, kind)
     y = c.affine(node.name, x, c.rows(node), node.affine, "INT24")
     return c.requant(
-        f"{node.name}.stage2", c.function(f"{node.name}.{node.function}", y, node.function), node.rescale, kind
+        f"{node.name}.stage2",
+        c.function(f"{node.name}.{node.function}", y, node.function),
+        node.rescale,
+        kind,
     )
 
 
@@ -274,7 +278,7 @@ def experts(c: Lowering, node: Experts) -> str:
             numInputVectors=[1, tokens * top_k],
             MW=inputs,
             MH=outputs,
-            SIMD=divisor(inputs, 2 * LANES, least=2),
+            SIMD=divisor(inputs, LANES, least=2),
             PE=lanes,
             experts=count,
             weights=_ints(np.stack([affine.weight.T for affine in affines])),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our streaming operators under FINN's attribute names. Importing this registers them.
 
-One file per node; `node` has what they share, `rtl` the Verilog around modules of rtl/finn. FINN looks for nodes
-in its own domain, finn.custom_op.fpgadataflow, and takes no other.
+One file per node; `node` has what they share, `rtl` the Verilog around modules of rtl/finn. FINN looks for
+nodes in its own domain, finn.custom_op.fpgadataflow, and takes no other.
 """
 
 from peritus.finn.nodes.add import PeritusAdd

@@ -11,7 +11,7 @@ from peritus.reference.arithmetic import I64, Ints
 
 
 class MoECombine(PeritusNode):
-    """(rows INT24, source, residual INT16) -> residual + sum of score times row, [1, NumTokens, NumChannels] INT16.
+    """(rows INT24, source, residual INT16 [1, NumTokens, NumChannels]) -> residual + sum of score times row.
 
     rows: [1, NumTokens topk, NumChannels], with the source of MoEDispatch. score_shift: of
     peritus.ir.ops.Experts. The sum is wide and saturates once. PE values per cycle.

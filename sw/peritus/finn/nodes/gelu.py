@@ -11,7 +11,7 @@ from peritus.reference.arithmetic import I64, Ints
 
 
 class PeritusGelu(PeritusNode):
-    """y [..., NumChannels], INT17 to INT24 in Q.8 -> INT16 in Q.8. func: "gelu" or "relu". PE values per cycle."""
+    """y [..., NumChannels], INT17 to INT24 in Q.8 -> INT16 in Q.8. func: "gelu" or "relu". PE per cycle."""
 
     module = "peritus_finn_gelu"
 

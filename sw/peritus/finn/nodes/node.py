@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What our nodes have in common, in FINN's terms: streams, shapes, data types, execution by the reference.
 
-A node says which streams it reads and writes, what it computes, and which module of rtl/finn does so. FINN asks
-for the same in many methods; they all follow from that here.
+A node says which streams it reads and writes, what it computes, and which module of rtl/finn does so. FINN
+asks for the same in many methods; they all follow from that here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from peritus.reference.arithmetic import I64, Ints
 
 @dataclass(frozen=True)
 class Stream:
-    """A tensor as a stream. shape: last axis folded. lanes: its values in a beat. kind: FINN's name of the data type."""
+    """A tensor as a stream. lanes: values of its last axis in a beat. kind: FINN's name of the data type."""
 
     shape: tuple[int, ...]
     lanes: int
@@ -72,7 +72,7 @@ Parameter = int | str
 Types = dict[str, tuple[Any, ...]]
 
 
-class PeritusNode(HWCustomOp):  # type: ignore[misc]  # FINN has no types
+class PeritusNode(HWCustomOp):
     """Base of our nodes. Subclasses fill in the class variables and the methods down to `cycles`.
 
     module: of rtl/finn. ports_in, ports_out: its valid, ready and data ports, by stream.

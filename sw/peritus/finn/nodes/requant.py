@@ -36,9 +36,7 @@ class PeritusRequant(PeritusNode):
     def streams_in(self) -> tuple[Stream, ...]:
         self.require_divides("PE", "NumChannels")
         rows = self.vectors()
-        x = Stream(
-            (*rows, self.number("NumChannels")), self.number("PE"), self.get_nodeattr("inputDataType")
-        )
+        x = Stream((*rows, self.number("NumChannels")), self.number("PE"), self.get_nodeattr("inputDataType"))
         return (x,) if self.number("sets") == 1 else (x, Stream((*rows, 1), 1, "UINT16"))
 
     def streams_out(self) -> tuple[Stream, ...]:

@@ -13,7 +13,7 @@ from peritus.reference.arithmetic import I64, Ints
 
 
 class PeritusRouter(PeritusNode):
-    """logits [..., NumChannels] INT16 in 1/256 octaves -> [..., 2 topk] UINT16: expert, score, of each choice.
+    """logits [..., NumChannels] INT16 in 1/256 octaves -> [..., 2 topk] UINT16: expert and score, best first.
 
     All logits of a token are one beat, so nothing folds. Scores are Q1.15, a softmax over all experts.
     """

@@ -18,7 +18,7 @@ from peritus.finn.nodes.node import PeritusNode, Stream
 from peritus.finn.packing import beats_of, pack, unpack, words_of
 
 
-class RtlNode(RTLBackend):  # type: ignore[misc]  # FINN has no types
+class RtlNode(RTLBackend):
     """Mixed into a PeritusNode by `register`."""
 
     def generate_hdl(self, model: Any, fpgapart: str, clk: float) -> None:

@@ -57,6 +57,4 @@ class PeritusScores(PeritusNode):
         return {parameter: self.number(name) for parameter, name in names.items()}
 
     def table(self) -> Table:
-        return Table(
-            [(chunks(self.numbers("multiplier"), 1), 16), (chunks(self.numbers("shift"), 1), 8)]
-        )
+        return Table([(chunks(self.numbers("multiplier"), 1), 16), (chunks(self.numbers("shift"), 1), 8)])

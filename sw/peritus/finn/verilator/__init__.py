@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verilator as FINN's RTL simulator, in the place of Vivado's: node by node and for whole chains.
 
-FINN names its simulator's functions on the module finn.xsi. `install` sets those names before FINN's steps read
-them; whoever calls `prepare_rtlsim` or executes a node with exec_mode "rtlsim" then uses these.
+FINN names its simulator's functions on the module finn.xsi. `install` sets those names before FINN's steps
+read them; whoever calls `prepare_rtlsim` or executes a node with exec_mode "rtlsim" then uses these.
 """
 
 from __future__ import annotations
@@ -81,12 +81,16 @@ def load_sim_obj(sim_out_dir: Path, out_so_relative_path: Path, tracefile: str |
     try:
         raw = json.loads((path.parent / _DESIGN).read_text())
     except FileNotFoundError:
-        raise SimulatorError(f"{path} was not built by peritus.finn.verilator: prepare_rtlsim again") from None
+        raise SimulatorError(
+            f"{path} was not built by peritus.finn.verilator: prepare_rtlsim again"
+        ) from None
     ports = raw["ports"]
     streams = {way: tuple(Stream(**entry) for entry in ports[way]) for way in ("inputs", "outputs")}
     others = tuple((str(name), int(bits)) for name, bits in ports["others"])
     return Engine(
-        Design(raw["top"], Path(raw["library"]), Ports(**streams, fast_clock=ports["fast_clock"], others=others))
+        Design(
+            raw["top"], Path(raw["library"]), Ports(**streams, fast_clock=ports["fast_clock"], others=others)
+        )
     )
 
 

@@ -14,6 +14,12 @@ from peritus.finn.verilator.ports import CLOCK, FAST_CLOCK, FLAGS, RESET, Ports,
 from peritus.resources import resource
 
 HEADERS = (".vh", ".svh")
+SPLIT = (
+    "--output-split",
+    "8000",
+    "--output-split-cfuncs",
+    "800",
+)  # a chain of nodes is much C++, run briefly
 _MAX_STREAMS = 32  # bits of the harness's masks
 
 
@@ -65,16 +71,16 @@ def build(top: str, sources: Sequence[Path], *, define: Sequence[str] = ()) -> D
             "finn_rtlsim_top",
             [*files, around],
             include_dirs=folders,
-            flags=(*FAST_FLAGS, *FLAGS, *(f"-D{macro}" for macro in define)),
+            flags=(*FAST_FLAGS, *FLAGS, *SPLIT, *(f"-D{macro}" for macro in define)),
             cpp_sources=[resource("sim/finn/harness.cpp")],
             cpp_include_dirs=[resource("sim"), headers],
-            optimization="-O2",
+            optimization="-O1",
         )
     return Design(top, library, ports)
 
 
 def _ordered(files: Sequence[Path]) -> list[Path]:
-    """Each file once, since FINN lists some twice and in no order; stand-ins for what Verilator does not take."""
+    """Each file once, since FINN lists some twice and in no order; stand-ins for what Verilator refuses."""
     stand_ins = {path.name: path for path in resource("sim/finn").glob("*.sv")}
     unique = list(dict.fromkeys(stand_ins.get(path.name, path).resolve() for path in files))
     return sorted(unique, key=lambda path: not path.stem.endswith("_pkg"))

@@ -133,7 +133,8 @@ def _by_name(top: str, way: str, streams: Sequence[Stream], given: Mapping[str, 
 def _checked(words: Words, stream: Stream) -> Words:
     if words.ndim != 2 or words.shape[1] != stream.words or words.dtype != np.uint32:
         raise SimulatorError(
-            f"stream {stream.name!r} has beats of {stream.words} words, uint32, not {words.dtype} {words.shape}"
+            f"stream {stream.name!r} has beats of {stream.words} words of uint32, "
+            f"not {words.dtype} {words.shape}"
         )
     return np.ascontiguousarray(words)
 

@@ -86,7 +86,8 @@ def _sorted(top: str, tree: dict[str, Any]) -> Ports:
     for name in ports:
         if found := _STREAM.match(name):
             signals.setdefault(found["name"], {})[found["signal"].lower()] = name
-    inputs, outputs = [], []
+    inputs: list[Stream] = []
+    outputs: list[Stream] = []
     for name, parts in signals.items():
         if len(parts) != 3:
             raise SimulatorError(f"module {top!r}: stream {name!r} has only {', '.join(sorted(parts))}")
