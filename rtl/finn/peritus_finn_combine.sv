@@ -157,7 +157,9 @@ module peritus_finn_combine
   end
 
   if (Channels % Lanes != 0 || Rows > 15 * Tokens) begin : gen_check
-    $error("finn_combine: Lanes = %0d must divide Channels = %0d; at most 15 rows per token", Lanes, Channels);
+    $error(
+        "finn_combine: Lanes = %0d must divide Channels = %0d; at most 15 rows per token", Lanes, Channels
+    );
   end
 
 endmodule

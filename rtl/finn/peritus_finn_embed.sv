@@ -11,7 +11,7 @@ module peritus_finn_embed #(
   parameter int unsigned Channels = 16,
   parameter int unsigned Rows = 17,
   parameter int unsigned Prefix = 1,
-  parameter              File = ""
+  parameter string       File = ""
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,

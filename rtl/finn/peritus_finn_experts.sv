@@ -16,7 +16,7 @@ module peritus_finn_experts
   parameter int unsigned Outputs = 16,
   parameter int unsigned Experts = 4,
   parameter int unsigned OutW = 24,
-  parameter              File = ""
+  parameter string       File = ""
 ) (
   input  logic                       clk_i,
   input  logic                       rst_ni,
@@ -100,7 +100,8 @@ module peritus_finn_experts
     if (store) row[32'(write_q)*IN_FOLDS+32'(in_q)] <= data_i;
     if (take) x_q <= row[32'(read_q)*IN_FOLDS+32'(fold_q)];
     for (int l = 0; l < int'(Lanes); l++) begin
-      for (int s = 0; s < int'(Simd); s++) product_q[l][s] <= 16'(signed'(x_q[s])) * 16'(signed'(weight[l][s]));
+      for (int s = 0; s < int'(Simd); s++)
+      product_q[l][s] <= 16'(signed'(x_q[s])) * 16'(signed'(weight[l][s]));
     end
   end
 
@@ -174,7 +175,13 @@ module peritus_finn_experts
   );
 
   if (Inputs % Simd != 0 || Outputs % Lanes != 0 || Simd < 2) begin : gen_check
-    $error("finn_experts: Simd = %0d, at least 2, of Inputs = %0d; Lanes = %0d of Outputs = %0d", Simd, Inputs, Lanes, Outputs);
+    $error(
+        "finn_experts: Simd = %0d, at least 2, of Inputs = %0d; Lanes = %0d of Outputs = %0d",
+        Simd,
+        Inputs,
+        Lanes,
+        Outputs
+    );
   end
 
 endmodule

@@ -16,7 +16,7 @@ module peritus_finn_layernorm
   parameter int unsigned Lanes = 4,
   parameter int unsigned Channels = 16,
   parameter int unsigned Epsilon = 0,
-  parameter              File = ""
+  parameter string       File = ""
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
@@ -87,7 +87,7 @@ module peritus_finn_layernorm
   ) u_replay (
     .clk_i,
     .rst_ni,
-    .start_i      (!rst_ni),  // empties it
+    .start_i      (!rst_ni),                           // empties it
     .n_tiles_i    (8'(FOLDS)),
     .valid_i      (take),
     .word_i       (data_i),
@@ -176,7 +176,9 @@ module peritus_finn_layernorm
   );
 
   if (Lanes < 2 || Channels % Lanes != 0 || FOLDS > 255) begin : gen_check
-    $error("finn_layernorm: Lanes = %0d, at least 2, must divide Channels = %0d in at most 255", Lanes, Channels);
+    $error(
+        "finn_layernorm: Lanes = %0d, at least 2, must divide Channels = %0d in at most 255", Lanes, Channels
+    );
   end
 
 endmodule

@@ -17,7 +17,7 @@ module peritus_finn_requant
   parameter  int unsigned OutW = 8,
   parameter  int unsigned Channels = 16,
   parameter  int unsigned Sets = 1,
-  parameter               File = "",
+  parameter string        File = "",
   localparam int unsigned IndexW = (Sets > 1) ? $clog2(Sets) : 1
 ) (
   input  logic                       clk_i,
@@ -129,7 +129,9 @@ module peritus_finn_requant
   );
 
   if (Channels % Lanes != 0 || InW > BIASED_W) begin : gen_check
-    $error("finn_requant: Lanes = %0d must divide Channels = %0d, InW = %0d at most 27", Lanes, Channels, InW);
+    $error(
+        "finn_requant: Lanes = %0d must divide Channels = %0d, InW = %0d at most 27", Lanes, Channels, InW
+    );
   end
 
 endmodule

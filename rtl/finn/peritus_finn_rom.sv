@@ -8,7 +8,7 @@
 module peritus_finn_rom #(
   parameter  int unsigned Width = 8,
   parameter  int unsigned Depth = 2,
-  parameter               File = "",
+  parameter string        File = "",
   localparam int unsigned AddrW = (Depth > 1) ? $clog2(Depth) : 1
 ) (
   input  logic             clk_i,

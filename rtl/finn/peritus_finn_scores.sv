@@ -16,7 +16,7 @@ module peritus_finn_scores
   parameter int unsigned HeadDim = 8,
   parameter int unsigned Heads = 2,
   parameter int unsigned Tokens = 16,
-  parameter              File = ""
+  parameter string       File = ""
 ) (
   input  logic                    clk_i,
   input  logic                    rst_ni,

@@ -18,7 +18,7 @@ module peritus_finn_values
   parameter int unsigned Tokens = 16,
   parameter int unsigned Lanes = 4,
   parameter int unsigned Shift2 = 0,
-  parameter              File = ""
+  parameter string       File = ""
 ) (
   input  logic                    clk_i,
   input  logic                    rst_ni,

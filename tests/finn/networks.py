@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 SHAPE = {"d_model": 32, "n_heads": 2, "head_dim": 16, "mlp_hidden": 64, "expert_hidden": 32}
-TASK = "semseg"
 
 
 def exported(name: str) -> ModelProto:
