@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,18 @@ SHAPE = {"d_model": 32, "n_heads": 2, "head_dim": 16, "mlp_hidden": 64, "expert_
 
 
 def exported(name: str) -> ModelProto:
-    """A QONNX network, d = 32, 8 patches and a class token.
+    """A fresh copy of a QONNX network, d = 32, 8 patches and a class token.
 
     encoder: one pre-LN encoder block of stock Brevitas layers. moe: one block with four experts, top-2.
     m3vit: two blocks, the second with experts.
     """
+    from onnx import ModelProto
+
+    return ModelProto.FromString(_bytes(name))
+
+
+@functools.cache
+def _bytes(name: str) -> bytes:
     from quant_models.network.config import M3VIT_MICRO
     from quant_models.network.init import new_model, procedural_images, training_start
     from quant_models.quantization.export import to_qonnx
@@ -26,9 +34,10 @@ def exported(name: str) -> ModelProto:
 
     if name == "encoder":
         config = replace(M3VIT_MICRO, **SHAPE, name=name, n_layers=1, moe_layers=())
-        return exported_stock(training_start(config).eval(), procedural_images(config, 4, seed=1), Style())
+        net = training_start(config).eval()
+        return bytes(exported_stock(net, procedural_images(config, 4, seed=1), Style()).SerializeToString())
     layers = {"moe": (1, (0,)), "m3vit": (2, (1,))}
     count, experts = layers[name]
     config = replace(M3VIT_MICRO, **SHAPE, name=name, n_layers=count, moe_layers=experts)
     model, _ = fake_quantize(new_model(config), procedural_images(config, 2, seed=1))
-    return to_qonnx(model)
+    return bytes(to_qonnx(model).SerializeToString())

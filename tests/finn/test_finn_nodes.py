@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.finn.one_node import check_cycles, model_of, simulate, the_node
+from peritus.eda.errors import BuildError
+from tests.finn.one_node import built, check_cycles, model_of, simulate, the_node
 
 TOKENS = 256
 
@@ -62,18 +63,34 @@ def test_thresholding(finn: Path) -> None:
     check_cycles(node)
 
 
-def test_inner_shuffle(finn: Path) -> None:
-    rng = np.random.default_rng(3)
-    x = rng.integers(-128, 128, (4, 16, 32))
-    model = model_of(
-        "InnerShuffle",
-        [("x", x.shape, "INT8")],
-        [("y", (4, 32, 16), "INT8")],
-        in_shape=[4, 16, 32],
-        transpose_in_shape=[4, 16, 32],
-        data_type="INT8",
-        SIMD=4,
-    )
-    found, node = simulate(model, {"x": x})
-    assert np.array_equal(found["y"], x.transpose(0, 2, 1))
-    check_cycles(node, 0.6)
+REFUSED = {
+    "Requant": (
+        {
+            "NumChannels": 16,
+            "PE": 4,
+            "numInputVectors": [1, 4],
+            "inputDataType": "INT16",
+            "outputDataType": "INT8",
+        },
+        "INT16",
+        (1, 4, 16),
+        r"requant\.sv.* can't determine constant for FUNCREF 'derive_MUL_WIDTHS'",
+    ),
+    "InnerShuffle": (
+        {"in_shape": [1, 4, 16], "transpose_in_shape": [1, 4, 16], "data_type": "INT8", "SIMD": 4},
+        "INT8",
+        (1, 16, 4),
+        r"skid\.sv.* Missing arguments for \$display-like format",
+    ),
+}
+
+
+@pytest.mark.parametrize("op", REFUSED)
+def test_what_verilator_refuses(finn: Path, op: str) -> None:
+    """A constant function over a struct; an $error with a place for a number and none given."""
+    attributes, kind, shape, message = REFUSED[op]
+    ones = np.ones(16)
+    weights = {"scale": (ones, "FLOAT32"), "bias": (ones, "FLOAT32")} if op == "Requant" else {}
+    model = model_of(op, [("x", (1, 4, 16), kind)], [("y", shape, "INT8")], weights, **attributes)
+    with pytest.raises(BuildError, match=message):
+        built(model)
