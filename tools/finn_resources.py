@@ -3,13 +3,19 @@
 
     python tools/finn_resources.py
 
-The sizes are those of the two-block network of tests/finn/networks.py. An estimate: see peritus.eda.yosys.estimate.
+The sizes are those of the two-block network of tests/finn/networks.py. Estimated, see
+peritus.eda.yosys.estimate. Last, the weights of a full-size network beside the memory of the device.
 """
 
+import peritus
 from peritus.arch.config import load_config
 from peritus.eda.sources import design_files
+from peritus.eda.yosys import xcup
 from peritus.eda.yosys.estimate import Synthesizer
+from peritus.ir.ops import affines
 from peritus.resources import resource
+
+MEMORY_BITS = {"RAMB36": 36 * 1024, "URAM288": 288 * 1024}
 
 TOKENS, HEADS, HEAD_DIM, LANES, CHANNELS, HIDDEN, EXPERTS, TOP_K = 9, 2, 16, 4, 32, 64, 4, 2
 ROW = {"Lanes": LANES, "Channels": CHANNELS}
@@ -41,6 +47,13 @@ def main() -> None:
         found = Synthesizer(hw, files=files).run(top, parameters=parameters)
         counts = (found.resources[kind] for kind in ("LUT", "FF", "DSP48E2", "RAMB36"))
         print(f"| {node} | {' | '.join(f'{count:g}' for count in counts)} | {found.levels} |", flush=True)
+    weights = sum(
+        affine.weight.size * affine.weight_bits
+        for op in peritus.load_model("m3vit_tiny").graph.nodes
+        for affine in affines(op)
+    )
+    memory = sum(xcup.CAPACITY[kind] * bits for kind, bits in MEMORY_BITS.items())
+    print(f"weights of m3vit_tiny: {weights / 8e6:.2f} MB; memory of an {xcup.DEVICE}: {memory / 8e6:.2f} MB")
 
 
 if __name__ == "__main__":

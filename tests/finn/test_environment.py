@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FINN missing, of another version, or started otherwise: said at once, with what to do. Runs without FINN."""
+"""FINN missing or of another version: said at once, with what to do. Runs without FINN."""
 
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path

@@ -49,6 +49,7 @@ def test_experts_stop_at_the_first_step(finn: Path, tmp_path: Path) -> None:
 def test_gelu_is_for_another_family(finn: Path) -> None:
     """FINN's piecewise polynomials, its GELU, have an RTL back end alone, and not for this device."""
     from finn.util.exception import FINNUserError
+
     from tests.finn.one_node import model_of
 
     shape = (1, 4, 8)

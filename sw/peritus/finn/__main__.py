@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """FINN's build without vendor tools: `python -m peritus.finn build.yml network.onnx`.
 
-FINN's own command looks for Vivado before it builds anything. build.yml is FINN's; its steps may be ours as well.
+FINN's own command looks for Vivado before it builds anything. build.yml is FINN's; its steps may be ours.
 """
 
 from __future__ import annotations
