@@ -15,12 +15,12 @@ module peritus_finn_rom #(
   output logic [Width-1:0] data_o
 );
 
+  localparam logic [255:0] MIX = 256'h9e3779b97f4a7c15_f39cc0605cedc834_1082276bf3a27251_f86c6a11d0c18e95;
   logic [Width-1:0] mem[Depth];
 
   initial begin
-    for (int i = 0; i < int'(Depth); i++) begin
-      for (int b = 0; b < int'(Width); b++) mem[i][b] = ((i * 40503 + b * 25173 + i * b) >> 5) % 2 == 1;
-    end
+    for (int i = 0; i < int'(Depth); i++)
+    mem[i] = Width'((256'(i * i + 40503) * MIX) ^ ((256'(i + 25173) * ~MIX) >> 7));
   end
 
   always_ff @(posedge clk_i) begin
