@@ -41,3 +41,10 @@ def _bytes(name: str) -> bytes:
     config = replace(M3VIT_MICRO, **SHAPE, name=name, n_layers=count, moe_layers=experts)
     model, _ = fake_quantize(new_model(config), procedural_images(config, 2, seed=1))
     return bytes(to_qonnx(model).SerializeToString())
+
+
+if __name__ == "__main__":  # python -m tests.finn.networks m3vit build/m3vit.onnx
+    import sys
+    from pathlib import Path
+
+    Path(sys.argv[2]).write_bytes(_bytes(sys.argv[1]))
