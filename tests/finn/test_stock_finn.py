@@ -55,3 +55,22 @@ def test_gelu_is_for_another_family(finn: Path) -> None:
     shape = (1, 4, 8)
     with pytest.raises(FINNUserError, match="only supported on Versal"):
         model_of("PWPolyF", [("x", shape, "FLOAT32")], [("y", shape, "FLOAT32")], func="gelu")
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes"),
+    [
+        ("LayerNorm_hls", {"SIMD": 4, "ifm_dim": [1, 9, 32], "epsilon": 1e-5}),
+        ("HWSoftmax_hls", {"SIMD": 3, "ifm_dim": [1, 18, 9]}),
+    ],
+)
+def test_float_counterparts_are_estimated_as_nothing(finn: Path, op: str, attributes: dict[str, Any]) -> None:
+    """FINN has no estimate to lay beside ours."""
+    from finn.custom_op.fpgadataflow.hls import custom_op
+    from onnx import helper
+
+    from tests.finn.one_node import PART
+
+    node = helper.make_node(op, ["x"], ["y"], domain="finn.custom_op.fpgadataflow.hls", **attributes)
+    found = custom_op[op](node).node_res_estimation(PART)
+    assert {found[kind] for kind in ("LUT", "DSP", "BRAM_18K", "URAM")} == {0}

@@ -194,6 +194,8 @@ class PeritusNode(HWCustomOp):
         return node
 
     def infer_node_datatype(self, model: Any) -> None:
+        if "inputDataType" in self.attributes():  # FINN narrows sums when it knows the weights
+            self.set_nodeattr("inputDataType", model.get_tensor_datatype(self.onnx_node.input[0]).name)
         for name, stream in zip(self.onnx_node.output, self.streams_out(), strict=True):
             model.set_tensor_datatype(name, DataType[stream.kind])
 
