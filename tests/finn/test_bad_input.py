@@ -56,6 +56,19 @@ def test_another_shape(gelu: Any) -> None:
         the_node(gelu).execute_node({"x": np.zeros((2, 2, 6), np.float32)}, gelu.graph)
 
 
+def test_started_with_another_simulator(finn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import finn.builder.build_dataflow_steps
+    import finn.xsi
+
+    from peritus.finn.errors import FinnStarted
+    from peritus.finn.verilator import install
+
+    install()  # ours is there: twice does no harm
+    monkeypatch.delattr(finn.xsi, "SimEngine")
+    with pytest.raises(FinnStarted, match=r"imported before peritus\.finn\.environment\.start\(\)"):
+        install()
+
+
 def test_a_chain_with_a_node_in_hls(finn: Path, tmp_path: Path) -> None:
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 

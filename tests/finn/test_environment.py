@@ -8,6 +8,7 @@ from typing import NoReturn
 import pytest
 
 from peritus.finn import environment
+from peritus.finn.__main__ import main
 from peritus.finn.errors import FinnMissing
 
 
@@ -26,6 +27,18 @@ def test_finn_is_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "version", lambda name: "1.7.0")
     with pytest.raises(FinnMissing, match=r"finn-plus is 1\.7\.0, this works with 1\.6\.1"):
         environment.require()
+
+
+@pytest.mark.without_finn
+def test_the_command_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(environment, "version", lambda name: "1.7.0")
+    file = tmp_path / "build.yml"
+    file.write_text("")
+    monkeypatch.setattr("sys.argv", ["peritus.finn", str(file), str(file)])
+    assert main() == 1
+    assert "finn-plus is 1.7.0" in capsys.readouterr().err
 
 
 @pytest.mark.without_finn

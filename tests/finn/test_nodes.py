@@ -187,6 +187,7 @@ def sources(rng: np.random.Generator, tokens: int) -> npt.NDArray[np.int64]:
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.op)
 def test_rtl_is_the_reference(finn: Path, case: Case) -> None:
+    from peritus.finn.errors import SimulatorError
     from peritus.finn.packing import pack, unpack
 
     model = model_of(case.op, *tensors(case), **case.attributes)
@@ -212,7 +213,12 @@ def test_rtl_is_the_reference(finn: Path, case: Case) -> None:
             promised = node.get_exp_cycles() * len(frames)
             print(f"{case.op}: {case.tokens * len(frames)} tokens, {cycles} cycles, promised {promised}")
             assert abs(cycles - promised) <= 0.1 * promised
+    engine.reset()
+    with pytest.raises(SimulatorError, match=r"stopped: nothing moved for 200 cycles, and .* of \d+ beats"):
+        engine.run({}, counts, patience=200)
     node.close_rtlsim(engine)
+    with pytest.raises(SimulatorError, match="is closed"):
+        engine.reset()
 
 
 def tensors(

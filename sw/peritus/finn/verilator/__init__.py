@@ -38,7 +38,7 @@ def install() -> None:
     if vars(xsi).get("SimEngine") is Engine:
         return
     if _STEPS in sys.modules:
-        raise FinnStarted(f"{_STEPS} was imported before peritus.finn.start(): call that first")
+        raise FinnStarted(f"{_STEPS} was imported before peritus.finn.environment.start(): call that first")
     names = {
         "SimEngine": Engine,
         "compile_sim_obj": compile_sim_obj,
