@@ -57,6 +57,9 @@ class MoECombine(PeritusNode):
         rows, _, residual = self.streams_in()
         return 2 * residual.beats + rows.beats
 
+    def multipliers(self) -> int:
+        return self.number("PE")
+
     def parameters(self) -> Mapping[str, Parameter]:
         return {
             "Lanes": self.number("PE"),

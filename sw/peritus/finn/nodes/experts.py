@@ -60,6 +60,9 @@ class MoEMVAU(PeritusNode):
         x, out = self.streams_in()[0], self.streams_out()[0]
         return x.beats * (self.number("MH") // out.lanes)
 
+    def multipliers(self) -> int:
+        return self.number("SIMD") * self.number("PE")
+
     def parameters(self) -> Mapping[str, Parameter]:
         names = {"Simd": "SIMD", "Lanes": "PE", "Inputs": "MW", "Outputs": "MH", "Experts": "experts"}
         return {**{p: self.number(name) for p, name in names.items()}, "OutW": 24}

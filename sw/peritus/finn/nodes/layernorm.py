@@ -38,6 +38,9 @@ class PeritusLayerNorm(PeritusNode):
         gamma, beta, shift = (self.numbers(name) for name in ("gamma", "beta", "shift"))
         return (layernorm(inputs[0], gamma, beta, shift, self.number("epsilon")),)
 
+    def multipliers(self) -> int:
+        return 12 + 3 * self.number("SIMD") // 2  # the line through 4 and 8 values per cycle
+
     def parameters(self) -> Mapping[str, Parameter]:
         return {
             "Lanes": self.number("SIMD"),

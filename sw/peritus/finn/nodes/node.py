@@ -104,6 +104,10 @@ class PeritusNode(HWCustomOp):
         """The module's constants, if it has any."""
         return None
 
+    def multipliers(self) -> int:
+        """DSP48E2 slices, as open synthesis finds them: `tools/finn_resources.py`."""
+        return 0
+
     def other_connections(self) -> Sequence[str]:
         """Ports of the module besides clock, reset and `ports_in`, `ports_out`, as Verilog."""
         return ()
@@ -187,6 +191,9 @@ class PeritusNode(HWCustomOp):
 
     def get_exp_cycles(self) -> int:
         return self.cycles()
+
+    def dsp_estimation(self, fpgapart: str) -> int:
+        return self.multipliers()
 
     def make_shape_compatible_op(self, model: Any) -> Any:
         node = super().make_shape_compatible_op(model)

@@ -51,6 +51,9 @@ class PeritusRequant(PeritusNode):
         (out,) = self.streams_out()
         return (saturate(requantize(x, bias, multiplier, shift), out.bits),)
 
+    def multipliers(self) -> int:
+        return self.number("PE")
+
     def parameters(self) -> Mapping[str, Parameter]:
         x, (out,) = self.streams_in()[0], self.streams_out()
         return {

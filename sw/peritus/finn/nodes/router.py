@@ -38,5 +38,8 @@ class PeritusRouter(PeritusNode):
         found = route(logits.reshape(-1, logits.shape[-1]), self.number("topk"))
         return (np.stack([found.experts, found.scores], axis=-1),)
 
+    def multipliers(self) -> int:
+        return self.number("topk") + 2  # scores, the reciprocal
+
     def parameters(self) -> Mapping[str, Parameter]:
         return {"Experts": self.number("NumChannels"), "TopK": self.number("topk")}

@@ -52,6 +52,9 @@ class PeritusScores(PeritusNode):
         keys = self.streams_in()[1].beats
         return keys + keys * self.number("NumTokens")
 
+    def multipliers(self) -> int:
+        return self.number("head_dim") + 1  # products, scale
+
     def parameters(self) -> Mapping[str, Parameter]:
         names = {"HeadDim": "head_dim", "Heads": "heads", "Tokens": "NumTokens"}
         return {parameter: self.number(name) for parameter, name in names.items()}

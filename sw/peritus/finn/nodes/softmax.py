@@ -38,5 +38,8 @@ class PeritusSoftmax(PeritusNode):
         mantissa, shift = reciprocal(p.sum(axis=-1, keepdims=True))
         return p, (shift << MANTISSA_BITS) + mantissa
 
+    def multipliers(self) -> int:
+        return 2  # of the reciprocal
+
     def parameters(self) -> Mapping[str, Parameter]:
         return {"Lanes": self.number("SIMD"), "Keys": self.number("NumChannels")}

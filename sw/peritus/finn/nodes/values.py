@@ -64,6 +64,9 @@ class PeritusValues(PeritusNode):
         p, _, v = self.streams_in()
         return v.beats + p.beats
 
+    def multipliers(self) -> int:
+        return self.number("head_dim") + 2 * self.number("PE")  # products, two scales
+
     def parameters(self) -> Mapping[str, Parameter]:
         names = {"HeadDim": "head_dim", "Heads": "heads", "Tokens": "NumTokens", "Lanes": "PE"}
         return {
