@@ -133,6 +133,26 @@ board-python: ## Run the driver's tests, but those on the simulator, on Python 3
 	    -c requirements/dev.txt pytest pytest-timeout && \
 	  $(BOARD_VENV)/bin/python -m pytest tests/runtime $(PYTEST_ARGS); fi
 
+# FINN's packages do not go with ours in one environment.
+FINN_VENV := build/venv_finn
+
+$(FINN_VENV)/.installed: requirements/finn.txt requirements/finn_plus.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or 3.12 on PATH; name one with PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(FINN_VENV)
+	@echo "Installing requirements/finn.txt and finn_plus.txt into $(FINN_VENV)"
+	@$(MAKE) --no-print-directory VENV=$(FINN_VENV) finn-packages
+	@touch $@
+
+.PHONY: finn-packages
+finn-packages:
+	@$(PIP) $(PIP_ARGS) -r requirements/finn.txt
+	@$(PIP) $(PIP_ARGS) --no-deps -r requirements/finn_plus.txt
+	@$(PIP) $(PIP_ARGS) --no-deps --no-build-isolation --editable .
+
+.PHONY: test-finn
+test-finn: $(FINN_VENV)/.installed ## Run tests/finn in an environment of its own: our operators inside FINN, on Verilator
+	$(FINN_VENV)/bin/python -m pytest tests/finn $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/notebook ## ruff, mypy --strict, Verible, Verilator -Wall and slang
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ import pytest
 
 # From the top down; CONTRIBUTING.md says what each is for.
 LAYERS = (
-    ("cli", "pytest_plugin"),
+    ("cli", "finn", "pytest_plugin"),
     ("check",),
     ("api",),
     ("boards",),
@@ -40,7 +40,7 @@ GRAPHS = {"ir", "compiler", "frontends"}
 LARGEST = 0.25  # of sw/, in lines of Python
 # Heavy packages and who may import them.
 TRAINING = {"torch", "torchvision", "brevitas", "qonnx", "onnx", "onnxruntime", "onnxscript"}
-TRAINING_USERS = {"frontends", "onnx_session"}
+TRAINING_USERS = {"finn", "frontends", "onnx_session"}
 # The same for the rooms of quant_models, which stands above peritus: peritus never imports it.
 ROOMS = (
     ("cli",),

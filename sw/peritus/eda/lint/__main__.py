@@ -58,6 +58,10 @@ def main() -> int:
             files = design_files(top, nano, [resource(folder) for folder in folders])
             clean = slang.lint_slang(files, top, waivers, used)
             results[f"slang -Weverything {top} with {', '.join(folders)}"] = clean
+        for top in (path.stem for path in sorted(resource("rtl/finn").glob("*.sv"))):
+            results[f"verilator -Wall {top}"] = lint_verilator(nano, top)
+            clean = slang.lint_slang(design_files(top), top, waivers, used)
+            results[f"slang -Weverything {top}"] = clean
         idle = [waiver for waiver in waivers if waiver not in used]
         for waiver in idle:
             print(f"{slang.WAIVERS}: nothing needs the waiver of {waiver.rule} in {', '.join(waiver.files)}")
