@@ -54,6 +54,7 @@ class Ddr:
             )
         self.parameters, self._phase = ddr, phase
         self._refreshed = ddr.refresh_cycles > 0
+        self.calm = not (ddr.refresh_cycles or ddr.jitter or ddr.stall)  # nothing disturbs it
         self.beat_bytes = hw.axi_data_bytes
         self.bandwidth = _sustained(round(ddr.bytes_per_cycle * UNIT) / UNIT, hw, ddr)
         self.port_rate = 1 - round(ddr.stall * 256) / 256  # beats a cycle that a port is not held back
@@ -119,8 +120,12 @@ class Ddr:
         """Last beat of a burst with `behind` requested after it, and `left` to come, if its port lags."""
         return self._served - behind * self.burst + (behind + left) * self.others
 
+    def timing(self) -> tuple[float, float, float, float, float, float]:
+        """For who does without the calls: bandwidth is spoken for until; saved, burst, beats, fair, others."""
+        return self._served, self.saved, self.burst, self.beats, self.fair, self.others
+
     def used_until(self, cycle: float) -> None:
-        """Others have shared the bandwidth among them until then."""
+        """The bandwidth is spoken for until then."""
         self._served = cycle
 
     def saved_at(self, cycle: float) -> float:

@@ -11,6 +11,7 @@ Stripes are counted from the start of the job. Lists by stripe, in cycles:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 from peritus.arch.config import HwConfig
 from peritus.arch.isa import FetchEntry, runs
@@ -82,11 +83,11 @@ class Fetch:
 
     def reach(self, stripe: int) -> bool:
         """Request everything up to a stripe; False: it is never requested, or there is no room for it."""
-        ports, ring, data, due_of = self.ports, self.ring, self.ddr.data, self.ddr.due
-        held, outstanding = READER_BURSTS * ports, self.ddr.parameters.outstanding * ports
+        ports, ring, ddr = self.ports, self.ring, self.ddr
+        held, outstanding = READER_BURSTS * ports, ddr.parameters.outstanding * ports
         address, due, last, freed = self.address, self.due, self.last, self.freed
-        stall, latency = 1 + self.ddr.stall, self.ddr.parameters.read_latency
-        jitter = self.ddr.parameters.jitter != 0
+        stall, latency, calm = 1 + ddr.stall, ddr.parameters.read_latency, ddr.calm
+        served, saved, burst, beats, fair, others = ddr.timing()
         number = len(address)
         total = number + self.left
         while number <= stripe:
@@ -112,11 +113,33 @@ class Fetch:
                 if number >= outstanding and last[number - outstanding] >= taken:
                     taken = last[number - outstanding] + stall
                 address.append(taken)
-                first = due_of(taken, number % ports) if jitter else taken + latency
+                before = last[number - ports] if number >= ports else 0.0
+                if calm:  # Ddr.due and Ddr.data, without the calls
+                    first = taken + latency
+                    done = first - saved
+                    if done < served:
+                        done = served
+                    lags = first < before and first < done
+                    served = done = done + burst
+                    start = first if first > before + 1 else before + 1
+                    final = ceil(done)
+                    if start + beats - 1 > final:
+                        final = start + beats - 1
+                    if lags:
+                        at_the_end = done + (total - number) * others
+                        if at_the_end > final:
+                            final = at_the_end
+                        if start + fair - 1 < final:
+                            final = start + fair - 1
+                    last.append(final)
+                else:
+                    first = ddr.due(taken, number % ports)
+                    last.append(ddr.data(first, before, total - number))
                 due.append(first)
-                last.append(data(first, last[number - ports] if number >= ports else 0.0, total - number))
                 issued, request = request, begun + 2
                 number += 1
+            if calm:
+                ddr.used_until(served)
             self.issued += number - begin
             self.left -= number - begin
             self._ready, self._passed = request, passed
