@@ -12,12 +12,13 @@ half an hour.
 from __future__ import annotations
 
 import argparse
+import functools
 import gzip
 import hashlib
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,24 +179,27 @@ def main() -> int:
     parser.add_argument("--fit", action="store_true", help="the designs that the wires were fitted to")
     args = parser.parse_args()
     console = Console()
-    try:
-        designs = [place_alone(top) for top in (FITTED if args.fit else TESTED)]
-        if not args.fit:
-            designs.append(place_whole())
-        comparisons = [compare(placed) for placed in designs]
-    except PeritusError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    places: list[Callable[[], Placed]] = [
+        functools.partial(place_alone, top) for top in (FITTED if args.fit else TESTED)
+    ]
+    if not args.fit:
+        places.append(place_whole)  # last: it takes longest, and may run out of time
     table = Table("design", "nextpnr ns", "estimate ns", "error", "estimate at nextpnr's end")
-    for found in comparisons:
-        table.add_row(
-            found.design,
-            f"{found.placed_ns:.2f}",
-            f"{found.estimated_ns:.2f}",
-            f"{found.error:+.0%}",
-            f"{found.same_end_ns:.2f}",
-        )
+    designs = []
+    failed = ""
+    try:
+        for place in places:
+            designs.append(place())
+            found = compare(designs[-1])
+            numbers = (found.placed_ns, found.estimated_ns, found.same_end_ns)
+            placed, estimated, same = (f"{ns:.2f}" for ns in numbers)
+            table.add_row(found.design, placed, estimated, f"{found.error:+.0%}", same)
+    except PeritusError as error:
+        failed = str(error)
     console.print(table)
+    if failed:
+        print(f"error: {failed}", file=sys.stderr)
+        return 1
     if args.fit:
         base, per_slice, count = fit(designs)
         console.print(f"base = {base:.3f}, per_slice = {per_slice:.4f} by {count} wires")
