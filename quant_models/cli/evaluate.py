@@ -12,9 +12,9 @@ import typer
 from rich.table import Table
 
 from peritus import api
-from peritus.cli.common import JsonOption, counted, output_console, reports_errors, write_json
+from peritus.cli.common import HwOption, JsonOption, counted, output_console, reports_errors, write_json
 from peritus.errors import PeritusError
-from peritus.evaluation import evaluate
+from peritus.evaluation import OnDevice, evaluate
 from peritus.ir import QuantModel
 from quant_models.cli.options import DataOption
 
@@ -36,6 +36,10 @@ def evaluate_command(
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Where generated scenes are kept.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
+    device: Annotated[
+        str | None, typer.Option(help="Run integer models on a device, such as hls; default: the executor.")
+    ] = None,
+    hw: HwOption = "zcu104",
     json_target: JsonOption = None,
 ) -> None:
     """mIoU, RMSE and relative error, top-1 and top-5. Integer models run in the bit-exact executor: as the
@@ -63,7 +67,7 @@ def evaluate_command(
             graph.tasks, data, split, graph.image_height, graph.image_width, count=count, cache=cache
         )
         with counted(f"Evaluating {integer.name}", len(images)) as progress:
-            scores = integer_scores(integer, images, workers, progress)
+            scores = integer_scores(integer, images, workers, progress, _on(integer, device, hw))
         name, arithmetic = integer.name, "integer"
     table = Table(title=f"{name} ({arithmetic}), {len(images)} images of {images.name}", title_justify="left")
     table.add_column("metric")
@@ -75,9 +79,13 @@ def evaluate_command(
 
 
 def integer_scores(
-    model: QuantModel, data: Dataset, workers: int, progress: Callable[[int], None]
+    model: QuantModel,
+    data: Dataset,
+    workers: int,
+    progress: Callable[[int], None],
+    on: OnDevice | None = None,
 ) -> dict[str, float]:
-    """Scores of the bit-exact executor; `workers`: processes, 0: one per core."""
+    """Scores of the bit-exact executor, or on a device; `workers`: processes, 0: one per core."""
     from quant_models.data.fit import check_fit
 
     graph = model.graph
@@ -90,7 +98,12 @@ def integer_scores(
         (sample.targets for sample in targets),
         workers=workers or None,
         progress=progress,
+        on=on,
     ).record()
+
+
+def _on(model: QuantModel, device: str | None, hw: str) -> OnDevice | None:
+    return None if device is None else OnDevice(device, api.compile(model, hw=hw))
 
 
 def _float_weights(model: str) -> Path | None:

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from peritus import ir
-from peritus.evaluation import ConfusionMatrix, DepthError, EvaluationError, Frame, MetricError, evaluate
+from peritus.arch.config import load_config
+from peritus.compiler import compile_model
+from peritus.evaluation import (
+    ConfusionMatrix,
+    DepthError,
+    EvaluationError,
+    Frame,
+    MetricError,
+    OnDevice,
+    evaluate,
+)
 from peritus.evaluation.workers import WorkerError, in_order
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.runtime.device import resize_bilinear
@@ -40,6 +50,20 @@ def targets() -> list[dict[str, Any]]:
         }
         for _ in range(IMAGES)
     ]
+
+
+@pytest.mark.hls
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_device_scores_the_same(model: ir.QuantModel, images: Any, targets: Any, workers: int) -> None:
+    on = OnDevice("hls", compile_model(model, load_config("nano")))
+    expected = evaluate(model, images, targets, workers=1)
+    assert evaluate(model, images, targets, workers=workers, on=on).record() == expected.record()
+
+
+def test_nothing_is_observed_on_a_device(model: ir.QuantModel, images: Any, targets: Any) -> None:
+    on = OnDevice("hls", compile_model(model, load_config("nano")))
+    with pytest.raises(EvaluationError, match="inside the device hls cannot be observed"):
+        evaluate(model, images, targets, workers=1, on=on, observe=lambda frame: None)
 
 
 def test_metrics_are_those_of_the_upsampled_maps(model: ir.QuantModel, images: Any, targets: Any) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How good a model's maps are: metrics, and the integer executor over many images."""
 
-from peritus.evaluation.evaluate import Evaluation, EvaluationError, Frame, evaluate
+from peritus.evaluation.evaluate import Evaluation, EvaluationError, Frame, OnDevice, evaluate
 from peritus.evaluation.metrics import (
     IGNORE,
     NO_DEPTH,
@@ -23,6 +23,7 @@ __all__ = [
     "EvaluationError",
     "Frame",
     "MetricError",
+    "OnDevice",
     "Ranking",
     "WorkerError",
     "evaluate",

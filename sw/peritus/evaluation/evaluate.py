@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bit-exact integer executor over a data set: what the accelerator would score."""
+"""A model over a data set, by the bit-exact integer executor or on a device: what the accelerator scores."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from peritus.bundle import Bundle
 from peritus.errors import PeritusError
 from peritus.evaluation.metrics import Metric, new_metric, scores_of
 from peritus.evaluation.workers import default_workers, in_order
 from peritus.ir import QuantModel, Router, Task, execute, real_map
 from peritus.reference import Routing
+from peritus.runtime import Device, open_device
 from peritus.runtime.device import resize_bilinear
 
 Array = npt.NDArray[Any]
@@ -40,6 +42,17 @@ class Frame:
     routing: dict[str, npt.NDArray[np.int64]]
 
 
+@dataclass(frozen=True, eq=False)
+class OnDevice:
+    """Where frames run in place of the executor: a device of the table, of each worker its own.
+
+    bundle: of the model, for the hardware of the device.
+    """
+
+    device: str
+    bundle: Bundle
+
+
 @dataclass
 class Evaluation:
     """Metrics by task, over `images` images."""
@@ -61,6 +74,7 @@ def evaluate(
     workers: int | None = None,
     observe: Callable[[Frame], None] | None = None,
     progress: Callable[[int], None] | None = None,
+    on: OnDevice | None = None,
 ) -> Evaluation:
     """Score a model on images with known labels.
 
@@ -74,6 +88,7 @@ def evaluate(
             importable main module (`if __name__ == "__main__":`).
         observe: called with every Frame, in order.
         progress: called with the number of images done.
+        on: run on a device instead, inside of which nothing can be observed. The scores are the same.
 
     Raises:
         UnknownTaskError, ImageError, MetricError. EvaluationError: another number of images than of targets,
@@ -84,18 +99,23 @@ def evaluate(
         model.graph.task_index(name)
     result = Evaluation(metrics={name: _metric(model, name) for name in names})
     jobs = enumerate(_pairs(images, targets))
+    if on is not None and observe is not None:
+        raise EvaluationError(f"what goes on inside the device {on.device} cannot be observed")
     answers = in_order(
-        partial(_score, names, observe is not None), jobs, workers or default_workers(), _prepare, (model,)
+        partial(_score, names, observe is not None), jobs, workers or default_workers(), _prepare, (model, on)
     )
-    for found, frames in answers:
-        for name, metric in found.items():
-            result.metrics[name].merge(metric)  # type: ignore[arg-type]  # one task, one kind
-        for frame in frames:
-            assert observe is not None
-            observe(frame)
-        result.images += 1
-        if progress is not None:
-            progress(result.images)
+    try:
+        for found, frames in answers:
+            for name, metric in found.items():
+                result.metrics[name].merge(metric)  # type: ignore[arg-type]  # one task, one kind
+            for frame in frames:
+                assert observe is not None
+                observe(frame)
+            result.images += 1
+            if progress is not None:
+                progress(result.images)
+    finally:
+        _release()
     return result
 
 
@@ -113,18 +133,30 @@ def _metric(model: QuantModel, name: str) -> Metric:
     return new_metric(task.kind, task.channels)
 
 
-_held: list[QuantModel] = []  # the model of this process
+_held: list[tuple[QuantModel, Device | None]] = []  # what this process works with
 
 
-def _prepare(model: QuantModel) -> None:
-    _held[:] = [model]
+def _prepare(model: QuantModel, on: OnDevice | None) -> None:
+    device = None
+    if on is not None:
+        device = open_device(on.device, on.bundle.hw)
+        device.load(on.bundle)
+    _held[:] = [(model, device)]
+
+
+def _release() -> None:
+    """What this process holds, where it was its own worker."""
+    for _, device in _held:
+        if device is not None:
+            device.close()
+    _held.clear()
 
 
 def _score(
     tasks: list[str], observed: bool, job: tuple[int, Sample]
 ) -> tuple[dict[str, Metric], list[Frame]]:
     """Metrics of one image, by task."""
-    (model,) = _held
+    ((model, device),) = _held
     index, (image, targets) = job
     graph, tail = model.graph, model.tail.open() if model.tail else None
     found: dict[str, Metric] = {}
@@ -132,9 +164,13 @@ def _score(
     for name in tasks:
         if name not in targets:
             raise EvaluationError(f"image {index} has no target for task {name!r}, only {', '.join(targets)}")
-        result = execute(graph, image, name, keep_values=observed)
         task = graph.tasks[graph.task_index(name)]
         found[name] = _metric(model, name)
+        if device is not None:
+            values = device.run(image, task=name).dequantized()
+            found[name].update(_prediction(task, values, *targets[name].shape), targets[name])
+            continue
+        result = execute(graph, image, name, keep_values=observed)
         values = real_map(graph, name, result, tail)
         found[name].update(_prediction(task, values, *targets[name].shape), targets[name])
         if observed:
