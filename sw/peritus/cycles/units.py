@@ -37,7 +37,7 @@ def memory_unit(start: int, instruction: Instruction, stream: WeightStream) -> i
 
 
 class ImageLoad(Contention):
-    """LOAD_IMAGE of `beats` beats: bursts in turn over the ports, where they and those of weights take turns."""
+    """LOAD_IMAGE of `beats` beats: bursts in turn over the ports, by turns with those of weights."""
 
     def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
         super().__init__(fetch, start, beats)

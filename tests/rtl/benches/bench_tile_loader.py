@@ -337,7 +337,11 @@ async def back_to_back(dut: Any) -> None:
             else []
         ),
         (lambda: bench.values(6 * hw.pk, 1, 1, 0), 0.0, whole(hw, 2) - hw.pk // 2 + hw.pk + 3),
-        (lambda: bench.keys(hw.pn, 6, -(-6 // hw.slices)), 0.0, 2 + hw.mac_stage(CASCADE - 1) + 1 + hw.pn + 3),
+        (
+            lambda: bench.keys(hw.pn, 6, -(-6 // hw.slices)),
+            0.0,
+            2 + hw.mac_stage(CASCADE - 1) + 1 + hw.pn + 3,
+        ),
     ):
         load()
         bench.busy, bench.last_swap = [], None

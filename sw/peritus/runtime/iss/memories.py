@@ -100,8 +100,8 @@ class WeightStream:
 class State:
     """Everything that lives from one instruction of a job to the next.
 
-    row_maximum: running maximum of the last score rows [acc_depth]. routing: of the last gate. resident: weight
-    words [resident_words, 2 pn], uint8, from job to job.
+    row_maximum: running maximum of the last score rows [acc_depth]. routing: of the last gate.
+    resident: weight words [resident_words, 2 pn], uint8, from job to job.
     """
 
     def __init__(self, hw: HwConfig) -> None:
