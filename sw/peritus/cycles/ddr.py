@@ -121,7 +121,7 @@ class Ddr:
         return self._served - behind * self.burst + (behind + left) * self.others
 
     def timing(self) -> tuple[float, float, float, float, float, float]:
-        """For who does without the calls: bandwidth is spoken for until; saved, burst, beats, fair, others."""
+        """For callers without the calls: spoken for until; saved, burst, beats, fair, others."""
         return self._served, self.saved, self.burst, self.beats, self.fair, self.others
 
     def used_until(self, cycle: float) -> None:

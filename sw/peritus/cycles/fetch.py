@@ -122,7 +122,7 @@ class Fetch:
                     lags = first < before and first < done
                     served = done = done + burst
                     start = first if first > before + 1 else before + 1
-                    final = ceil(done)
+                    final = float(ceil(done))
                     if start + beats - 1 > final:
                         final = start + beats - 1
                     if lags:
