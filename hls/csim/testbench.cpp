@@ -55,7 +55,8 @@ int main(int argc, char **argv) {
   const auto beats_of = [](const std::vector<std::uint8_t> &bytes) {
     return static_cast<std::int32_t>(bytes.size() / sizeof(Beat));
   };
-  const Job job = {number[0],         number[1],       number[2],        number[3],
+  const std::int32_t cold = 1;  // its memories are empty
+  const Job job = {number[0],         number[1],       cold,             number[2],         number[3],
                    beats_of(weights), beats_of(image), beats_of(result), beats_of(features)};
   std::vector<Beat> found = to_beats(std::vector<std::uint8_t>(result.size()));
   std::vector<Beat> found_features = to_beats(std::vector<std::uint8_t>(features.size()));

@@ -15,7 +15,7 @@ module proof_mac_pack (
   logic signed [17:0] low, high;
   // Loaded and at once made active; the second row is 0.
   peritus_mac #(.Groups(1), .Cascade(2), .Channels(2), .Pack(1'b1)) u_rtl (
-    .clk_i, .rst_ni(1'b1), .row_we_i(1'b1), .row_two_i(1'b1), .row_i('0), .row_data_i({16'd0, w}), .col_we_i(1'b0),
+    .clk_i, .clk2x_i(1'b0), .rst_ni(1'b1), .row_we_i(1'b1), .row_count_i(3'd2), .row_i('0), .row_data_i({16'd0, w}), .col_we_i(1'b0),
     .col_i('0), .col_data_i('0), .swap_i(1'b1), .x_i('{x, 9'd0}), .p_o(p)
   );
   model_product u_low (x, w[0], low);
@@ -36,7 +36,7 @@ module proof_mac_split
   logic signed [21:0] sum[PN];
   logic wrong, fit;
   peritus_mac_array #(.Pack(1'b1)) u_rtl (
-    .clk_i, .rst_ni(1'b1), .row_we_i(1'b0), .row_two_i(1'b0), .row_i('0), .row_data_i('0), .col_we_i(1'b0), .col_i('0),
+    .clk_i, .clk2x_i(1'b0), .rst_ni(1'b1), .row_we_i(1'b0), .row_count_i(3'd0), .row_i('0), .row_data_i('0), .col_we_i(1'b0), .col_i('0),
     .col_data_i('0), .swap_i(1'b0), .x_i('{default: '0}), .sum_o(sum)
   );
   for (genvar m = 0; m < int'(PN) / 2; m++) begin : gen_packed

@@ -89,7 +89,7 @@ class Counting(Executor):
 
 
 def test_a_sweep_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
-    wanted = swept("weight_store_words=64,256,1024", "pk=8,64")
+    wanted = swept("weight_store_words=64,256,1024", "pk=8,24")
     told: list[int] = []
     sweep(wanted[:2], tmp_path, Counting(), told.append)
     with pytest.raises(KeyboardInterrupt):
@@ -105,7 +105,7 @@ def test_a_sweep_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     last = Counting()
     assert sweep(wanted, tmp_path, last, told.append) == records and last.done == 0
     failed = [record for record in records if "failed" in record]
-    assert len(failed) == 3 and all("pk = 64, must be 8, 16 or 32" in record["failed"] for record in failed)
+    assert len(failed) == 3 and all("pk = 24, must be 8, 16, 32 or 64" in record["failed"] for record in failed)
 
 
 def test_another_file_is_no_sweep(tmp_path: Path) -> None:
@@ -137,12 +137,12 @@ def test_the_front_is_what_nothing_beats() -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    arguments = ["m3vit_micro", "--hw", "nano", "--vary", "weight_store_words=64,1024", "--vary", "pk=8,64"]
+    arguments = ["m3vit_micro", "--hw", "nano", "--vary", "weight_store_words=64,1024", "--vary", "pk=8,24"]
     result = CliRunner().invoke(
         app, ["explore", *arguments, "-o", str(folder), "--jobs", "1", "--json", str(tmp_path / "r.json")]
     )
     assert result.exit_code == 0, result.output
-    assert "1 of 2 points" in result.output and "pk = 64, must be" in result.output
+    assert "1 of 2 points" in result.output and "pk = 24, must be" in result.output
     assert (folder / "explored.svg").read_text().startswith("<svg")
     records = json.loads((tmp_path / "r.json").read_text())["records"]
     assert len(records) == 4 and records[0]["cycles"] > 60_000

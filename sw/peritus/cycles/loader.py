@@ -13,7 +13,7 @@ from peritus.cycles.stream import WeightStream
 from peritus.runtime.timeline import Cause
 
 KV_DRAIN = 3  # memory 2, one register
-RESIDENT_FIRST = 5  # from the GEMM to the first word of resident weights at the loader
+RESIDENT_FIRST = 4  # from the GEMM to the first word of resident weights at the loader
 
 
 class Loader:
@@ -71,7 +71,7 @@ class Loader:
             guard = max(guard, self._accepted + 1 + self._guard)
         story.append((Cause.LOADER, guard + 1))
         if self._is_weights:
-            steady = self._is_resident or self._stream.plenty(guard)
+            steady = guard >= self._resident_from if self._is_resident else self._stream.plenty(guard)
             last = self._pop(self._hw.pk // self._rows, guard + 1)
             self._full = last + 1
             for begin, end in self._stalls:

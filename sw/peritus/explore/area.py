@@ -38,7 +38,8 @@ class Area:
 
 def area_of(hw: HwConfig) -> Area:
     """An estimate for a configuration."""
-    dsp = hw.macs_per_cycle // 2 + LANE_MULTIPLIERS * hw.pn + OTHER_MULTIPLIERS
+    multipliers = hw.macs_per_cycle // (2 * hw.dsp_ratio)
+    dsp = multipliers + LANE_MULTIPLIERS * hw.pn + OTHER_MULTIPLIERS
     chunk = min(hw.axi_data_bytes, hw.pk)  # of a word of activations, written by itself
     uram = hw.pn // chunk * ultra_blocks(8 * chunk, hw.act_words)
     ring_bits = 8 * hw.weight_word_bytes
@@ -49,6 +50,9 @@ def area_of(hw: HwConfig) -> Area:
         + block_blocks(EXEC_BITS, hw.program_depth)
         + block_blocks(FETCH_BITS, hw.fetch_depth)
     )
+    uram += ultra_blocks(ring_bits, hw.resident_words - hw.resident_block_words)
+    if hw.resident_block_words:
+        bram += block_blocks(ring_bits, hw.resident_block_words)
     if hw.weight_store_words >= ULTRA_WORDS:
         uram += ultra_blocks(ring_bits, hw.weight_store_words)
     else:

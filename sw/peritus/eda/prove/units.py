@@ -178,7 +178,7 @@ UNITS = (
         (
             ("<<< FIELD_W)\n", "<<< (FIELD_W - 1))\n"),
             ("+ ACTIVE_W'(shadow_q[FIRST+g][m])", "+ ACTIVE_W'(unsigned'(shadow_q[FIRST+g][m]))"),
-            ("P_W'(operand_q[FIRST+g])", "P_W'(operand_q[FIRST+g][7:0])"),
+            ("P_W'(operand_q[c*int'(Groups)+g])", "P_W'(operand_q[c*int'(Groups)+g][7:0])"),
         ),
         balanced=False,
         exhaustive=True,
