@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -41,8 +42,10 @@ def test_the_area_is_that_of_the_synthesis_estimate(repository: Path) -> None:
 
 
 def test_more_of_anything_needs_more() -> None:
-    assert area_of(load_config("edge")).dsp < area_of(load_config("zcu104")).dsp
-    small, large = area_of(load_config("zcu104")), area_of(load_config("zcu104_vit"))
+    zcu104 = load_config("zcu104")
+    assert area_of(load_config("edge")).dsp < area_of(zcu104).dsp
+    assert area_of(replace(zcu104, dsp_ratio=1)).dsp == area_of(zcu104).dsp + zcu104.macs_per_cycle // 4
+    small, large = area_of(zcu104), area_of(replace(zcu104, act_words=8192, kv_words=4096))
     assert small.dsp == large.dsp and small.uram < large.uram and small.bram < large.bram
     assert isinstance(small, Area)
 
@@ -105,7 +108,9 @@ def test_a_sweep_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     last = Counting()
     assert sweep(wanted, tmp_path, last, told.append) == records and last.done == 0
     failed = [record for record in records if "failed" in record]
-    assert len(failed) == 3 and all("pk = 24, must be 8, 16, 32 or 64" in record["failed"] for record in failed)
+    assert len(failed) == 3 and all(
+        "pk = 24, must be 8, 16, 32 or 64" in record["failed"] for record in failed
+    )
 
 
 def test_another_file_is_no_sweep(tmp_path: Path) -> None:
