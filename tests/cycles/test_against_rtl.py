@@ -117,7 +117,7 @@ def test_nothing_is_recorded_unless_asked(nano: tuple[RtlDevice, Bundle]) -> Non
         "nano",
         "edge",
         # Known, and in docs/cycles.md: of an image of 24 bursts over four ports, beside weights that fill the
-        # readers' queues, the model is 79 cycles of 796 short. Everything else of these frames is met to the cycle.
+        # readers' queues, the model is 79 cycles of 796 short. Everything else is met to the cycle.
         pytest.param("zcu104", marks=pytest.mark.xfail(strict=True, reason="a small image over four ports")),
     ],
 )

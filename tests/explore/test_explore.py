@@ -108,9 +108,8 @@ def test_a_sweep_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     last = Counting()
     assert sweep(wanted, tmp_path, last, told.append) == records and last.done == 0
     failed = [record for record in records if "failed" in record]
-    assert len(failed) == 3 and all(
-        "pk = 24, must be 8, 16, 32 or 64" in record["failed"] for record in failed
-    )
+    message = "pk = 24, must be 8, 16, 32 or 64"
+    assert len(failed) == 3 and all(message in record["failed"] for record in failed)
 
 
 def test_another_file_is_no_sweep(tmp_path: Path) -> None:
