@@ -182,10 +182,9 @@ def cpp_config(hw: HwConfig) -> str:
     lines.append("namespace peritus::config {")
     lines += [f"constexpr int {name} = {value};" for name, value in constants(hw).items()]
     lines += [f"constexpr int {name} = {value};" for name, value in _WORDS.items()]
-    for enum, prefix, _ in ENUMS:
+    for enum, _, _ in ENUMS:
         members = ", ".join(f"{member.name} = {member.value}" for member in enum)
         lines.append(f"enum class {enum.__name__} : int {{ {members} }};")
-        lines.append(f"constexpr int {prefix}_MODES = {len(enum)};")
     lines.append(f"constexpr std::uint64_t CONFIG_HASH = 0x{hw.hash64:016x}ULL;\n")
     lines.append(
         "// `bits` bits from bit `low` on, at most 32 of them.\n"
