@@ -46,14 +46,17 @@ module peritus_image_ports
     typedef logic [PORT_W-1:0] port_t;
 
     port_t ask_q, take_q;  // port of the next burst to be asked for, and of the one whose beats leave
-    logic ask, order_room, order_valid, last_beat, pop;
+    logic ask, order_valid, last_beat, pop;
+    /* verilator lint_off UNUSEDSIGNAL */
+    logic order_ready;  // always true: it has room for the bursts of all ports
+    /* verilator lint_on UNUSEDSIGNAL */
     logic [4:0] burst_beats, taken_q;  // of the burst whose beats leave
     logic [AXI_PORTS-1:0] room, valid;
     logic [AXI_PORTS-1:0][BEAT_W-1:0] data;
 
     // ---- requests ----
     assign ask = req_valid_i && req_ready_o;
-    assign req_ready_o = order_room && room[ask_q] && req_ready_i[ask_q];
+    assign req_ready_o = room[ask_q] && req_ready_i[ask_q];
     for (genvar p = 0; p < int'(AXI_PORTS); p++) begin : gen_port
       logic [$clog2(PORT_BURSTS+1)-1:0] bursts_q;  // asked for, and not left yet
       logic asked, left;
@@ -61,14 +64,20 @@ module peritus_image_ports
       logic fifo_ready;  // always true: bursts are counted
       /* verilator lint_on UNUSEDSIGNAL */
 
-      assign room[p] = 32'(bursts_q) != PORT_BURSTS;
-      assign req_valid_o[p] = req_valid_i && order_room && room[p] && ask_q == port_t'(p);
+      logic room_q;
+      assign room[p] = room_q;
+      assign req_valid_o[p] = req_valid_i && room[p] && ask_q == port_t'(p);
       assign asked = ask && ask_q == port_t'(p);
       assign left = pop && last_beat && take_q == port_t'(p);
 
       always_ff @(posedge clk_i) begin
-        if (!rst_ni) bursts_q <= '0;
-        else if (asked != left) bursts_q <= asked ? bursts_q + 1'b1 : bursts_q - 1'b1;
+        if (!rst_ni) begin
+          bursts_q <= '0;
+          room_q   <= 1'b1;
+        end else if (asked != left) begin
+          bursts_q <= asked ? bursts_q + 1'b1 : bursts_q - 1'b1;
+          room_q   <= !asked || 32'(bursts_q) != PORT_BURSTS - 1;
+        end
       end
 
       peritus_fifo #(
@@ -96,7 +105,7 @@ module peritus_image_ports
       .rst_ni,
       .clear_i(1'b0),
       .valid_i(ask),
-      .ready_o(order_room),
+      .ready_o(order_ready),
       .data_i (req_beats_i),
       .valid_o(order_valid),
       .ready_i(pop && last_beat),
