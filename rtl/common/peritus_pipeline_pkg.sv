@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the pipelines' modules agree on: the cascade's stages, and whether registers have enables. (Latencies: peritus_latency_pkg, generated. Each unit builds its valid
+// Whether registers of the pipelines have enables. (Latencies: peritus_latency_pkg, generated. Each unit builds its valid
 // pipeline from its own constant, and its users delay side information by the same: the two cannot disagree.)
 //
 // ALWAYS_LOAD: what stands behind a valid bit is read only when that is set, so the registers of whole words need no
@@ -16,12 +16,6 @@ package peritus_pipeline_pkg;
 `else
   localparam bit ALWAYS_LOAD = 1'b0;
 `endif
-
-  // The multipliers' cascade: cycles by which a position's operands, and the swap of its stationary operands, come later
-  // than those of position 0. With a clock of twice the fabric's a cycle passes two positions.
-  function automatic int unsigned mac_stage(int unsigned ratio, int unsigned position);
-    return (position + ratio - 1) / ratio;
-  endfunction
 
 endpackage
 

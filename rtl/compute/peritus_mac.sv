@@ -26,7 +26,7 @@
 `default_nettype none
 
 module peritus_mac
-  import peritus_pipeline_pkg::*;
+  import peritus_mac_pkg::*;
 #(
   parameter int unsigned Groups = 1,
   parameter int unsigned Cascade = 8,

@@ -17,7 +17,7 @@
 module peritus_mac_array
   import peritus_pkg::*;
   import peritus_latency_pkg::*;
-  import peritus_pipeline_pkg::*;
+  import peritus_mac_pkg::*;
 #(
   parameter bit Dsp48e2 = 1'b0,
   parameter bit Pack = bit'(PACK_MACS) || Dsp48e2

@@ -17,7 +17,7 @@
 module peritus_tile_loader
   import peritus_pkg::*;
   import peritus_core_pkg::*;
-  import peritus_pipeline_pkg::*;
+  import peritus_mac_pkg::*;
 (
   input  logic                  clk_i,
   input  logic                  rst_ni,
