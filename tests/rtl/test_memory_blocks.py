@@ -15,7 +15,7 @@ BENCHES = Path(__file__).parent / "benches"
 NANO = load_config("nano")
 # The full width and port count of the large configurations with a small ring, so that benches wrap it often.
 EDGE = replace(load_config("edge"), weight_store_words=64)
-ZCU104 = replace(load_config("zcu104"), weight_store_words=160)
+ZCU104 = replace(load_config("zcu104"), pk=32, weight_store_words=96)
 SMALL_NANO = replace(NANO, weight_store_words=64)
 
 

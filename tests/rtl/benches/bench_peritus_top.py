@@ -39,6 +39,7 @@ class Job:
     def __init__(self, device: Device) -> None:
         self.device = device
         self.seq = random.getrandbits(32)
+        self.cold = False
         self.drops = 0.3  # share of segments dropped
         rng = np.random.default_rng(random.getrandbits(32))
         stripe = device.stripe_bytes
@@ -148,6 +149,7 @@ class Job:
     async def load_program(self) -> None:
         await self.device.write(Offset.CONTROL, reg.CONTROL_LOAD_PROGRAM.mask)
         await self.device.poll(Offset.STATUS, reg.STATUS_PROGRAM_LOADED, 1)
+        self.cold = True  # until a job is done
 
     async def submit(self, features: int) -> None:
         d = self.device
@@ -192,6 +194,7 @@ class Job:
             "out": OUTPUT,
             "features": FEATURES,
             "task": TASK,
+            "cold": self.cold,
             "features_en": features,
             "seq": self.seq,
         }
@@ -213,6 +216,7 @@ class Job:
         if features:
             await core.store(self.store_features)
         await core.done(self.seq)
+        self.cold = False
 
     def check_memory(self, features: int) -> None:
         """Results are in place, and not one byte more was written."""

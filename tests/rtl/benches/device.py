@@ -123,6 +123,7 @@ class Core:
             ("out", 40),
             ("features", 40),
             ("task", 4),
+            ("cold", 1),
             ("features_en", 1),
             ("seq", 32),
         ):
