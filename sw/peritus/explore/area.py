@@ -52,7 +52,8 @@ def area_of(hw: HwConfig) -> Area:
     )
     uram += ultra_blocks(ring_bits, hw.resident_words - hw.resident_block_words)
     if hw.resident_block_words:
-        bram += block_blocks(ring_bits, hw.resident_block_words)
+        # Yosys takes whole blocks of 72 bits for words as wide as these.
+        bram += ceil(ring_bits / 72) * ceil(hw.resident_block_words / 512)
     if hw.weight_store_words >= ULTRA_WORDS:
         uram += ultra_blocks(ring_bits, hw.weight_store_words)
     else:
