@@ -27,6 +27,7 @@ module peritus_fifo #(
   logic [Width-1:0] mem[Depth];
   logic [PTR_W-1:0] wptr_q, rptr_q;
   logic [LEVEL_W-1:0] level_q;
+  logic valid_q;  // level_q != 0, from a register
   logic push, pop;
 
   function automatic logic [PTR_W-1:0] next(logic [PTR_W-1:0] ptr);
@@ -34,7 +35,7 @@ module peritus_fifo #(
   endfunction
 
   assign ready_o = 32'(level_q) != Depth;
-  assign valid_o = level_q != 0;
+  assign valid_o = valid_q;
   assign data_o  = mem[rptr_q];
   assign push    = valid_i && ready_o;
   assign pop     = valid_o && ready_i;
@@ -50,6 +51,12 @@ module peritus_fifo #(
       if (pop) rptr_q <= next(rptr_q);
       level_q <= level_q + LEVEL_W'(push) - LEVEL_W'(pop);
     end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || clear_i) valid_q <= 1'b0;
+    else if (push) valid_q <= 1'b1;
+    else if (pop) valid_q <= 32'(level_q) != 1;
   end
 
 endmodule
