@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from peritus.arch.config import CASCADE, HwConfig
+from peritus.arch.config import HwConfig
 from peritus.arch.isa import Instruction, StatSource
 from peritus.arch.params import PARAM_BLOCK_WORDS
-from peritus.arch.units import at
 from peritus.cycles.latencies import Latencies
 from peritus.cycles.recorder import Recorder
 from peritus.cycles.stream import WeightStream
@@ -46,19 +45,9 @@ class Loader:
         self._is_keys = instruction.stat_src is StatSource.KEYS
         self._rows = 4 if instruction.int4 else 2  # of a weight word
         # Of instructions that are not weights too, as the RTL has it.
-        self._guard = self._latencies.columns_free if self._is_keys else self._row_guard(self._rows)
+        free = self._latencies
+        self._guard = free.columns_free if self._is_keys else free.rows_free[self._rows]
         return cycle
-
-    def _row_guard(self, rows: int) -> int:
-        """Cycles for which rows wait that could catch up with the swap, as in the RTL."""
-        loaded = (self._hw.pk - self._hw.pk // CASCADE) // rows
-        return max(0, self._hw.mac_stage(CASCADE - 1) - loaded)
-
-    def _take_at(self, rows: int) -> int:
-        """Words after which a tile that is sure to arrive may be taken, as in the RTL."""
-        position = (self._hw.pk - rows) // (self._hw.pk // CASCADE)
-        delay = at("ARRAY", self._hw.dsp_ratio) + self._hw.mac_stage(position)
-        return max(1, self._hw.pk // rows - delay)
 
     def prepare(self, last_k: bool) -> int:
         """The cycle from which on the streamer may take the tile; last_k: parameters come before it."""
@@ -76,7 +65,8 @@ class Loader:
             self._full = last + 1
             for begin, end in self._stalls:
                 story += ((Cause.LOADER, begin), (Cause.WEIGHTS, end))
-            self._ready = min(self._full, guard + 1 + self._take_at(self._rows)) if steady else self._full
+            early = guard + 1 + self._latencies.take_at[self._rows]
+            self._ready = min(self._full, early) if steady else self._full
             story.append((Cause.LOADER, self._ready))
         else:
             span = self._hw.pn if self._is_keys else self._hw.pk
