@@ -15,13 +15,17 @@ from peritus.fuzz import draw_hardware
 
 pytestmark = pytest.mark.sim
 NANO = load_config("nano")
-MEMORIES = [f.name for f in fields(HwConfig) if f.name.endswith("_words") and f.name != "max_d_words"]
+# Not memories of this range: the widest row, and the resident set, which has its own.
+OTHERS = {"max_d_words", "resident_words", "resident_block_words"}
+MEMORIES = [f.name for f in fields(HwConfig) if f.name.endswith("_words") and f.name not in OTHERS]
 LARGEST = {
     **dict.fromkeys(MEMORIES, 1 << 16),
     "acc_depth": 4094,
     "program_depth": 1 << 15,
     "fetch_depth": 1 << 15,
     "max_d_words": 128,
+    "resident_words": 32760,
+    "resident_block_words": 32744,
 }
 SMALLEST = {
     **dict.fromkeys(MEMORIES, 16),
@@ -31,6 +35,16 @@ SMALLEST = {
     "max_d_words": 2,
     "max_experts": 2,
     "max_top_k": 1,
+    "resident_words": 16,
+    "resident_block_words": 16,
+}
+DOUBLE = {
+    "pk": 64,
+    "pn": 64,
+    "axi_data_bytes": 16,
+    "pack_macs": True,
+    "dsp_ratio": 2,
+    "weight_store_words": 128,
 }
 WIDE = {"pk": 32, "pn": 64, "axi_data_bytes": 16, "axi_ports": 4, "max_d_words": 16, "max_experts": 64}
 
@@ -44,6 +58,9 @@ WIDE = {"pk": 32, "pn": 64, "axi_data_bytes": 16, "axi_ports": 4, "max_d_words":
         {**WIDE, "pk": 16, "axi_data_bytes": 8, "max_experts": 3, "max_top_k": 3},
         {"pk": 32, "pn": 32, "axi_data_bytes": 16, "pack_macs": True},
         {"max_experts": 8, "max_top_k": 4, "axi_ports": 2},
+        DOUBLE,
+        {**DOUBLE, "int4": True, "axi_ports": 4, "resident_words": 4096, "resident_block_words": 16},
+        {"int4": True, "resident_words": 48, "resident_block_words": 16},
     ],
 )
 def test_at_the_ends(values: dict[str, Any]) -> None:
@@ -63,6 +80,9 @@ def test_drawn(seed: int) -> None:
         ({"max_d_words": 1}, r"max_d_words = 1, must be 2\.\."),
         ({"acc_depth": 4095}, r"acc_depth = 4095, must be 8\.\.4094"),
         ({"program_depth": 1 << 16}, r"program_depth = 65536, must be 16\.\.32768"),
+        ({"resident_words": 15}, r"resident_words = 15, must be 0, or 16\.\.32760"),
+        ({"resident_words": 48, "resident_block_words": 40}, r"resident_block_words = 40, must be 0"),
+        ({"dsp_ratio": 2}, r"dsp_ratio = 2, must be 1 without pack_macs"),
         (
             {"pn": 64, "pk": 16, "max_d_words": 16, "weight_store_words": 1 << 15},
             r"weight_store_words = 32768",
