@@ -31,7 +31,8 @@ module peritus_control_unit
   output logic [1:0]           axil_rresp_o,
   output logic                 irq_o,
   // reset and stop
-  output logic                 rst_no,           // core and memory side
+  output logic                 core_rst_no,
+  output logic                 memory_rst_no,
   output logic                 flush_o,          // AXI masters: begin nothing new
   output logic                 stop_o,           // core: an error has occurred
   input  logic                 axi_idle_i,
@@ -96,12 +97,14 @@ module peritus_control_unit
   // ---- reset, errors ----
   logic rst_n, draining;
 
-  peritus_reset_control u_reset (
+  peritus_reset_control #(
+    .Copies(3)
+  ) u_reset (
     .clk_i,
     .rst_ni,
     .soft_reset_i(out.CONTROL.soft_reset.value),
     .idle_i      (axi_idle_i),
-    .rst_no      (rst_n),
+    .rst_no      ({memory_rst_no, core_rst_no, rst_n}),
     .flush_o     (draining)
   );
 
@@ -126,7 +129,6 @@ module peritus_control_unit
     .addr_o      (error_addr)
   );
 
-  assign rst_no  = rst_n;
   assign flush_o = draining || stop_o;
 
   // ---- program and jobs ----

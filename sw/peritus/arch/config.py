@@ -29,6 +29,11 @@ MIN_PASS = 16
 # residual word.
 RESULT_LATENCY = 72
 UPDATE_LATENCY = 16
+# Weights: cycles from the last beat of a stripe to its first word at the ring's output, if its port's turn is at once;
+# from the start of a stream of resident words to the first of them; and words that either reads ahead.
+RING_LATENCY = 9
+RESIDENT_LATENCY = 6
+PREFETCH_WORDS = 8
 ABI_VERSION = 1
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # it becomes a part of files' names
 
