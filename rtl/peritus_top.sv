@@ -132,7 +132,7 @@ module peritus_top
   logic core_rst_n, memory_rst_n, flush, stop, axi_idle;
   config_t config_regs;
   job_t queued_job, running_job;
-  logic job_valid, job_ready, job_done;
+  logic job_valid, job_ready, job_done, next_valid;
   logic [31:0] job_done_seq;
   logic load, loading, loaded;
   events_t events;
@@ -183,6 +183,7 @@ module peritus_top
     .job_ready_i   (job_ready),
     .job_o         (queued_job),
     .running_job_o (running_job),
+    .next_valid_o  (next_valid),
     .job_done_i    (job_done),
     .job_done_seq_i(job_done_seq),
     .core_err_i    (core_err),
@@ -270,6 +271,8 @@ module peritus_top
     .axi_idle_o    (axi_idle),
     .config_i      (config_regs),
     .job_i         (running_job),
+    .next_valid_i  (next_valid),
+    .next_task_i   (queued_job.task_id),
     .load_i        (load),
     .loading_o     (loading),
     .loaded_o      (loaded),

@@ -215,7 +215,8 @@ module peritus_tile_loader
       WEIGHTS: begin
         // The tile may be taken from the next cycle on.
         tile_ready_o <= !taken_q && !tile_taken_i
-                     && ((pop && beat_q == last_word) || (steady_q && 32'(beat_q) + 32'(pop) >= 32'(take_word)));
+                     && ((pop && beat_q == last_word)
+                      || (steady_q && 32'(beat_q) + 32'(pop) >= 32'(take_word)));
         if (pop) begin
           beat_q <= beat_q + 1'b1;
           if (beat_q == last_word) state_q <= READY;
@@ -263,7 +264,7 @@ module peritus_tile_loader
           state_q <= IDLE;
         end
       end
-      default:  state_q <= IDLE;
+      default: state_q <= IDLE;
     endcase
 
     if (!rst_ni) begin

@@ -53,8 +53,8 @@ module peritus_write_back
   endfunction
 
   typedef struct packed {
-    logic valid, act, kv, score, router, residual;
-    logic add, set, init;  // of the residual
+    logic valid, act, kv,   score, router, residual;
+    logic add,   set, init;                           // of the residual
   } kind_t;
   kind_t early, kind_q[3];  // with the read, its data, z
   logic [RESIDUAL_AW-1:0] init_addr_q;
@@ -92,8 +92,8 @@ module peritus_write_back
   always_ff @(posedge clk_i) begin
     if (ALWAYS_LOAD || kind_q[1].residual || init_we_i) begin
       for (int n = 0; n < int'(PN); n++) begin
-        base_q[n] <= init_we_i ? init_data_i[n] : kind_q[1].set ? '0
-                   : kind_q[1].add ? saturate16(signed'(res_rdata_i[n])) : signed'(res_rdata_i[n]);
+        base_q[n] <= init_we_i ? init_data_i[n] : kind_q[1].set ? '0 :
+            kind_q[1].add ? saturate16(signed'(res_rdata_i[n])) : signed'(res_rdata_i[n]);
       end
     end
   end

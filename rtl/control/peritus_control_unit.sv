@@ -51,6 +51,7 @@ module peritus_control_unit
   input  logic                 job_ready_i,
   output job_t                 job_o,
   output job_t                 running_job_o,    // the job last accepted
+  output logic                 next_valid_o,     // job_o waits; the start of the running job has been seen
   input  logic                 job_done_i,
   input  logic [31:0]          job_done_seq_i,
   input  logic [3:0]           core_err_i,
@@ -172,6 +173,11 @@ module peritus_control_unit
     if (load_o) cold_q <= 1'b1;
     else if (job_done_i) cold_q <= 1'b0;
   end
+
+  // A start is registered twice on its way to the prefetcher.
+  logic [2:0] seen_q;
+  assign next_valid_o = job_valid_o && seen_q[2];
+  always_ff @(posedge clk_i) seen_q <= (rst_n && running_q) ? {seen_q[1:0], 1'b1} : '0;
 
   always_ff @(posedge clk_i) begin
     if (job_valid_o && job_ready_i) running_job_o <= job_o;

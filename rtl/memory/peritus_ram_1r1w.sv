@@ -29,8 +29,9 @@ module peritus_ram_1r1w #(
 
   // The last two say the same to Yosys and to Vivado: no logic for reads of an address being written.
   (* ram_style = Style, no_rw_check, rw_addr_collision = "no" *) logic [Width-1:0] mem[Depth];
-  logic [Width-1:0] read_q[ReadLatency];
-  logic [ReadLatency-1:0] re_q;
+  logic [Width-1:0] read_q;  // of the array itself; not a part of later_q, for Yosys to find it
+  logic [Width-1:0] later_q[ReadLatency-1];
+  logic [ReadLatency-2:0] re_q;
 
   if (ReadLatency < 2) begin : gen_illegal
     $fatal(1, "ram_1r1w: ReadLatency = %0d, must be 2 or more", ReadLatency);
@@ -38,14 +39,15 @@ module peritus_ram_1r1w #(
 
   always_ff @(posedge clk_i) begin
     if (we_i) mem[waddr_i] <= wdata_i;
-    if (re_i || !Hold) read_q[0] <= mem[raddr_i];
-    re_q <= ReadLatency'({re_q, re_i});
-    for (int i = 1; i < int'(ReadLatency); i++) begin
-      if (re_q[i-1] || !Hold) read_q[i] <= read_q[i-1];
+    if (re_i || !Hold) read_q <= mem[raddr_i];
+    re_q <= (ReadLatency - 1)'({re_q, re_i});
+    if (re_q[0] || !Hold) later_q[0] <= read_q;
+    for (int i = 1; i < int'(ReadLatency) - 1; i++) begin
+      if (re_q[i] || !Hold) later_q[i] <= later_q[i-1];
     end
   end
 
-  assign rdata_o = read_q[ReadLatency-1];
+  assign rdata_o = later_q[ReadLatency-2];
 
 endmodule
 

@@ -57,9 +57,9 @@ module peritus_resident
     assign read_block  = 32'(addr_q) >= ULTRA_WORDS;
 
     peritus_ram_1r1w #(
-      .Width(WORD_W),
-      .Depth(ULTRA_WORDS),
-      .Style("ultra"),
+      .Width      (WORD_W),
+      .Depth      (ULTRA_WORDS),
+      .Style      ("ultra"),
       .ReadLatency(READ_LATENCY)
     ) u_ram (
       .clk_i,
@@ -79,9 +79,9 @@ module peritus_resident
   if (RESIDENT_BLOCK_WORDS != 0) begin : gen_block
     localparam int unsigned AW = $clog2(RESIDENT_BLOCK_WORDS);
     peritus_ram_1r1w #(
-      .Width(WORD_W),
-      .Depth(RESIDENT_BLOCK_WORDS),
-      .Style("block"),
+      .Width      (WORD_W),
+      .Depth      (RESIDENT_BLOCK_WORDS),
+      .Style      ("block"),
       .ReadLatency(READ_LATENCY)
     ) u_ram (
       .clk_i,

@@ -175,9 +175,9 @@ module peritus_weight_store
   assign read = arrived && credit_q != 0 && !skipping_q;
 
   peritus_ram_1r1w #(
-    .Width(WORD_W),
-    .Depth(WEIGHT_STORE_WORDS),
-    .Style(STYLE),
+    .Width      (WORD_W),
+    .Depth      (WEIGHT_STORE_WORDS),
+    .Style      (STYLE),
     .ReadLatency(READ_LATENCY)
   ) u_ram (
     .clk_i,

@@ -29,8 +29,8 @@ MIN_PASS = 16
 # residual word.
 RESULT_LATENCY = 72
 UPDATE_LATENCY = 16
-# Weights: cycles from the last beat of a stripe to its first word at the ring's output, if its port's turn is at once;
-# from the start of a stream of resident words to the first of them; and words that either reads ahead.
+# Weights: cycles from the last beat of a stripe to its first word at the output of the ring (its port has the
+# turn); from the start of a stream of resident words to the first; and words that either reads ahead.
 RING_LATENCY = 9
 RESIDENT_LATENCY = 6
 PREFETCH_WORDS = 8
