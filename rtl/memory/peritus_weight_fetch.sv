@@ -12,7 +12,8 @@
 // A start skips whatever an earlier job left behind.
 //
 // next_valid_i: a job waits behind the running one. Once the table has ended it is walked for that job, whose first weights
-// then arrive while the running job's result leaves; its start finds them there, and neither begins nor skips.
+// then arrive while the running job's result leaves; its start finds them there, and neither begins nor skips. Until then
+// requests are AHEAD_PACE cycles apart: the result is not to wait for them.
 //
 // Latency: the first request leaves 9 cycles after start_i; then one in three cycles, seven from segment to segment.
 
@@ -86,6 +87,7 @@ module peritus_weight_fetch
   logic [3:0] task_q;  // of the walk
   logic cold_q;
   logic begun_q;  // the walk is that of the next job
+  logic [$clog2(AHEAD_PACE+1)-1:0] pace_q;  // cycles until it may go on
   logic restart, begin_next;
   assign restart = start_i && !begun_q;
   assign begin_next = state_q == IDLE && next_valid_i && !begun_q && !start_i;
@@ -106,7 +108,7 @@ module peritus_weight_fetch
 
   // ---- requests ----
   assign issue = state_q == ISSUE && left_q != 0 && 32'(used_q) < RING_STRIPES && !req_valid_q &&
-                 !(drop && current_q) && !restart;
+                 !(drop && current_q) && !restart && pace_q == '0;
   assign next_entry = (state_q == DECODE && !wanted_q) ||
                       (state_q == ISSUE && (left_q == 0 || (drop && current_q)));
   assign requested = next_entry && state_q == ISSUE;
@@ -134,6 +136,9 @@ module peritus_weight_fetch
       req_addr_q  <= addr_q;
       req_entry_q <= entry_q;
     end
+    if (issue && begun_q) pace_q <= ($bits(pace_q))'(AHEAD_PACE - 1);
+    else if (pace_q != '0) pace_q <= pace_q - 1'b1;
+    if (!rst_ni || start_i) pace_q <= '0;
     if (req_valid_q && guard_ready) entry_o <= 16'(req_entry_q);
     if (restart) begin
       task_q <= task_i;

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,12 @@ class HwConfig:
     def stripe_bytes(self) -> int:
         """Bytes of one stripe = one burst; the weight stream alternates ports every stripe."""
         return BURST_BEATS * self.axi_data_bytes
+
+    @property
+    def ahead_pace(self) -> int:
+        """Cycles between requests for the job behind, so that the running one's result has its bandwidth."""
+        left = max(1.0, self.ddr.bytes_per_cycle - self.axi_data_bytes)
+        return min(255, ceil(self.stripe_bytes / left))
 
     @property
     def stripe_words(self) -> int:

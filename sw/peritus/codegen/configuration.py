@@ -86,6 +86,7 @@ def constants(hw: HwConfig) -> dict[str, int]:
         "TILE_WORDS": hw.tile_words,
         "STRIPE_WORDS": hw.stripe_words,
         "STRIPE_BYTES": hw.stripe_bytes,
+        "AHEAD_PACE": hw.ahead_pace,
         "PARAM_BLOCK_WORDS": PARAM_BLOCK_WORDS,
         "MIN_PASS": MIN_PASS,
         "RESULT_LATENCY": RESULT_LATENCY,
