@@ -18,6 +18,7 @@ LAYERS = (
     ("check",),
     ("api",),
     ("boards",),
+    ("pages",),
     ("fuzz", "explore"),
     ("report", "evaluation", "debug", "cycles"),
     ("runtime",),

@@ -21,6 +21,7 @@ from peritus.cli.doctor import doctor_command
 from peritus.cli.explore import explore_command
 from peritus.cli.fuzz import fuzz_command
 from peritus.cli.info import info_command
+from peritus.cli.report import report_command
 from peritus.cli.rtl import rtl_command
 from peritus.cli.run import run_command
 from peritus.cli.selftest import selftest_command
@@ -51,6 +52,7 @@ def make_app() -> typer.Typer:
         "check": check_command,
         "info": info_command,
         "cycles": cycles_command,
+        "report": report_command,
         "explore": explore_command,
         "build": build_command,
         "timing": timing_command,

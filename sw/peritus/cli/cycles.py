@@ -10,8 +10,6 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from peritus import api
-from peritus.arch.config import load_config
 from peritus.bundle import Bundle
 from peritus.cli.common import (
     HwOption,
@@ -22,9 +20,7 @@ from peritus.cli.common import (
     reports_errors,
     write_json,
 )
-from peritus.demo import SCENE
-from peritus.image import check_image, fit_image, with_channels
-from peritus.photo import read_photo
+from peritus.cli.frames import image_for, model_bundle
 from peritus.runtime.timeline import Cause, Timeline
 
 
@@ -53,10 +49,9 @@ def cycles_command(
 
     console = output_console(json_target)
     with busy(f"Compiling {model} for {hw}"):
-        bundle = _bundle(model, hw)
+        bundle = model_bundle(model, hw)
     name = task or bundle.tasks[0].name
-    image = fit_image(read_photo(image_file or SCENE), bundle.image_height, bundle.image_width)
-    image = check_image(with_channels(image, bundle.frame.channels), *bundle.frame.shape)
+    image = image_for(bundle, image_file)
     with busy("Routing"):
         routing = even_routing(bundle, name) if even else routing_of(bundle, image, name)
     prediction = predict(bundle, name, routing, features=features)
@@ -86,12 +81,6 @@ def cycles_command(
         ],
     }
     write_json(record, json_target)
-
-
-def _bundle(model: str, hw: str) -> Bundle:
-    if Path(model).suffix == ".bundle":
-        return Bundle.load(model)
-    return api.compile(api.load_model(model), hw=load_config(hw))
 
 
 def _simulated(bundle: Bundle, image: Any, task: str, features: bool) -> Timeline:

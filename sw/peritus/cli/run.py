@@ -23,6 +23,7 @@ from peritus.cli.common import (
     write_picture,
 )
 from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, results_table, run_job
+from peritus.cli.recorded import named, recorded_job, write_record
 from peritus.image import check_image, fit_image, with_channels
 from peritus.photo import read_photo
 from peritus.report import render, run_record
@@ -66,9 +67,16 @@ def run_command(
         device, power_up = opened.name, power_up_of(opened)
         hw = getattr(opened, "hw", hw)  # a board runs at the clock that its bitstream was built for
         opened.load(bundle)
-        result = run_job(opened, image, task, features)
+        if output is None:
+            result = run_job(opened, image, task, features)
+        else:
+            result, frame = recorded_job(opened, bundle, image, task, features, first=True)
     exact = equals_reference(bundle, hw, image, result, device) if check else None
-    files = _write_files(result, image, output) if output is not None else {}
+    said, files = None, {}
+    if output is not None:
+        files = _write_files(result, image, output)
+        frame = named(frame, exact=exact, image=files["image"], picture=files["picture"])
+        said = write_record(output, opened, power_up, bundle, [frame])
     record = run_record(bundle, hw, device, result, exact, files)
     output_console(json_target).print(results_table([record], f"{bundle.model} on {hw.name}"))
     if result.task.host:
@@ -81,13 +89,15 @@ def run_command(
             output_console(json_target).print(f"{share:7.1%}  {name}", highlight=False)
     if bundle.origin.warning is not None:
         output_console(json_target).print(bundle.origin.warning)
+    if said is not None:
+        output_console(json_target).print(said, soft_wrap=True)
     write_json(record, json_target)
     if exact is False:
         raise explain_mismatch(bundle, hw, image, task, device, features, power_up)
 
 
 def _write_files(result: Result, image: np.ndarray, folder: Path) -> dict[str, str]:  # type: ignore[type-arg]
-    """Map, features and picture; their paths by kind."""
+    """Map, features, image and picture; their paths by kind."""
     folder.mkdir(parents=True, exist_ok=True)
     name = file_name(result.task.name)
     arrays = {"map": (folder / f"{name}.npy", result.dequantized())}
@@ -96,4 +106,6 @@ def _write_files(result: Result, image: np.ndarray, folder: Path) -> dict[str, s
     for path, values in arrays.values():
         np.save(path, values)
     files = {kind: str(path) for kind, (path, _) in arrays.items()}
+    rgb = np.broadcast_to(image, (*image.shape[:2], 3))
+    files["image"] = write_picture(np.ascontiguousarray(rgb), folder / f"{name}_image.png")
     return {**files, "picture": write_picture(render(result, image), folder / f"{name}.png")}

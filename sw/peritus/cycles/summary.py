@@ -37,11 +37,16 @@ class Layer:
         return others.most_common(most)
 
 
+def layer_name(label: str) -> str:
+    """The part of the network that an instruction with this label belongs to, as blocks.0.attn."""
+    return ".".join(label.partition(" ")[0].split(".")[:3])
+
+
 def layers(bundle: Bundle, timeline: Timeline) -> list[Layer]:
     """The frame part by part, in the order of the program; they add up to it."""
     found: dict[str, Layer] = {}
     for row in timeline.rows():
-        name = ".".join(bundle.labels[row.instruction].partition(" ")[0].split(".")[:3])
+        name = layer_name(bundle.labels[row.instruction])
         layer = found.setdefault(name, Layer(name))
         layer.instructions += 1
         layer.causes += row.causes

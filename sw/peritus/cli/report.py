@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peritus report: one page that says where every cycle goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from peritus.cli.common import HwOption, busy, output_console, reports_errors
+from peritus.cli.frames import image_for, model_bundle
+from peritus.cli.recorded import command_line
+from peritus.pages import Subject, of_bundle, of_run
+from peritus.pages.page import write_page
+
+MODELS = (".bundle", ".safetensors", ".onnx")
+
+
+@reports_errors
+def report_command(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|BUNDLE",
+            help="Folder of a run (its run.json), a .bundle, or a model as of `peritus cycles`.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page.")] = Path("report.html"),
+    against: Annotated[
+        str | None, typer.Option(metavar="OTHER", help="Another of these; differences come first.")
+    ] = None,
+    hw: HwOption = "zcu104",
+    task: Annotated[str | None, typer.Option(help="Of a model; default: every task.")] = None,
+    image_file: Annotated[
+        Path | None, typer.Option("--image", help="Photo for a model; default: the shipped scene.")
+    ] = None,
+) -> None:
+    """Write a page of a run, or of a bundle by the cycle model: maps, causes, timeline, layers, experts."""
+    subjects = [_subject(name, hw, task, image_file) for name in (source, against) if name is not None]
+    with busy("Writing the page"):
+        write_page(output, *subjects)
+    console = output_console(None)
+    for subject in subjects:
+        for note in (*subject.missing, *(note for frame in subject.frames for note in frame.notes)):
+            console.print(f"missing: {note}", soft_wrap=True)
+    console.print(f"Report: {output}", soft_wrap=True)
+
+
+def _subject(name: str, hw: str, task: str | None, image_file: Path | None) -> Subject:
+    path = Path(name)
+    if path.is_dir() or path.suffix == ".json":
+        return of_run(path)
+    with busy(f"Compiling {name}"):
+        bundle = model_bundle(name, hw)
+    tasks = [task] if task is not None else [entry.name for entry in bundle.tasks]
+    with busy("Routing and timing"):
+        return of_bundle(bundle, image_for(bundle, image_file), tasks, command=command_line())

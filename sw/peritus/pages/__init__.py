@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where every cycle of a frame goes, for people: one page, a trace for Perfetto, an estimate of the energy."""
+
+from peritus.pages.subject import Frame, Subject, of_bundle, of_run
+
+__all__ = ["Frame", "Subject", "of_bundle", "of_run"]
