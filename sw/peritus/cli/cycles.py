@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +19,10 @@ from peritus.cli.common import (
     reports_errors,
     write_json,
 )
+from peritus.cli.recorded import TraceOption
 from peritus.cli.frames import image_for, model_bundle
+from peritus.pages.perfetto import write_trace
+from peritus.pages.subject import MODEL, RTL, of_timelines
 from peritus.runtime.timeline import Cause, Timeline
 
 
@@ -38,14 +40,12 @@ def cycles_command(
     ] = None,
     even: Annotated[bool, typer.Option("--even", help="Every expert gets as many tokens instead.")] = False,
     rtl: Annotated[bool, typer.Option("--rtl", help="Run the frame on the RTL, too, and compare.")] = False,
-    trace: Annotated[
-        Path | None, typer.Option(help="Write every instruction's cycles here, one JSON record a line.")
-    ] = None,
+    trace: TraceOption = None,
     json_target: JsonOption = None,
 ) -> None:
     """Predict the cycles of a frame, by cause and by layer, without a simulator."""
     from peritus.cycles import even_routing, predict, routing_of
-    from peritus.cycles.summary import layers, records
+    from peritus.cycles.summary import layers
 
     console = output_console(json_target)
     with busy(f"Compiling {model} for {hw}"):
@@ -55,16 +55,16 @@ def cycles_command(
     with busy("Routing"):
         routing = even_routing(bundle, name) if even else routing_of(bundle, image, name)
     prediction = predict(bundle, name, routing, features=features)
-    timelines = {"model": prediction.timeline}
+    timelines = {MODEL: prediction.timeline}
     if rtl:
-        timelines["RTL"] = _simulated(bundle, image, name, features)
+        timelines[RTL] = _simulated(bundle, image, name, features)
     title = f"{bundle.model} on {bundle.hw.name}, task {name}"
     console.print(_causes_table(title, timelines))
     console.print(_layers_table(bundle, prediction.timeline))
     if trace is not None:
-        lines = [json.dumps(record) for record in records(bundle, prediction.timeline)]
-        trace.parent.mkdir(parents=True, exist_ok=True)
-        trace.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        subject = of_timelines(bundle, name, features, routing, timelines)
+        slices = write_trace(trace, subject)
+        console.print(f"Trace: {trace}, {slices:,} slices for ui.perfetto.dev", soft_wrap=True)
     record: dict[str, Any] = {
         "model": bundle.model,
         "hw": bundle.hw.name,
@@ -102,7 +102,7 @@ def _causes_table(title: str, timelines: dict[str, Timeline]) -> Table:
         table.add_column(who, justify="right")
     table.add_column("share", justify="right")
     causes = [timeline.causes() for timeline in timelines.values()]
-    total = timelines["model"].cycles
+    total = timelines[MODEL].cycles
     for cause in sorted(Cause, key=lambda cause: -causes[0][cause]):
         if any(found[cause] for found in causes):
             share = f"{causes[0][cause] / total:.1%}"

@@ -29,7 +29,7 @@ from peritus.cli.jobs import (
     power_up_of,
     results_table,
 )
-from peritus.cli.recorded import named, recorded_job, write_record
+from peritus.cli.recorded import named, recorded_job, run_of, write_record
 from peritus.demo import SCENE
 from peritus.devices import find_device
 from peritus.image import fit_image
@@ -81,7 +81,7 @@ def demo_command(
     console.print(results_table(records, f"{bundle.model} on {hw}, {config.clock_mhz} MHz"))
     console.print(bundle.origin.warning or f"Weights: {bundle.provenance}")
     console.print(f"Pictures and JSON are in {output}/")
-    console.print(write_record(output, opened, power_up, bundle, frames), soft_wrap=True)
+    console.print(write_record(output, run_of(opened, power_up, bundle, frames)), soft_wrap=True)
     summary = {
         "model": bundle.model,
         "provenance": bundle.provenance,

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+import typer
 
 from peritus.bundle import Bundle
 from peritus.cli.common import busy
@@ -37,6 +39,9 @@ from peritus.runtime.rtl.device import RtlDevice
 from peritus.runtime.rtl.simulation import DdrParameters
 
 PAGE = "report.html"
+TraceOption = Annotated[
+    Path | None, typer.Option(help="Write a trace for ui.perfetto.dev: units, instructions, ring, ports.")
+]
 
 
 def command_line() -> str:
@@ -81,24 +86,23 @@ def _digest(values: npt.NDArray[np.int16]) -> str:
     return hashlib.sha256(np.ascontiguousarray(values, dtype="<i2").tobytes()).hexdigest()
 
 
-def write_record(
-    folder: Path,
-    device: Device,
-    power_up: str | None,
-    bundle: Bundle,
-    frames: Sequence[FrameRecord],
-) -> str:
-    """run.json and the page made of it; what to tell the user about them."""
+def run_of(device: Device, power_up: str | None, bundle: Bundle, frames: Sequence[FrameRecord]) -> Run:
+    """The record of frames that a device ran."""
     origin = Origin(command_line(), installed_version(), device.name, power_up, bundle_digest(bundle))
     simulated = isinstance(device, RtlDevice)
     memory = Memory.of(DdrParameters.of(bundle.hw.ddr)) if simulated else None
+    return Run(origin, memory, bundle, tuple(frames))
+
+
+def write_record(folder: Path, run: Run) -> str:
+    """run.json and the page made of it; what to tell the user about them."""
     target = folder / FILE
-    write_run(Run(origin, memory, bundle, tuple(frames)), target)
+    write_run(run, target)
     try:
         from peritus.pages.page import write_page
 
         with busy("Writing the report"):
-            write_page(folder / PAGE, of_run(folder))
+            write_page(folder / PAGE, of_run(replace(run, folder=folder)))
     except PeritusError as error:  # the run itself has succeeded
         return f"Record of the run: {target}; no page of it: {error}"
     return f"Report: {folder / PAGE} (from {target})"

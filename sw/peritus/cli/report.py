@@ -13,8 +13,7 @@ from peritus.cli.frames import image_for, model_bundle
 from peritus.cli.recorded import command_line
 from peritus.pages import Subject, of_bundle, of_run
 from peritus.pages.page import write_page
-
-MODELS = (".bundle", ".safetensors", ".onnx")
+from peritus.report.run_file import read_run
 
 
 @reports_errors
@@ -50,9 +49,10 @@ def report_command(
 def _subject(name: str, hw: str, task: str | None, image_file: Path | None) -> Subject:
     path = Path(name)
     if path.is_dir() or path.suffix == ".json":
-        return of_run(path)
+        return of_run(read_run(path))
     with busy(f"Compiling {name}"):
         bundle = model_bundle(name, hw)
     tasks = [task] if task is not None else [entry.name for entry in bundle.tasks]
     with busy("Routing and timing"):
-        return of_bundle(bundle, image_for(bundle, image_file), tasks, command=command_line())
+        image = image_for(bundle, image_file)
+        return of_bundle(bundle, image, tasks, name=path.stem, command=command_line())

@@ -22,9 +22,11 @@ from peritus.cli.common import (
     write_json,
     write_picture,
 )
-from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, results_table, run_job
-from peritus.cli.recorded import named, recorded_job, write_record
+from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, results_table
+from peritus.cli.recorded import TraceOption, named, recorded_job, run_of, write_record
 from peritus.image import check_image, fit_image, with_channels
+from peritus.pages import of_run
+from peritus.pages.perfetto import write_trace
 from peritus.photo import read_photo
 from peritus.report import render, run_record
 from peritus.runtime import Result
@@ -48,6 +50,7 @@ def run_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the maps (.npy) and the picture (.png).")
     ] = None,
+    trace: TraceOption = None,
     timeout: TimeoutOption = None,
     json_target: JsonOption = None,
     *,
@@ -67,16 +70,16 @@ def run_command(
         device, power_up = opened.name, power_up_of(opened)
         hw = getattr(opened, "hw", hw)  # a board runs at the clock that its bitstream was built for
         opened.load(bundle)
-        if output is None:
-            result = run_job(opened, image, task, features)
-        else:
-            result, frame = recorded_job(opened, bundle, image, task, features, first=True)
+        result, frame = recorded_job(opened, bundle, image, task, features, first=True)
     exact = equals_reference(bundle, hw, image, result, device) if check else None
-    said, files = None, {}
+    said, files = [], {}
     if output is not None:
         files = _write_files(result, image, output)
         frame = named(frame, exact=exact, image=files["image"], picture=files["picture"])
-        said = write_record(output, opened, power_up, bundle, [frame])
+        said.append(write_record(output, run_of(opened, power_up, bundle, [frame])))
+    if trace is not None:
+        slices = write_trace(trace, of_run(run_of(opened, power_up, bundle, [frame])))
+        said.append(f"Trace: {trace}, {slices:,} slices for ui.perfetto.dev")
     record = run_record(bundle, hw, device, result, exact, files)
     output_console(json_target).print(results_table([record], f"{bundle.model} on {hw.name}"))
     if result.task.host:
@@ -89,8 +92,8 @@ def run_command(
             output_console(json_target).print(f"{share:7.1%}  {name}", highlight=False)
     if bundle.origin.warning is not None:
         output_console(json_target).print(bundle.origin.warning)
-    if said is not None:
-        output_console(json_target).print(said, soft_wrap=True)
+    for line in said:
+        output_console(json_target).print(line, soft_wrap=True)
     write_json(record, json_target)
     if exact is False:
         raise explain_mismatch(bundle, hw, image, task, device, features, power_up)

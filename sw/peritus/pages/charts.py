@@ -35,7 +35,7 @@ def timeline(frame: Frame, hw: HwConfig, number: int) -> Any:
     places = {name: len(names) - 1 - row for row, name in enumerate(names)}
     figure = _figure(
         TRACK * len(names) + 40,
-        x_range=Range1d(0, frame.cycles, bounds=(0, frame.cycles)),
+        x_range=Range1d(start=0, end=frame.cycles, bounds=(0, frame.cycles)),
         y_range=(-0.6, len(names) - 0.4),
         tools=TOOLS,
         name=f"timeline-{number}",

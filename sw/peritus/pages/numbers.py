@@ -11,6 +11,7 @@ from peritus.eda.yosys.xcup import CAPACITY, DEVICE
 from peritus.explore.area import area_of
 from peritus.pages.account import Layer
 from peritus.pages.energy import energy_of
+from peritus.pages.peers import PEERS
 from peritus.pages.subject import MODEL, MODEL_ERROR, Frame, Subject
 from peritus.runtime.timeline import Cause
 
@@ -83,6 +84,9 @@ def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:
         "energy": {
             "millijoules": [low, high],
             "gops_per_watt": list(energy.gops_per_watt),
+            "measured_by_others": [
+                [peer.name, peer.gops_per_watt, peer.device, peer.source] for peer in PEERS if peer.gops_per_watt
+            ],
             "parts": [{**vars(part), "millijoules": list(part.millijoules)} for part in energy.parts],
         },
     }

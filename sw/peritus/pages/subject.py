@@ -4,7 +4,7 @@ model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,9 +26,7 @@ from peritus.report.run_file import (
     Run,
     bundle_digest,
     installed_version,
-    read_run,
 )
-from peritus.runtime import Result
 from peritus.runtime.iss import Trace
 from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.simulation import DdrParameters
@@ -53,12 +51,12 @@ class Frame:
     cold: bool
     source: str
     timeline: Timeline | None
-    stream: Prediction | None
-    steps: tuple[account.Step, ...]
-    layers: tuple[account.Layer, ...]
-    total: account.Layer | None
     macs: int
-    routing: Routing | None
+    stream: Prediction | None = None
+    routing: Routing | None = None
+    steps: tuple[account.Step, ...] = ()
+    layers: tuple[account.Layer, ...] = ()
+    total: account.Layer | None = None
     counters: Counters | None = None
     bit_exact: bool | None = None
     image: Picture | None = None
@@ -85,9 +83,8 @@ class Subject:
     missing: tuple[str, ...] = field(default=())
 
 
-def of_run(path: Path) -> Subject:
-    """Of a folder that `peritus run -o` or `peritus demo` wrote; RunError as `read_run`."""
-    run = read_run(path)
+def of_run(run: Run) -> Subject:
+    """Of a run as `read_run` gives it."""
     missing = list(run.missing)
     program = run.program
     memory = None
@@ -98,16 +95,17 @@ def of_run(path: Path) -> Subject:
             missing.append(f"memory: {error}")
             memory = DdrParameters.of(program.hw.ddr)
     frames = tuple(_recorded(run, number, memory) for number in range(len(run.frames)))
-    title = f"{program.model} on {program.hw.name}" if program else str(path)
+    device = f", {run.origin.device}" if run.origin else ""
+    title = f"{program.model} on {program.hw.name}{device}" if program else "a run without its program"
     return Subject(title, program, run.origin, memory, frames, tuple(missing))
 
 
 def of_bundle(
-    bundle: Bundle, image: Picture, tasks: Sequence[str], *, command: str, features: bool = False
+    bundle: Bundle, image: Picture, tasks: Sequence[str], *, name: str, command: str, features: bool = False
 ) -> Subject:
     """By the cycle model, at once: a frame of each task behind the first one after a load.
 
-    image: uint8, as the bundle wants it; routed by the instruction set simulator, whose maps are shown.
+    name: of the network. image: uint8, as the bundle wants it; routed by the instruction set simulator, whose maps are shown.
     """
     memory = DdrParameters.of(bundle.hw.ddr)
     frames = []
@@ -116,26 +114,42 @@ def of_bundle(
         for task in tasks:
             trace = Trace()
             result = device.run_traced(image, task=task, features=features, trace=trace)
-            frames.append(_modelled(bundle, image, result, routing_in(bundle, trace), features, memory))
+            frame = _modelled(bundle, task, routing_in(bundle, trace), features, memory)
+            rgb = np.repeat(image, 3 // image.shape[2], axis=2) if image.shape[2] in (1, 3) else None
+            frame = replace(frame, image=rgb, picture=render(result, image))
+            frames.append(_accounted(bundle, frame, memory))
     origin = Origin(command, installed_version(), MODEL, None, bundle_digest(bundle))
-    return Subject(f"{bundle.model} on {bundle.hw.name}", bundle, origin, memory, tuple(frames))
+    return Subject(f"{name} on {bundle.hw.name}", bundle, origin, memory, tuple(frames))
 
 
-def _modelled(
-    bundle: Bundle, image: Picture, result: Result, routing: Routing, features: bool, memory: DdrParameters
-) -> Frame:
-    task = result.task
-    stream = predict(bundle, task.name, routing, features=features, ddr=memory)
-    rgb = np.repeat(image, 3 // image.shape[2], axis=2) if image.shape[2] in (1, 3) else None
-    return _accounted(
-        bundle,
-        Frame(
-            task=task.name, features=features or task.host, cold=False, source=MODEL,
-            timeline=stream.timeline, stream=stream, steps=(), layers=(), total=None, macs=task.macs,
-            routing=routing, image=rgb, picture=render(result, image),
-        ),
-        memory,
-    )  # fmt: skip
+def of_timelines(
+    bundle: Bundle, task: str, features: bool, routing: Routing, timelines: Mapping[str, Timeline]
+) -> Subject:
+    """One frame behind the first, as it was timed: by MODEL, RTL or both; without maps."""
+    memory = DdrParameters.of(bundle.hw.ddr)
+    frames = (
+        replace(
+            _modelled(bundle, task, routing, features, memory), source=source, timeline=timeline
+        )
+        for source, timeline in timelines.items()
+    )
+    accounted = tuple(_accounted(bundle, frame, memory) for frame in frames)
+    return Subject(f"{bundle.model} on {bundle.hw.name}", bundle, None, memory, accounted)
+
+
+def _modelled(bundle: Bundle, task: str, routing: Routing, features: bool, memory: DdrParameters) -> Frame:
+    entry = bundle.tasks[bundle.task_index(task)]
+    stream = predict(bundle, task, routing, features=features, ddr=memory)
+    return Frame(
+        task=task,
+        features=features or entry.host,
+        cold=False,
+        source=MODEL,
+        timeline=stream.timeline,
+        macs=entry.macs,
+        stream=stream,
+        routing=routing,
+    )
 
 
 def _recorded(run: Run, number: int, memory: DdrParameters | None) -> Frame:
@@ -173,12 +187,20 @@ def _recorded(run: Run, number: int, memory: DdrParameters | None) -> Frame:
     else:
         source = MODEL
     frame = Frame(
-        task=record.task, features=record.features, cold=record.cold, source=source, timeline=timeline,
-        stream=stream, steps=(), layers=(), total=None, macs=task.macs if task else 0, routing=routing,
-        counters=record.counters, bit_exact=record.bit_exact,
-        image=_picture(run.folder, record.image, notes), picture=_picture(run.folder, record.picture, notes),
-        notes=tuple(notes),
-    )  # fmt: skip
+        task=record.task,
+        features=record.features,
+        cold=record.cold,
+        source=source,
+        timeline=timeline,
+        macs=task.macs if task else 0,
+        stream=stream,
+        routing=routing,
+        counters=record.counters,
+        bit_exact=record.bit_exact,
+        image=_picture(run.folder, record.image, notes),
+        picture=_picture(run.folder, record.picture, notes),
+    )
+    frame = replace(frame, notes=tuple(notes))
     return _accounted(program, frame, memory) if program is not None and task is not None else frame
 
 
