@@ -29,7 +29,9 @@ def opened(**options: Any) -> Iterator[tuple[Any, list[str], list[str]]]:
             page.set_default_timeout(WAIT_MS)
             complaints: list[str] = []
             requests: list[str] = []
-            page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+            page.on(
+                "console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None
+            )
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on("request", lambda request: requests.append(request.url))
             yield page, complaints, requests

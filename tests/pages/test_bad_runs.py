@@ -23,7 +23,9 @@ from peritus.schema import SchemaError
 from tests.pages.runs import run_in
 from tests.pages.test_page import embedded
 
-TIMELINE = Timeline((Span(0, Cause.IMAGE, 0, 7), Span(1, Cause.ARRAY, 7, 300), Span(0, Cause.DRAIN, 300, 301)))
+TIMELINE = Timeline(
+    (Span(0, Cause.IMAGE, 0, 7), Span(1, Cause.ARRAY, 7, 300), Span(0, Cause.DRAIN, 300, 301))
+)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +101,8 @@ def test_the_rest_is_shown(run: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"format": "another"}', b"[" * 99, b" " * (MAX_BYTES + 1)]
+    "content",
+    [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"format": "another"}', b"[" * 99, b" " * (MAX_BYTES + 1)],
 )
 def test_what_is_no_run_is_one_line(run: Path, content: bytes) -> None:
     (run / "run.json").write_bytes(content)

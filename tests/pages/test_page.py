@@ -151,9 +151,9 @@ def test_in_a_browser(report: Path) -> None:
             drawn = screen.evaluate(SLICES, number)
             assert {cause: cycles for cause, cycles in drawn["cycles"].items() if cycles} == frame["causes"]
             assert drawn["slices"] == frame["slices"]
-        assert sum(int(cell.replace(",", "")) for cell in screen.locator(".sum").all_inner_texts()) == 2 * sum(
-            frame["cycles"] for frame in numbers["frames"]
-        )
+        assert sum(
+            int(cell.replace(",", "")) for cell in screen.locator(".sum").all_inner_texts()
+        ) == 2 * sum(frame["cycles"] for frame in numbers["frames"])
 
 
 SLICES = """(number) => {
@@ -201,7 +201,8 @@ def test_zoom_and_hover(report: Path) -> None:
 
 
 TOOLTIP = """() => {
-  const walk = (node) => [...node.querySelectorAll("*")].some((e) =>
-    (e.classList.contains("bk-Tooltip") && getComputedStyle(e).display !== "none") || (e.shadowRoot && walk(e.shadowRoot)));
+  const shown = (e) => e.classList.contains("bk-Tooltip") && getComputedStyle(e).display !== "none";
+  const walk = (node) =>
+    [...node.querySelectorAll("*")].some((e) => shown(e) || (e.shadowRoot && walk(e.shadowRoot)));
   return walk(document);
 }"""

@@ -19,8 +19,8 @@ from peritus.cli.common import (
     reports_errors,
     write_json,
 )
-from peritus.cli.recorded import TraceOption
 from peritus.cli.frames import image_for, model_bundle
+from peritus.cli.recorded import TraceOption
 from peritus.pages.perfetto import write_trace
 from peritus.pages.subject import MODEL, RTL, of_timelines
 from peritus.runtime.timeline import Cause, Timeline

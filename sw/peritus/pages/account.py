@@ -72,9 +72,9 @@ def steps(bundle: Bundle, timeline: Timeline, task: int, *, features: bool, cold
             array = row.causes[Cause.ARRAY] if row else 0
             macs = array * bundle.hw.macs_per_cycle
             moved = _data_bytes(bundle, instruction)
-            if uses_weight_stream(instruction) and (entry := next(entries, None)) is not None:
-                if array or instruction.opcode is not Opcode.GEMM:
-                    moved += entry.stripes * bundle.hw.stripe_bytes
+            entry = next(entries, None) if uses_weight_stream(instruction) else None
+            if entry is not None and (array or instruction.opcode is not Opcode.GEMM):
+                moved += entry.stripes * bundle.hw.stripe_bytes
         if row is not None:
             label = bundle.labels[index]
             found.append(Step(index, instruction, label, row.start, row.end, row.causes, macs, moved))

@@ -30,12 +30,13 @@ def timeline(frame: Frame, hw: HwConfig, number: int) -> Any:
     from bokeh.models import BoxZoomTool, FixedTicker, HoverTool, Range1d, WheelZoomTool
 
     assert frame.timeline is not None
+    cycles = frame.timeline.cycles
     used = {UNIT_OF[cause] for cause in frame.timeline.causes()}
     names = [*TRACKS, *(unit for unit, _ in UNITS if unit in used)]
     places = {name: len(names) - 1 - row for row, name in enumerate(names)}
     figure = _figure(
         TRACK * len(names) + 40,
-        x_range=Range1d(start=0, end=frame.cycles, bounds=(0, frame.cycles)),
+        x_range=Range1d(start=0, end=cycles, bounds=(0, cycles)),
         y_range=(-0.6, len(names) - 0.4),
         tools=TOOLS,
         name=f"timeline-{number}",
@@ -44,9 +45,7 @@ def timeline(frame: Frame, hw: HwConfig, number: int) -> Any:
     figure.yaxis.major_label_overrides = {place: name for name, place in places.items()}
     figure.ygrid.grid_line_color = None
     blocks = [_blocks(figure, frame, name, places[name]) for name in TRACKS]
-    slices = [
-        _slices(figure, cause, places[UNIT_OF[cause]], number) for cause in frame.timeline.causes()
-    ]
+    slices = [_slices(figure, cause, places[UNIT_OF[cause]], number) for cause in frame.timeline.causes()]
     figure.add_tools(
         HoverTool(
             renderers=blocks + slices,
@@ -237,7 +236,8 @@ def roofline(frame: Frame, hw: HwConfig, bytes_per_cycle: float, number: int) ->
     low, high = min([*xs, ridge]) / 2, max([*xs, ridge]) * 2
     made = _figure(
         380, x_axis_type="log", y_axis_type="log", x_range=(low, high),
-        y_range=(min(ys) / 2, hw.macs_per_cycle * 1.6), tools="", toolbar_location=None, name=f"roofline-{number}",
+        y_range=(min(ys) / 2, hw.macs_per_cycle * 1.6), tools="", toolbar_location=None,
+        name=f"roofline-{number}",
     )  # fmt: skip
     made.xaxis.axis_label = "multiply-accumulates of the array for each byte of external memory"
     made.yaxis.axis_label = "multiply-accumulates a cycle"

@@ -85,7 +85,9 @@ def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:
             "millijoules": [low, high],
             "gops_per_watt": list(energy.gops_per_watt),
             "measured_by_others": [
-                [peer.name, peer.gops_per_watt, peer.device, peer.source] for peer in PEERS if peer.gops_per_watt
+                [peer.name, peer.gops_per_watt, peer.device, peer.source]
+                for peer in PEERS
+                if peer.gops_per_watt
             ],
             "parts": [{**vars(part), "millijoules": list(part.millijoules)} for part in energy.parts],
         },

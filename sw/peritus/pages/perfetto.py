@@ -38,7 +38,11 @@ def write_trace(path: Path, subject: Subject) -> int:
     if not events:
         raise TraceError(f"no frame of {subject.title} has a timeline: nothing to trace")
     origin = vars(subject.origin) if subject.origin else {}
-    record = {"displayTimeUnit": "ns", "otherData": {**origin, "unit": "1 ns = 1 cycle"}, "traceEvents": events}
+    record = {
+        "displayTimeUnit": "ns",
+        "otherData": {**origin, "unit": "1 ns = 1 cycle"},
+        "traceEvents": events,
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, separators=(",", ":")) + "\n", encoding="utf-8")
     return sum(event["ph"] == "X" for event in events)
@@ -50,11 +54,22 @@ def _frame(program: Bundle, frame: Frame, pid: int, title: str) -> Iterator[dict
     tracks = {unit: FIRST_UNIT + row for row, (unit, _) in enumerate(UNITS)}
     for name, track in {"layers": LAYERS, "instructions": INSTRUCTIONS, **tracks}.items():
         yield _named("thread_name", pid, track, name)
-        yield {"ph": "M", "name": "thread_sort_index", "pid": pid, "tid": track, "args": {"sort_index": track}}
+        yield {
+            "ph": "M",
+            "name": "thread_sort_index",
+            "pid": pid,
+            "tid": track,
+            "args": {"sort_index": track},
+        }
     yield from _layers(frame, pid)
     for step in frame.steps:
         causes = {cause.value: cycles for cause, cycles in step.causes.most_common()}
-        arguments: dict[str, int] = {"instruction": step.index, "bytes": step.bytes, "cycles": step.cycles, **causes}
+        arguments: dict[str, int] = {
+            "instruction": step.index,
+            "bytes": step.bytes,
+            "cycles": step.cycles,
+            **causes,
+        }
         if step.instruction.expert_valid:
             arguments["expert"] = step.instruction.expert
         name = f"{step.instruction.opcode.name} {step.label}"
@@ -97,4 +112,11 @@ def _slice(pid: int, tid: int, name: str, start: int, end: int, arguments: dict[
 
 
 def _counter(pid: int, name: str, cycle: float, values: dict[str, float]) -> dict[str, Any]:
-    return {"ph": "C", "name": name, "pid": pid, "tid": 0, "ts": round(int(cycle) * CYCLE_US, 3), "args": values}
+    return {
+        "ph": "C",
+        "name": name,
+        "pid": pid,
+        "tid": 0,
+        "ts": round(int(cycle) * CYCLE_US, 3),
+        "args": values,
+    }

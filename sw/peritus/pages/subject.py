@@ -21,7 +21,6 @@ from peritus.photo import read_photo
 from peritus.report.pictures import render
 from peritus.report.run_file import (
     Counters,
-    Memory,
     Origin,
     Run,
     bundle_digest,
@@ -105,7 +104,8 @@ def of_bundle(
 ) -> Subject:
     """By the cycle model, at once: a frame of each task behind the first one after a load.
 
-    name: of the network. image: uint8, as the bundle wants it; routed by the instruction set simulator, whose maps are shown.
+    name: of the network. image: uint8, as the bundle wants it; routed by the instruction set simulator,
+    whose maps are shown.
     """
     memory = DdrParameters.of(bundle.hw.ddr)
     frames = []
@@ -128,9 +128,7 @@ def of_timelines(
     """One frame behind the first, as it was timed: by MODEL, RTL or both; without maps."""
     memory = DdrParameters.of(bundle.hw.ddr)
     frames = (
-        replace(
-            _modelled(bundle, task, routing, features, memory), source=source, timeline=timeline
-        )
+        replace(_modelled(bundle, task, routing, features, memory), source=source, timeline=timeline)
         for source, timeline in timelines.items()
     )
     accounted = tuple(_accounted(bundle, frame, memory) for frame in frames)
