@@ -25,6 +25,7 @@ from peritus.cli.report import report_command
 from peritus.cli.rtl import rtl_command
 from peritus.cli.run import run_command
 from peritus.cli.selftest import selftest_command
+from peritus.cli.serve import serve_command
 from peritus.cli.timing import timing_command
 from peritus.errors import PeritusError
 
@@ -53,6 +54,7 @@ def make_app() -> typer.Typer:
         "info": info_command,
         "cycles": cycles_command,
         "report": report_command,
+        "serve": serve_command,
         "explore": explore_command,
         "build": build_command,
         "timing": timing_command,

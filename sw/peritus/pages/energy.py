@@ -17,7 +17,7 @@ from peritus.runtime.timeline import Cause
 HOROWITZ = "M. Horowitz, Computing's Energy Problem, ISSCC 2014, 45 nm"
 KUON_ROSE = "I. Kuon, J. Rose, Measuring the Gap Between FPGAs and ASICs, IEEE TCAD 26(2), 2007: 14 times"
 FPGA = 14.0  # dynamic power of an FPGA over that of an ASIC, by KUON_ROSE, logic only
-# Picojoules by HOROWITZ: 8-bit multiplication, 32-bit addition; 64 bits of SRAM of 8 kB, 32 kB, 1 MB; of DRAM.
+# Picojoules by HOROWITZ: 8-bit multiplication, 32-bit addition; 64 bits of SRAM of 8 kB, 32 kB, 1 MB; DRAM.
 MULTIPLY_PJ, ADD_PJ = 0.2, 0.1
 SRAM_8K_PJ, SRAM_32K_PJ, SRAM_1M_PJ = 10.0, 20.0, 100.0
 DRAM_PJ = (1300.0, 2600.0)
