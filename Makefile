@@ -74,8 +74,8 @@ demo: $(STAMPS)/sim $(STAMPS)/report ## A street scene through the accelerator's
 	$(BIN)/peritus demo
 
 .PHONY: bench
-bench: $(STAMPS)/sim ## Measure cycles, utilization, traffic and simulation time; print the README's table
-	$(PY) tools/bench.py
+bench: $(STAMPS)/sim $(STAMPS)/models ## Measure cycles, utilization, traffic and simulation time; print the tables of the documents
+	$(BIN)/peritus bench
 
 build/real/.installed: requirements/real.txt $(STAMPS)/base
 	@echo "Installing requirements/real.txt into build/real"

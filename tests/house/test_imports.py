@@ -15,7 +15,7 @@ import pytest
 # From the top down; CONTRIBUTING.md says what each is for.
 LAYERS = (
     ("cli", "finn", "pytest_plugin"),
-    ("check", "serve"),
+    ("check", "serve", "bench"),
     ("api",),
     ("boards",),
     ("pages",),

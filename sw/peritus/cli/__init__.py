@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
+from peritus.cli.bench import bench_command
 from peritus.cli.build import build_command
 from peritus.cli.check import check_command
 from peritus.cli.common import reports_errors
@@ -56,6 +57,7 @@ def make_app() -> typer.Typer:
         "report": report_command,
         "serve": serve_command,
         "explore": explore_command,
+        "bench": bench_command,
         "build": build_command,
         "timing": timing_command,
         "selftest": selftest_command,
