@@ -93,7 +93,7 @@ notebook: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/notebook build/real/.installe
 # --- Documentation ------------------------------------------------------------------------------------
 
 .PHONY: docs
-docs: $(STAMPS)/docs ## Build the documentation site into build/site; a warning or a broken link fails
+docs: $(STAMPS)/docs $(STAMPS)/report ## Build the documentation site into build/site; a warning or a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # --- Checks ------------------------------------------------------------------------------------------
