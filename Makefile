@@ -112,7 +112,7 @@ FUZZ ?= 1000
 fuzz: $(STAMPS)/models ## Damage FUZZ=1000 files of each format: each must be refused by a typed error, or understood
 	$(PY) -m tests.frontends.mutations --format qonnx --count $(FUZZ)
 	$(PY) -m tests.frontends.mutations --format float --count $(FUZZ)
-	for format in bundle model toml weights frames; do \
+	for format in bundle model toml weights frames run; do \
 	  $(PY) -m tests.schema.mutations --format $$format --count $(FUZZ) || exit 1; done
 	for format in state journal; do \
 	  $(PY) -m tests.quant_models.training.mutations --format $$format --count $(FUZZ) || exit 1; done

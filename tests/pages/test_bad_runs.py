@@ -82,6 +82,9 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str, bool]] = {
         True,
     ),
     "a timeline of another frame": (_counters, "it is of another frame", True),
+    "ports that give back": (
+        _frame(ports={"cycles": [0, 5], "read": [[9, 3]]}), "expected 2 that ascend", False,
+    ),
     "a picture elsewhere": (_frame(picture="../../secret.png"), "outside the run's folder", True),
     "a picture that is gone": (_frame(picture="gone.png"), "does not exist", True),
 }  # fmt: skip

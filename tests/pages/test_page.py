@@ -120,6 +120,8 @@ def test_a_run_of_the_rtl_is_exact(tmp_path: Path) -> None:
     assert frame["source"] == "RTL" and frame["bit_exact"] and not frame["notes"]
     assert sum(frame["causes"].values()) == frame["cycles"] == frame["counters"]["cycles"]
     assert frame["counters"]["array_busy"] == frame["causes"]["ARRAY"]
+    (record,) = json.loads((run / "run.json").read_text())["frames"]
+    assert [port[-1] for port in record["ports"]["read"]] == record["counters"]["bytes_by_port"]
     read_and_written = frame["counters"]["bytes_read"] + frame["counters"]["bytes_written"]
     assert 0 <= read_and_written - frame["total"]["bytes"] < 0.1 * read_and_written  # of experts dropped late
 

@@ -38,8 +38,10 @@ class BenchError(PeritusError):
 
 @dataclass(frozen=True)
 class Case:
-    """model: shipped, or of SHAPES. batch: frames of one task behind each other, 0: not measured. banded: also
-    over what the memory of a board may sustain."""
+    """model: shipped, or of SHAPES. batch: frames of one task behind each other, 0: not measured.
+
+    banded: also over what the memory of a board may sustain.
+    """
 
     hw: str
     model: str

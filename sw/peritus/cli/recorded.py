@@ -27,6 +27,7 @@ from peritus.report.run_file import (
     Memory,
     Origin,
     PackedTimeline,
+    PortUse,
     Run,
     bundle_digest,
     installed_version,
@@ -56,7 +57,7 @@ def recorded_job(
 
     first: after a load.
     """
-    routing, timeline = None, None
+    routing, timeline, ports = None, None, None
     with busy(f"Running {task} on {device.name}"):
         if isinstance(device, IssDevice):
             trace = Trace()
@@ -64,9 +65,12 @@ def recorded_job(
             routing = routing_in(bundle, trace)
         elif isinstance(device, RtlDevice):
             device.simulation.record_cycles()
+            device.platform.sample_ports()
             result = device.run(image, task=task, features=features)
             timeline = PackedTimeline.of(device.timelines()[-1])
+            ports = PortUse.of(device.port_use())
             device.simulation.record_cycles(False)
+            device.platform.sample_ports(False)
         else:
             result = device.run(image, task=task, features=features)
     record = FrameRecord(
@@ -78,6 +82,7 @@ def recorded_job(
         outputs={name: _digest(values) for name, values in result.outputs.items()},
         routing=routing,
         timeline=timeline,
+        ports=ports,
     )
     return result, record
 

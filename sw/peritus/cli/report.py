@@ -12,6 +12,7 @@ from peritus.cli.common import HwOption, busy, output_console, reports_errors
 from peritus.cli.frames import image_for, model_bundle
 from peritus.cli.recorded import command_line
 from peritus.pages import Subject, of_bundle, of_run
+from peritus.pages.built import read_built
 from peritus.pages.page import write_page
 from peritus.report.run_file import read_run
 
@@ -29,6 +30,13 @@ def report_command(
     against: Annotated[
         str | None, typer.Option(metavar="OTHER", help="Another of these; differences come first.")
     ] = None,
+    build: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON of `peritus build`, `build --estimate` or `timing`, of its configuration; repeatable.",
+        ),
+    ] = None,
     hw: HwOption = "zcu104",
     task: Annotated[str | None, typer.Option(help="Of a model; default: every task.")] = None,
     image_file: Annotated[
@@ -37,8 +45,10 @@ def report_command(
 ) -> None:
     """Write a page of a run, or of a bundle by the cycle model: maps, causes, timeline, layers, experts."""
     subjects = [_subject(name, hw, task, image_file) for name in (source, against) if name is not None]
+    program = subjects[0].program
+    built = read_built(build or [], program.hw.name if program else None)
     with busy("Writing the page"):
-        write_page(output, *subjects)
+        write_page(output, *subjects, built=built)
     console = output_console(None)
     for subject in subjects:
         for note in (*subject.missing, *(note for frame in subject.frames for note in frame.notes)):

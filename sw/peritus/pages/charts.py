@@ -167,7 +167,14 @@ def ring_fill(frame: Frame, hw: HwConfig) -> tuple[Any, Any]:
 
 
 def port_use(frame: Frame, hw: HwConfig) -> tuple[Any, list[Any]]:
-    """Edges of BINS parts of the frame, and of each port the bytes of weights a cycle in each part."""
+    """Edges of parts of the frame, and of each port the bytes that it reads a cycle in each part.
+
+    Of the RTL where it was recorded; else of weights, by the cycle model.
+    """
+    if frame.ports is not None:
+        cycles = np.array(frame.ports.cycles, np.float64)
+        spans = np.maximum(np.diff(cycles), 1)
+        return cycles, [np.diff(np.array(port, np.float64)) / spans for port in frame.ports.read]
     assert frame.stream is not None
     edges = np.linspace(0, frame.stream.cycles, BINS + 1)
     width = edges[1] - edges[0]
@@ -189,7 +196,7 @@ def _ring(frame: Frame, hw: HwConfig, x_range: Any) -> Any:
 
 def _ports(frame: Frame, hw: HwConfig, x_range: Any) -> Any:
     edges, rates = port_use(frame, hw)
-    below = np.zeros(BINS)
+    below = np.zeros(len(edges) - 1)
     highest = max(hw.ddr.bytes_per_cycle, float(sum(rates).max())) * 1.08
     made = _small(x_range, (0, highest), "B/cycle")
     middle = (edges[:-1] + edges[1:]) / 2

@@ -10,6 +10,7 @@ from peritus.arch.config import HwConfig
 from peritus.eda.yosys.xcup import CAPACITY, DEVICE
 from peritus.explore.area import area_of
 from peritus.pages.account import Layer
+from peritus.pages.built import Built
 from peritus.pages.energy import energy_of
 from peritus.pages.peers import PEERS
 from peritus.pages.subject import MODEL, MODEL_ERROR, Frame, Subject
@@ -18,8 +19,12 @@ from peritus.runtime.timeline import Cause
 CLOCKS_MHZ = (300, 214)  # what the XCZU7EV is to run at, and what would close today (docs/timing.md)
 
 
-def numbers(subject: Subject) -> dict[str, Any]:
-    """Everything about a subject, ready for JSON; None where something is not known."""
+def numbers(subject: Subject, built: Built | None = None) -> dict[str, Any]:
+    """Everything about a subject, ready for JSON; None where something is not known.
+
+    built: what tools said of its configuration.
+    """
+    built = built or Built()
     hw = subject.program.hw if subject.program else None
     return {
         "title": subject.title,
@@ -29,7 +34,9 @@ def numbers(subject: Subject) -> dict[str, Any]:
         "warning": subject.program.origin.warning if subject.program else None,
         "hw": {"name": hw.name, "hash": f"{hw.hash64:#018x}", **hw.table()} if hw else None,
         "memory": _memory(subject),
-        "resources": _resources(hw) if hw else None,
+        "resources": _resources(hw, built) if hw else None,
+        "worst_ns": built.worst_ns,
+        "power": vars(built.power) if built.power else None,
         "frames": [_frame(subject, frame) for frame in subject.frames],
     }
 
@@ -42,12 +49,12 @@ def _memory(subject: Subject) -> dict[str, Any] | None:
     return {name: getattr(memory, name) for name in names}
 
 
-def _resources(hw: HwConfig) -> list[dict[str, Any]]:
+def _resources(hw: HwConfig, built: Built) -> dict[str, Any]:
     area = area_of(hw)
     used = {"DSP48E2": area.dsp, "URAM288": area.uram, "RAMB36": area.bram}
-    return [
-        {"kind": kind, "used": count, "of": CAPACITY[kind], "device": DEVICE} for kind, count in used.items()
-    ]
+    rows = built.resources or tuple((kind, count, CAPACITY[kind]) for kind, count in used.items())
+    source = built.source or f"arithmetic, of an {DEVICE}; Vivado was not run"
+    return {"source": source, "rows": [list(row) for row in rows]}
 
 
 def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image
 
 from peritus.pages import charts
+from peritus.pages.built import Built
 from peritus.pages.errors import PageError
 from peritus.pages.numbers import differences, numbers
 from peritus.pages.subject import Frame, Picture, Subject
@@ -25,18 +26,22 @@ FOLDER = Path(__file__).resolve().parent
 WIDEST = 640  # pixels of a picture on the page
 
 
-def write_page(path: Path, subject: Subject, against: Subject | None = None) -> None:
+def write_page(
+    path: Path, subject: Subject, against: Subject | None = None, *, built: Built | None = None
+) -> None:
     """Write the page of a subject; of both, with their differences first, if there is another.
+
+    built: what tools said of the first one's configuration.
 
     Raises:
         PageError: the extra 'report' is not installed.
     """
-    text = page(subject, against)
+    text = page(subject, against, built)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
 
-def page(subject: Subject, against: Subject | None = None) -> str:
+def page(subject: Subject, against: Subject | None = None, built: Built | None = None) -> str:
     """The page as HTML; raises as `write_page`."""
     try:
         from bokeh.resources import Resources
@@ -44,7 +49,7 @@ def page(subject: Subject, against: Subject | None = None) -> str:
     except ImportError as error:
         raise PageError(f"a page needs Bokeh: {how_to_install('report')}") from error
     subjects = [subject, *([against] if against else [])]
-    found = [numbers(one) for one in subjects]
+    found = [numbers(one, built if one is subject else None) for one in subjects]
     items: dict[str, Any] = {}
     parts = []
     for one, values in zip(subjects, found, strict=True):
@@ -96,6 +101,7 @@ def _view(subject: Subject, frame: Frame, values: Mapping[str, Any], items: dict
         "id": number,
         "timeline": f"timeline-{number}" if f"timeline-{number}" in items else None,
         "roofline": f"roofline-{number}" if f"roofline-{number}" in items else None,
+        "ports_of_rtl": frame.ports is not None,
         "image": _picture(frame.image),
         "picture": _picture(frame.picture),
         "most": max((max(row) for row in frame.routing or () if row), default=0),

@@ -93,13 +93,14 @@ def _layers(frame: Frame, pid: int) -> Iterator[dict[str, Any]]:
 
 
 def _counters(frame: Frame, hw: HwConfig, pid: int) -> Iterator[dict[str, Any]]:
-    """By the cycle model, also beside a timeline of the RTL."""
+    """The ring by the cycle model, also beside a timeline of the RTL; ports as `port_use`."""
     for cycle, words in zip(*ring_fill(frame, hw), strict=True):
         yield _counter(pid, "ring (cycle model)", float(cycle), {"words": int(words)})
     edges, rates = port_use(frame, hw)
+    source = "RTL" if frame.ports else "cycle model"
     for port, rate in enumerate(rates):
         for cycle, value in zip(edges[:-1], rate, strict=True):
-            yield _counter(pid, f"port {port} (cycle model)", float(cycle), {"bytes a cycle": float(value)})
+            yield _counter(pid, f"port {port} ({source})", float(cycle), {"bytes a cycle": float(value)})
 
 
 def _named(what: str, pid: int, tid: int, name: str) -> dict[str, Any]:

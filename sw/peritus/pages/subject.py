@@ -22,12 +22,14 @@ from peritus.report.pictures import render
 from peritus.report.run_file import (
     Counters,
     Origin,
+    PortUse,
     Run,
     bundle_digest,
     installed_version,
 )
 from peritus.runtime.iss import Trace
 from peritus.runtime.iss.device import IssDevice
+from peritus.runtime.rtl.platform import SAMPLE_CYCLES
 from peritus.runtime.rtl.simulation import DdrParameters
 from peritus.runtime.timeline import Timeline
 
@@ -41,8 +43,9 @@ Picture = npt.NDArray[np.uint8]
 class Frame:
     """One frame. source: MODEL or RTL, of the timeline. stream: of the cycle model, for ring and ports.
 
-    image, picture: what went in and the map, uint8 [height, width, 3]. steps, layers, total: empty or None
-    where there is no program. routing: None if unknown.
+    ports: of the RTL; without them those of `stream` are shown. image, picture: what went in and the map,
+    uint8 [height, width, 3]. steps, layers, total: empty or None where there is no program. routing: None
+    if unknown.
     """
 
     task: str
@@ -53,6 +56,7 @@ class Frame:
     macs: int
     stream: Prediction | None = None
     routing: Routing | None = None
+    ports: PortUse | None = None
     steps: tuple[account.Step, ...] = ()
     layers: tuple[account.Layer, ...] = ()
     total: account.Layer | None = None
@@ -193,6 +197,7 @@ def _recorded(run: Run, number: int, memory: DdrParameters | None) -> Frame:
         macs=task.macs if task else 0,
         stream=stream,
         routing=routing,
+        ports=_ports(program, record.ports, timeline, notes) if source == RTL else None,
         counters=record.counters,
         bit_exact=record.bit_exact,
         image=_picture(run.folder, record.image, notes),
@@ -200,6 +205,19 @@ def _recorded(run: Run, number: int, memory: DdrParameters | None) -> Frame:
     )
     frame = replace(frame, notes=tuple(notes))
     return _accounted(program, frame, memory) if program is not None and task is not None else frame
+
+
+def _ports(
+    program: Bundle | None, ports: PortUse | None, timeline: Timeline | None, notes: list[str]
+) -> PortUse | None:
+    """What the ports read, if that can be of this frame."""
+    if ports is None or program is None or timeline is None:
+        return None
+    longest = timeline.cycles + 2 * SAMPLE_CYCLES  # the interrupt comes behind the frame
+    if len(ports.read) != program.hw.axi_ports or ports.cycles[-1] > longest:
+        notes.append("what the ports read is of another configuration or frame, and left out")
+        return None
+    return ports
 
 
 def _stream(

@@ -13,8 +13,10 @@ import base64
 import hashlib
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +27,8 @@ from peritus.bundle import Bundle
 from peritus.bundle.bundle import EXEC_BYTES, FETCH_BYTES
 from peritus.bundle.header import Header
 from peritus.errors import PeritusError
+from peritus.runtime.rtl.harness import MAX_PORTS
+from peritus.runtime.rtl.platform import PortSample
 from peritus.runtime.rtl.simulation import DdrParameters
 from peritus.runtime.timeline import Cause, Span, Timeline
 from peritus.schema import CLOSED, Count, Data, Flag, Name, Real, SchemaError, Text, checked, read_json, short
@@ -32,6 +36,7 @@ from peritus.schema import CLOSED, Count, Data, Flag, Name, Real, SchemaError, T
 FORMAT, VERSION = "peritus run", 1
 FILE = "run.json"
 MAX_SPANS = 1 << 20  # of a frame
+MAX_SAMPLES = 4000  # of the ports
 MAX_BYTES = 1 << 23  # of the file
 CAUSES = tuple(Cause)  # a packed timeline has their numbers
 _SPAN_BYTES = 7  # cycles, 4; instruction, 2; cause, 1
@@ -91,6 +96,30 @@ class PackedTimeline:
 
 
 @dataclass(frozen=True)
+class PortUse:
+    """Bytes that each port has read by these cycles of the frame; both ascend."""
+
+    __pydantic_config__ = CLOSED
+    cycles: tuple[Count, ...]
+    read: tuple[tuple[Count, ...], ...]
+
+    def __post_init__(self) -> None:
+        for name, values in (("cycles", self.cycles), *(("read", port) for port in self.read)):
+            if len(values) != len(self.cycles) or any(b < a for a, b in pairwise(values)):
+                raise ValueError(f"{name} has {len(values)} values, expected {len(self.cycles)} that ascend")
+        if len(self.cycles) < 2 or not 1 <= len(self.read) <= MAX_PORTS:
+            raise ValueError(f"{len(self.cycles)} samples of {len(self.read)} ports")
+
+    @classmethod
+    def of(cls, samples: Sequence[PortSample]) -> PortUse:
+        """Of at most MAX_SAMPLES, the last one always."""
+        step = -(-len(samples) // MAX_SAMPLES)
+        kept = [*samples[:-1:step], samples[-1]]
+        ports = zip(*(sample.read for sample in kept), strict=True)
+        return cls(tuple(sample.cycle for sample in kept), tuple(ports))
+
+
+@dataclass(frozen=True)
 class Counters:
     """As peritus.runtime.device.Perf."""
 
@@ -111,7 +140,7 @@ class FrameRecord:
 
     image, picture: files beside the record: what went in, and the map as people see it. outputs: SHA-256 of
     each output's integers. routing: tokens of each expert, a row for each gate. timeline: of the device;
-    None where the device has none.
+    None where the device has none. ports: what they read, likewise.
     """
 
     __pydantic_config__ = CLOSED
@@ -125,6 +154,7 @@ class FrameRecord:
     picture: Name | None = None
     routing: tuple[tuple[Count, ...], ...] | None = None
     timeline: PackedTimeline | None = None
+    ports: PortUse | None = None
 
 
 @dataclass(frozen=True)
