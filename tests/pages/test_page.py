@@ -165,7 +165,7 @@ SLICES = """(number) => {
     for (const drawn of Bokeh.documents) {
       const source = drawn.get_model_by_name(`spans-${number}-${cause}`);
       if (!source) continue;
-      found.slices += source.data.left.length;
+      found.slices += source.data.slices.reduce((sum, n) => sum + n, 0);
       found.cycles[cause] = source.data.cycles.reduce((sum, n) => sum + n, 0);
     }
   return found;

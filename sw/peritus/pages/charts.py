@@ -2,7 +2,8 @@
 """The charts of a page, by Bokeh: timeline with ring and ports under it, and roofline.
 
 A timeline has tens of thousands of slices. They travel compressed (PackedTimeline) and are put into the empty
-sources here, one of each cause, by page.js.
+sources here, one of each cause, by page.js: of the part that is looked at, and what is closer than a pixel as
+one.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def timeline(frame: Frame, hw: HwConfig, number: int) -> Any:
                 ("cause", "@cause"),
                 ("cycles", "@cycles{0,0}"),
                 ("from", "@left{0,0} to @right{0,0}"),
+                ("slices", "@slices"),
             ],
         )
     )
@@ -86,6 +88,7 @@ def _figure(height: int, **options: Any) -> Any:
         min_border_left=92,
         min_border_right=12,
         output_backend="canvas",
+        lod_threshold=None,  # page.js draws only what can be seen
         toolbar_location=options.pop("toolbar_location", "above"),
         **options,
     )
@@ -130,6 +133,7 @@ def _blocks(figure: Any, frame: Frame, track: str, place: int) -> Any:
             "expert": list(columns[4]),
             "cycles": np.array(columns[5], np.int32),
             "cause": [""] * len(rows),
+            "slices": [""] * len(rows),
             "colour": [QUIET[row % 2] for row in range(len(rows))],
         }
     )
@@ -149,7 +153,7 @@ def _slices(figure: Any, cause: Cause, place: int, number: int) -> Any:
     """The slices of a cause: none yet."""
     from bokeh.models import ColumnDataSource
 
-    names = ("left", "right", "what", "layer", "expert", "cycles", "cause")
+    names = ("left", "right", "what", "layer", "expert", "cycles", "cause", "slices")
     source = ColumnDataSource({name: [] for name in names}, name=f"spans-{number}-{cause.name}")
     return figure.quad(
         left="left", right="right", top=place + 0.42, bottom=place - 0.42, color=COLOURS[cause],
