@@ -18,6 +18,7 @@ from peritus.demo import SCENE
 from peritus.explore.area import area_of
 from peritus.image import check_image, fit_image, with_channels
 from peritus.pages import account
+from peritus.pages.numbers import LESS_MHZ
 from peritus.photo import read_photo
 from peritus.report import same_result
 from peritus.runtime import Result
@@ -28,7 +29,6 @@ from peritus.runtime.rtl.simulation import DdrParameters
 # Sustained GB/s of a 64-bit DDR4-2400. The most measured on a ZCU102 is 75 % of its peak, 19.2 (Manev,
 # Vaishnav, Koch: Unexpected Diversity, FPT 2019); the lower end is an assumption of ours.
 BAND_GB_S = (8.4, 12.6, 14.4)
-LESS_MHZ = 214  # what an XCZU7EV would close today, docs/timing.md
 
 Image = npt.NDArray[np.uint8]
 

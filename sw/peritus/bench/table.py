@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from peritus.bench.measure import BAND_GB_S, LESS_MHZ
+from peritus.bench.measure import BAND_GB_S
+from peritus.pages.numbers import LESS_MHZ
 from peritus.pages.peers import PEERS
 
 Cell = Callable[[dict[str, Any]], str]
@@ -24,7 +25,7 @@ COLUMNS: tuple[tuple[str, Cell], ...] = (
     ("first frame", _if("first_frame", "{:,}".format)),
     ("cycle model", _if("model", "{:,}".format)),
     ("ms", lambda row: f"{row['ms']:.3f}"),
-    (f"ms at {LESS_MHZ} MHz", _if("ms_less", "{:.3f}".format)),
+    (f"ms at {LESS_MHZ:.0f} MHz", _if("ms_less", "{:.3f}".format)),
     ("FPS", lambda row: f"{row['fps']:,.0f}"),
     ("MAC/cycle", lambda row: f"{row['macs_per_cycle']:,.1f}"),
     ("per DSP", lambda row: f"{row['macs_per_cycle_dsp']:.2f}"),

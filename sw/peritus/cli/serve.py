@@ -35,7 +35,13 @@ def serve_command(
         raise ServeError(f"the server needs the extra 'serve': {how_to_install('serve')}") from error
     server = uvicorn.Server(
         uvicorn.Config(
-            app, host=LOOPBACK, port=port, log_level="warning", server_header=False, timeout_keep_alive=5
+            app,
+            host=LOOPBACK,
+            port=port,
+            log_level="warning",
+            server_header=False,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=3,
         )
     )
     listening = server.config.bind_socket()
