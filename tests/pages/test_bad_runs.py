@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from peritus.cli import app
 from peritus.pages import of_run
 from peritus.pages.page import page
-from peritus.report.run_file import MAX_BYTES, PackedTimeline, RunError, read_run
+from peritus.report.run_file import MAX_BYTES, RunError, read_run
+from peritus.report.run_parts import PackedTimeline
 from peritus.runtime.timeline import Cause, Span, Timeline
 from peritus.schema import SchemaError
 from tests.pages.runs import run_in

@@ -22,17 +22,14 @@ from peritus.ir.random_model import Dims, random_model
 from peritus.pages import of_bundle, of_run
 from peritus.pages.numbers import numbers
 from peritus.pages.perfetto import write_trace
-from peritus.report.run_file import (
-    FILE,
+from peritus.report.run_file import FILE, Run, read_run, write_run
+from peritus.report.run_parts import (
     Counters,
     FrameRecord,
     Memory,
     Origin,
     PackedTimeline,
     PortUse,
-    Run,
-    read_run,
-    write_run,
 )
 from peritus.runtime.rtl.simulation import DdrParameters
 from tests.schema.json_damage import JSON_KINDS

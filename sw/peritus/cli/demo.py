@@ -35,7 +35,7 @@ from peritus.devices import find_device
 from peritus.image import fit_image
 from peritus.photo import read_photo
 from peritus.report import render, run_record
-from peritus.report.run_file import FrameRecord
+from peritus.report.run_parts import FrameRecord
 from peritus.schema import file_name
 
 DEFAULT_MODEL = "m3vit_tiny_int4"

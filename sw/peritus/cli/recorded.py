@@ -19,19 +19,22 @@ from peritus.bundle import Bundle
 from peritus.cli.common import busy
 from peritus.cycles.routing import routing_in
 from peritus.errors import PeritusError
-from peritus.pages.subject import fills_the_chip, of_run
+from peritus.pages.recorded import of_run
+from peritus.pages.subject import fills_the_chip
 from peritus.report.run_file import (
     FILE,
+    Run,
+    bundle_digest,
+    installed_version,
+    write_run,
+)
+from peritus.report.run_parts import (
     Counters,
     FrameRecord,
     Memory,
     Origin,
     PackedTimeline,
     PortUse,
-    Run,
-    bundle_digest,
-    installed_version,
-    write_run,
 )
 from peritus.runtime import Device, Result
 from peritus.runtime.iss import Trace

@@ -6,7 +6,7 @@ const items = JSON.parse(document.getElementById("items").textContent);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const WIDTH = 1000; // pixels, where a chart does not say its own
 
-// Columns one behind the other: int32 lengths, uint16 instructions, uint8 causes (peritus.report.run_file).
+// Columns one behind the other: int32 lengths, uint16 instructions, uint8 causes (peritus.report.run_parts).
 async function unpack({ spans, data }) {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));

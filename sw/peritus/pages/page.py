@@ -18,7 +18,7 @@ from peritus.pages.errors import PageError
 from peritus.pages.numbers import differences, numbers
 from peritus.pages.subject import Frame, Picture, Subject
 from peritus.pages.units import COLOURS, UNITS
-from peritus.report.run_file import CAUSES, PackedTimeline
+from peritus.report.run_parts import CAUSES, PackedTimeline
 from peritus.resources import how_to_install
 from peritus.runtime.timeline import Cause
 

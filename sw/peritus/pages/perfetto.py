@@ -15,8 +15,8 @@ from typing import Any
 from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle
 from peritus.cycles.summary import layer_name
-from peritus.pages.charts import port_use, ring_fill
 from peritus.pages.errors import TraceError
+from peritus.pages.stream import port_use, ring_fill
 from peritus.pages.subject import Frame, Subject
 from peritus.pages.units import UNIT_OF, UNITS
 
