@@ -72,6 +72,8 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str, bool]] = {
     ),
     "a task of another bundle": (_frame(task="dreams"), "no task 'dreams'", False),
     "no routing": (_frame(routing=None), "spreads them evenly", True),
+    "more tokens than there are": (_frame(routing=[[1 << 40, 0, 0, 0]] * 2), "spreads them evenly", True),
+    "frames without end": (lambda r: r.update(frames=r["frames"] * 99), "of 99 frames the first 16", True),
     "routing of another network": (_frame(routing=[[1, 2]]), "spreads them evenly", True),
     "a timeline that is no data": (_frame(timeline={"spans": 3, "data": "AAAA"}), "cannot be unpacked", True),
     "a timeline cut short": (_frame(timeline=_packed(bytes(7), 3)), "3 spans have 21", True),

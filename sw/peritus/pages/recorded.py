@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from peritus.arch.isa import Instruction, Opcode
 from peritus.bundle import Bundle
 from peritus.cycles import Prediction, Routing, even_routing, predict
 from peritus.cycles.routing import gates
@@ -18,6 +20,8 @@ from peritus.report.run_parts import PortUse
 from peritus.runtime.rtl.platform import SAMPLE_CYCLES
 from peritus.runtime.rtl.simulation import DdrParameters
 from peritus.runtime.timeline import Timeline
+
+MAX_PASSES = 1 << 19  # of the array, that the cycle model times in seconds
 
 
 def of_run(run: Run) -> Subject:
@@ -114,14 +118,26 @@ def _stream(
     """The frame by the cycle model, and what has to be said of it."""
     said = []
     wanted = gates(program, task)
-    if routing is None or [len(row) for row in routing] != [gate.width for gate in wanted]:
+    if routing is None or not _is_of(wanted, routing):
         if wanted:
             said.append("the run does not say where tokens went: the cycle model spreads them evenly")
         routing = even_routing(program, task)
+    passes = sum(i.k_tiles * i.n_tiles for i in program.instructions if i.opcode is Opcode.GEMM)
+    if passes > MAX_PASSES:
+        said.append(f"a program of {passes:,} passes is not timed, at most {MAX_PASSES:,} are")
+        return None, said
     try:
         return predict(program, task, routing, features=features, cold=cold, ddr=memory), said
     except PeritusError as error:
         return None, [*said, f"the cycle model cannot time this frame: {error}"]
+
+
+def _is_of(wanted: Sequence[Instruction], routing: Routing) -> bool:
+    """Can these be the tokens of these gates' experts? Every token has its top_k."""
+    return len(wanted) == len(routing) and all(
+        len(row) == gate.width and sum(row) == gate.tokens * gate.top_k
+        for gate, row in zip(wanted, routing, strict=True)
+    )
 
 
 def _picture(folder: Path | None, name: str | None, notes: list[str]) -> Picture | None:

@@ -29,6 +29,7 @@ from peritus.schema import SchemaError, checked, read_json, short
 
 FORMAT, VERSION = "peritus run", 1
 FILE = "run.json"
+MAX_FRAMES = 16
 MAX_BYTES = 1 << 23  # of the file
 
 Part = TypeVar("Part")
@@ -131,7 +132,10 @@ def _parse(value: dict[str, Any], folder: Path) -> Run:
             missing.append(f"program: {error}")
     frames = []
     found = value.get("frames")
-    for number, frame in enumerate(found if isinstance(found, list) else ()):
+    listed = found if isinstance(found, list) else []
+    if len(listed) > MAX_FRAMES:
+        missing.append(f"of {len(listed)} frames the first {MAX_FRAMES} are read")
+    for number, frame in enumerate(listed[:MAX_FRAMES]):
         try:
             frames.append(checked(FrameRecord, frame))
         except PeritusError as error:
