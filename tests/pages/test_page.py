@@ -126,6 +126,14 @@ def test_a_run_of_the_rtl_is_exact(tmp_path: Path) -> None:
     assert 0 <= read_and_written - frame["total"]["bytes"] < 0.1 * read_and_written  # of experts dropped late
 
 
+@pytest.mark.hls
+def test_a_run_of_the_twin_has_its_experts(tmp_path: Path) -> None:
+    run = run_in(tmp_path, "hls")
+    (frame,) = embedded((run / "report.html").read_text())["subjects"][0]["frames"]
+    assert frame["source"] == "cycle model" and len(frame["notes"]) == 1
+    assert all(sum(row) == 18 for row in frame["routing"])  # nine tokens, two experts each
+
+
 def test_against_another(tmp_path: Path) -> None:
     folder = tmp_path
     int8, int4 = bundle_file(folder), bundle_file(folder, "m3vit_micro_int4")

@@ -17,7 +17,7 @@ import typer
 
 from peritus.bundle import Bundle
 from peritus.cli.common import busy
-from peritus.cycles.routing import routing_in
+from peritus.cycles.routing import routing_in, routing_of
 from peritus.errors import PeritusError
 from peritus.pages.recorded import of_run
 from peritus.pages.subject import fills_the_chip
@@ -37,6 +37,7 @@ from peritus.report.run_parts import (
     PortUse,
 )
 from peritus.runtime import Device, Result
+from peritus.runtime.hls.device import HlsDevice
 from peritus.runtime.iss import Trace
 from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.device import RtlDevice
@@ -56,7 +57,7 @@ def command_line() -> str:
 def recorded_job(
     device: Device, bundle: Bundle, image: npt.NDArray[np.uint8], task: str, features: bool, *, first: bool
 ) -> tuple[Result, FrameRecord]:
-    """One job with all that a device can tell about it: timeline of the RTL, routing of the simulator.
+    """One job with all that is to be known of it: timeline of the RTL, routing of the simulator.
 
     first: after a load.
     """
@@ -76,6 +77,8 @@ def recorded_job(
             device.platform.sample_ports(False)
         else:
             result = device.run(image, task=task, features=features)
+            if isinstance(device, HlsDevice):  # on a board's processor the simulator would take too long
+                routing = routing_of(bundle, image, task)
     record = FrameRecord(
         task=task,
         features=features or result.task.host,
