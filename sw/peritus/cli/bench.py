@@ -11,9 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from peritus.arch.config import load_config
-from peritus.bench import find_cases, rows
-from peritus.bench.processor import processor_name, processor_rows
-from peritus.bench.table import band_table, peers_table, processor_table, table
 from peritus.cli.common import JsonOption, busy, open_with_progress, reports_errors, write_json
 from peritus.cli.jobs import NotBitExact
 from peritus.runtime.rtl.device import RtlDevice, build_rtl
@@ -30,6 +27,10 @@ def bench_command(
     json_target: JsonOption = None,
 ) -> None:
     """Measure frames on the RTL, every integer compared, and print the tables of the documents."""
+    from peritus.bench import find_cases, rows
+    from peritus.bench.processor import processor_name, processor_rows
+    from peritus.bench.table import band_table, peers_table, processor_table, table
+
     cases = find_cases(hw, model)
     found: list[dict[str, Any]] = []
     for case in cases:

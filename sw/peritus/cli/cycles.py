@@ -13,6 +13,7 @@ from peritus.bundle import Bundle
 from peritus.cli.common import (
     HwOption,
     JsonOption,
+    TraceOption,
     busy,
     open_with_progress,
     output_console,
@@ -20,9 +21,6 @@ from peritus.cli.common import (
     write_json,
 )
 from peritus.cli.frames import image_for, model_bundle
-from peritus.cli.recorded import TraceOption
-from peritus.pages.perfetto import write_trace
-from peritus.pages.subject import MODEL, RTL, of_timelines
 from peritus.runtime.timeline import Cause, Timeline
 
 
@@ -46,6 +44,8 @@ def cycles_command(
     """Predict the cycles of a frame, by cause and by layer, without a simulator."""
     from peritus.cycles import even_routing, predict, routing_of
     from peritus.cycles.summary import layers
+    from peritus.pages.perfetto import write_trace
+    from peritus.pages.subject import MODEL, RTL, of_timelines
 
     console = output_console(json_target)
     with busy(f"Compiling {model} for {hw}"):
@@ -102,7 +102,7 @@ def _causes_table(title: str, timelines: dict[str, Timeline]) -> Table:
         table.add_column(who, justify="right")
     table.add_column("share", justify="right")
     causes = [timeline.causes() for timeline in timelines.values()]
-    total = timelines[MODEL].cycles
+    total = next(iter(timelines.values())).cycles
     for cause in sorted(Cause, key=lambda cause: -causes[0][cause]):
         if any(found[cause] for found in causes):
             share = f"{causes[0][cause] / total:.1%}"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,14 +29,15 @@ from peritus.cli.jobs import (
     power_up_of,
     results_table,
 )
-from peritus.cli.recorded import named, recorded_job, run_of, write_record
 from peritus.demo import SCENE
 from peritus.devices import find_device
 from peritus.image import fit_image
 from peritus.photo import read_photo
 from peritus.report import render, run_record
-from peritus.report.run_parts import FrameRecord
 from peritus.schema import file_name
+
+if TYPE_CHECKING:
+    from peritus.report.run_parts import FrameRecord
 
 DEFAULT_MODEL = "m3vit_tiny_int4"
 
@@ -56,6 +57,8 @@ def demo_command(
     json_target: JsonOption = None,
 ) -> None:
     """Turn a street scene into segmentation and depth maps, and compare every integer with the reference."""
+    from peritus.cli.recorded import named, recorded_job, run_of, write_record
+
     console = output_console(json_target)
     config = load_config(hw)
     source = image_file or SCENE

@@ -4,19 +4,15 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-import typer
 
 from peritus.bundle import Bundle
-from peritus.cli.common import busy
+from peritus.cli.common import busy, command_line
 from peritus.cycles.routing import routing_in, routing_of
 from peritus.errors import PeritusError
 from peritus.pages.recorded import of_run
@@ -44,14 +40,6 @@ from peritus.runtime.rtl.device import RtlDevice
 from peritus.runtime.rtl.simulation import DdrParameters
 
 PAGE = "report.html"
-TraceOption = Annotated[
-    Path | None, typer.Option(help="Write a trace for ui.perfetto.dev: units, instructions, ring, ports.")
-]
-
-
-def command_line() -> str:
-    """As it was typed."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def recorded_job(

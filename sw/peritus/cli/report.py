@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from peritus.cli.common import HwOption, busy, output_console, reports_errors
+from peritus.cli.common import HwOption, busy, command_line, output_console, reports_errors
 from peritus.cli.frames import image_for, model_bundle
-from peritus.cli.recorded import command_line
-from peritus.pages import Subject, of_bundle, of_run
-from peritus.pages.built import read_built
-from peritus.pages.page import write_page
-from peritus.report.run_file import read_run
+
+if TYPE_CHECKING:
+    from peritus.pages import Subject
 
 
 @reports_errors
@@ -44,6 +42,9 @@ def report_command(
     ] = None,
 ) -> None:
     """Write a page of a run, or of a bundle by the cycle model: maps, causes, timeline, layers, experts."""
+    from peritus.pages.built import read_built
+    from peritus.pages.page import write_page
+
     subjects = [_subject(name, hw, task, image_file) for name in (source, against) if name is not None]
     program = subjects[0].program
     built = read_built(build or [], program.hw.name if program else None)
@@ -57,6 +58,9 @@ def report_command(
 
 
 def _subject(name: str, hw: str, task: str | None, image_file: Path | None) -> Subject:
+    from peritus.pages import of_bundle, of_run
+    from peritus.report.run_file import read_run
+
     path = Path(name)
     if path.is_dir() or path.suffix == ".json":
         return of_run(read_run(path))

@@ -15,6 +15,7 @@ from peritus.cli.common import (
     DeviceOption,
     JsonOption,
     TimeoutOption,
+    TraceOption,
     open_with_progress,
     output_console,
     reports_errors,
@@ -23,10 +24,7 @@ from peritus.cli.common import (
     write_picture,
 )
 from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, results_table
-from peritus.cli.recorded import TraceOption, named, recorded_job, run_of, write_record
 from peritus.image import check_image, fit_image, with_channels
-from peritus.pages import of_run
-from peritus.pages.perfetto import write_trace
 from peritus.photo import read_photo
 from peritus.report import render, run_record
 from peritus.runtime import Result
@@ -57,6 +55,10 @@ def run_command(
     device_options: dict[str, Any],
 ) -> None:
     """Run one image through a bundle on a device."""
+    from peritus.cli.recorded import named, recorded_job, run_of, write_record
+    from peritus.pages import of_run
+    from peritus.pages.perfetto import write_trace
+
     bundle = Bundle.load(bundle_file)
     hw = bundle.hw
     bundle.task_index(task)
