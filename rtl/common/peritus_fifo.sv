@@ -24,7 +24,7 @@ module peritus_fifo #(
   localparam int unsigned PTR_W = (Depth > 1) ? $clog2(Depth) : 1;
   localparam int unsigned LEVEL_W = $clog2(Depth + 1);
 
-  logic [Width-1:0] mem[Depth];
+  (* ram_style = "distributed" *) logic [Width-1:0] mem[Depth];
   logic [PTR_W-1:0] wptr_q, rptr_q;
   logic [LEVEL_W-1:0] level_q;
   logic valid_q;  // level_q != 0, from a register

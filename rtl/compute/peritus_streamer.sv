@@ -33,6 +33,8 @@ module peritus_streamer
   logic running_q;
   logic [COUNT_W-1:0] row_q;
   logic [7:0] kb_q, nb_q;
+  logic [COUNT_W-1:0] last_row_q;  // numbers of the last ones, so that nothing is subtracted on the way to go
+  logic [7:0] last_kb_q, last_nb_q;
   logic [11:0] stream_keys_q;  // keys from this kb on
   logic [11:0] score_keys_q;  // keys from this nb on
   logic [GAP_W-1:0] gap_q;  // cycles until the next pass may begin
@@ -44,9 +46,9 @@ module peritus_streamer
 
   logic first_row, last_row, last_kb, last_nb, go, accept, drained;
   assign first_row = row_q == '0;
-  assign last_row = row_q == gemm_q.count - 1'b1;
-  assign last_kb = kb_q == instr.k_tiles - 8'd1;
-  assign last_nb = nb_q == instr.n_tiles - 8'd1;
+  assign last_row = row_q == last_row_q;
+  assign last_kb = kb_q == last_kb_q;
+  assign last_nb = nb_q == last_nb_q;
   assign go = running_q && (!first_row || (tile_ready_i && gap_q == '0));
   assign drained = in_flight_q == '0;
   // The last token of an instruction lets the next one in without a bubble.
@@ -79,6 +81,9 @@ module peritus_streamer
 
     if (accept) begin
       gemm_q <= gemm_i;
+      last_row_q <= gemm_i.count - 1'b1;
+      last_kb_q <= gemm_i.instr.k_tiles - 8'd1;
+      last_nb_q <= gemm_i.instr.n_tiles - 8'd1;
       running_q <= 1'b1;
       row_q <= '0;
       kb_q <= '0;

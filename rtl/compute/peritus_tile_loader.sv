@@ -93,7 +93,7 @@ module peritus_tile_loader
   state_e state_q;
 
   gemm_t gemm_q;
-  logic [7:0] nb_q, kb_q;
+  logic [7:0] nb_q, kb_q, last_nb_q, last_kb_q;
   logic [BEAT_W-1:0] beat_q;  // weight word of the tile or parameter block, or key of the tile
   logic [3:0] guard_q;
   logic swap_pending_q;  // a taken tile has not reached the array yet
@@ -113,8 +113,8 @@ module peritus_tile_loader
   assign is_keys = instr.stat_src == STAT_KEYS;
   assign is_int4 = INT4 != 0 && instr.int4;
   assign uses_stream = instr.stat_src == STAT_WEIGHTS || (instr.params && !resident_q);
-  assign last_kb = kb_q == instr.k_tiles - 8'd1;
-  assign last_nb = nb_q == instr.n_tiles - 8'd1;
+  assign last_kb = kb_q == last_kb_q;
+  assign last_nb = nb_q == last_nb_q;
 
   // The tile after this one.
   logic [7:0] next_kb;
@@ -182,6 +182,8 @@ module peritus_tile_loader
       IDLE: begin
         if (gemm_valid_i) begin
           gemm_q <= gemm_i;
+          last_nb_q <= gemm_i.instr.n_tiles - 8'd1;
+          last_kb_q <= gemm_i.instr.k_tiles - 8'd1;
           resident_q <= RESIDENT_WORDS != 0 && gemm_i.instr.stat_src == STAT_RESIDENT;
           weights_q <= gemm_i.instr.stat_src inside {STAT_WEIGHTS, STAT_RESIDENT};
           nb_q <= '0;
@@ -254,7 +256,7 @@ module peritus_tile_loader
             seg_done_o <= uses_stream && popped_q == 0;
             state_q <= (uses_stream && popped_q != 0) ? PAD : IDLE;
           end else begin
-            state_q <= (next_kb == instr.k_tiles - 8'd1) ? PARAMS : GUARD;
+            state_q <= (next_kb == last_kb_q) ? PARAMS : GUARD;
           end
         end
       end

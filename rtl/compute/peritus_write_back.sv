@@ -92,7 +92,7 @@ module peritus_write_back
   always_ff @(posedge clk_i) begin
     if (ALWAYS_LOAD || kind_q[1].residual || init_we_i) begin
       for (int n = 0; n < int'(PN); n++) begin
-        base_q[n] <= init_we_i ? init_data_i[n] : kind_q[1].set ? '0 :
+        base_q[n] <= init_we_i ? init_data_i[n] :
             kind_q[1].add ? saturate16(signed'(res_rdata_i[n])) : signed'(res_rdata_i[n]);
       end
     end
@@ -102,7 +102,7 @@ module peritus_write_back
     if (ALWAYS_LOAD || kind_q[2].residual || kind_q[2].init) begin
       for (int n = 0; n < int'(PN); n++) begin
         logic signed [RES_W-1:0] sum;
-        sum = base_q[n] + (kind_q[2].init ? '0 : RES_W'(z_i[n]));
+        sum = (kind_q[2].set ? '0 : base_q[n]) + (kind_q[2].init ? '0 : RES_W'(z_i[n]));
         res_o[n] <= kind_q[2].add ? saturate16(sum) : sum;
       end
       res_addr_o <= kind_q[2].init ? init_addr_q : RESIDUAL_AW'(token_i.dst_addr);

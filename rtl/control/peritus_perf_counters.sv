@@ -47,7 +47,6 @@ module peritus_perf_counters
     if (!rst_ni) begin
       cycles_q <= '0;
       cycles_o <= '0;
-      count_q  <= '{default: '0};
       last_q   <= '{default: '0};
     end else begin
       cycles_q <= start_i ? 64'd1 : cycles_q + 1'b1;

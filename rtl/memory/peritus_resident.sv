@@ -39,6 +39,9 @@ module peritus_resident
   logic [WORD_W-1:0] rdata, ultra_rdata, block_rdata;
   logic [READ_LATENCY:0] from_block_q;
   logic write_block, read_block;
+  logic we_ultra_q, we_block_q;
+  logic [RESIDENT_AW-1:0] waddr_q;
+  logic [WORD_W-1:0] wdata_q;
   // The request: a register in front of the memories' enables and addresses.
   logic read_ultra_q, read_block_q;
   logic [RESIDENT_AW-1:0] raddr_q;
@@ -60,12 +63,13 @@ module peritus_resident
       .Width      (WORD_W),
       .Depth      (ULTRA_WORDS),
       .Style      ("ultra"),
+      .BankDepth  ((ULTRA_WORDS > 4096) ? 4096 : ULTRA_WORDS),
       .ReadLatency(READ_LATENCY)
     ) u_ram (
       .clk_i,
-      .we_i   (we_i && !write_block),
-      .waddr_i(AW'(waddr_i)),
-      .wdata_i,
+      .we_i   (we_ultra_q),
+      .waddr_i(AW'(waddr_q)),
+      .wdata_i(wdata_q),
       .re_i   (read_ultra_q),
       .raddr_i(AW'(raddr_q)),
       .rdata_o(ultra_rdata)
@@ -85,9 +89,9 @@ module peritus_resident
       .ReadLatency(READ_LATENCY)
     ) u_ram (
       .clk_i,
-      .we_i   (we_i && write_block),
-      .waddr_i(AW'(32'(waddr_i) - ULTRA_WORDS)),
-      .wdata_i,
+      .we_i   (we_block_q),
+      .waddr_i(AW'(32'(waddr_q) - ULTRA_WORDS)),
+      .wdata_i(wdata_q),
       .re_i   (read_block_q),
       .raddr_i(AW'(32'(raddr_q) - ULTRA_WORDS)),
       .rdata_o(block_rdata)
@@ -114,6 +118,10 @@ module peritus_resident
   always_ff @(posedge clk_i) begin
     if (start_i) addr_q <= start_addr_i;
     else if (read) addr_q <= (32'(addr_q) == RESIDENT_WORDS - 1) ? '0 : addr_q + 1'b1;
+    we_ultra_q <= we_i && !write_block;
+    we_block_q <= we_i && write_block;
+    waddr_q <= waddr_i;
+    wdata_q <= wdata_i;
     read_ultra_q <= read && !read_block;
     read_block_q <= read && read_block;
     raddr_q <= addr_q;

@@ -44,6 +44,7 @@ module peritus_weight_store
   localparam int unsigned PORT_BITS = $clog2(AXI_PORTS);
   localparam int unsigned READ_LATENCY = RING_LATENCY - 6;
   localparam string STYLE = (WEIGHT_STORE_WORDS >= 4096) ? "ultra" : "block";  // an UltraRAM has 4096 words
+  localparam int unsigned BANK_DEPTH = (WEIGHT_STORE_WORDS > 4096) ? 4096 : WEIGHT_STORE_WORDS;
 
   typedef logic [WEIGHT_STORE_AW-1:0] addr_t;
   typedef logic [SLOT_W-1:0] slot_t;
@@ -178,6 +179,7 @@ module peritus_weight_store
     .Width      (WORD_W),
     .Depth      (WEIGHT_STORE_WORDS),
     .Style      (STYLE),
+    .BankDepth  (BANK_DEPTH),
     .ReadLatency(READ_LATENCY)
   ) u_ram (
     .clk_i,

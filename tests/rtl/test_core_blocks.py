@@ -22,9 +22,22 @@ def shaped(name: str, **fields: int) -> HwConfig:
     return replace(load_config(name), **fields)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("width", "depth", "hold"), [(8, 64, 1), (27, 33, 1), (1, 1, 1), (16, 32, 0)])
-def test_ram_1r1w(bench: Callable[..., None], width: int, depth: int, hold: int) -> None:
-    bench("ram_1r1w", parameters={"Width": width, "Depth": depth, "Hold": hold})
+@pytest.mark.parametrize(
+    ("width", "depth", "hold", "bank", "latency"),
+    [
+        (8, 64, 1, 64, 2),
+        (27, 33, 1, 33, 2),
+        (1, 1, 1, 1, 2),
+        (16, 32, 0, 32, 2),
+        (8, 40, 1, 16, 3),
+        (8, 40, 1, 40, 3),
+    ],
+)
+def test_ram_1r1w(
+    bench: Callable[..., None], width: int, depth: int, hold: int, bank: int, latency: int
+) -> None:
+    shape = {"Width": width, "Depth": depth, "Hold": hold, "BankDepth": bank, "ReadLatency": latency}
+    bench("ram_1r1w", parameters=shape)
 
 
 @pytest.mark.parametrize(

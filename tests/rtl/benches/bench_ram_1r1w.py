@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ram_1r1w: random reads and writes, also in one cycle, against a list; data two cycles after."""
+"""ram_1r1w: random reads and writes, also in one cycle, against a list; data ReadLatency cycles after."""
 
 import random
 from collections import deque
@@ -17,28 +17,30 @@ async def random_traffic(dut: Any) -> None:
     c = Cycles(dut)
     width, depth = int(cocotb.plusargs["Width"]), int(cocotb.plusargs["Depth"])
     hold = bool(int(cocotb.plusargs["Hold"]))  # without, every cycle reads
+    latency, banked = int(cocotb.plusargs["ReadLatency"]), int(cocotb.plusargs["BankDepth"]) < depth
     await c.reset(we_i=0, re_i=0)
-    memory: list[int | None] = [None] * depth  # None: never written
-    pending: deque[int | None] = deque([None])  # content as it was in the cycle of the request
-    held: int | None = None  # what rdata_o must hold
+    memory: list[int | None] = [None] * depth  # None: never written, may be anything
+    # Is there a request, and what the memory held in its cycle.
+    pending: deque[tuple[bool, int | None]] = deque([(False, None)] * (latency - 1))
+    held: int | None = None  # what rdata_o must hold; None: anything
+    written: int | None = None  # address of the cycle before
     compared = 0
     for _ in range(CYCLES):
         write, read = chance(0.5), chance(0.6)
         waddr, raddr = random.randrange(depth), random.randrange(depth)
-        read = read and not (write and waddr == raddr)  # undefined
+        defined = not (write and waddr == raddr) and not (banked and raddr == written)
+        read = read and defined
         data = random.getrandbits(width)
         c.set(we_i=write, waddr_i=waddr, wdata_i=data, re_i=read, raddr_i=raddr)
-        defined = read or (not hold and not (write and waddr == raddr))
-        pending.append(memory[raddr] if defined else None)
+        pending.append((read or not hold, memory[raddr] if defined else None))
+        written = waddr if write else None
         if write:
             memory[waddr] = data
         await c.step()
-        arrived = pending.popleft()
-        if arrived is not None:
-            held = arrived
-        if held is not None:  # a request for a word never written may change the output to anything
+        arrived, value = pending.popleft()
+        if arrived:
+            held = value
+        if held is not None:
             assert c.get("rdata_o") == held
-            compared += arrived is not None
-        if (read or not hold) and pending[-1] is None:
-            held = None
+            compared += arrived
     assert compared > CYCLES / 4
