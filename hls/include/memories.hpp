@@ -9,6 +9,7 @@
 #include "integers.hpp"
 #include "lanes.hpp"
 #include "peritus_config.hpp"
+#include "weight_word.hpp"
 #include "write_log.hpp"
 
 namespace peritus {
@@ -66,12 +67,6 @@ struct Queues {
   UInt<config::TOKEN_W> token[config::MAX_EXPERTS][config::ACC_DEPTH];
   UInt<16> score[config::MAX_EXPERTS][config::ACC_DEPTH];
   UInt<config::COUNT_W> length[config::MAX_EXPERTS];
-};
-
-// A weight word: two rows of a tile, or four of int4 weights.
-constexpr int WEIGHT_WORD_BYTES = 2 * PN;
-struct WeightBytes {
-  std::uint8_t byte[WEIGHT_WORD_BYTES];
 };
 
 struct Memories {

@@ -90,32 +90,20 @@ struct Tile {
   Factor<8> row[PK][PN];
 };
 
-// PK rows of PN int4, four rows in a word, the first of two weights in the low half of a byte.
-inline void read_int4_tile(Segment &segment, Tile &tile) {
-  for (int k = 0; k < PK; k += 4) {
+// PK rows of PN weights.
+template <bool INT4>
+void read_tile(Segment &segment, Tile &tile) {
+#pragma HLS INLINE
+  constexpr int ROWS = INT4 ? 4 : 2;  // in a word
+  for (int k = 0; k < PK; k += ROWS) {
 #pragma HLS PIPELINE II=1 // a word a cycle is what the stream delivers
     const WeightWord word = segment.word();
-    for (int r = 0; r < 4; ++r) {
+    for (int r = 0; r < ROWS; ++r) {
 #pragma HLS UNROLL
       for (int n = 0; n < PN; ++n) {
 #pragma HLS UNROLL
-        const int byte = word.byte[(r * PN + n) / 2];
-        const int nibble = n % 2 == 0 ? byte & 15 : byte >> 4;
-        tile.row[k + r][n] = static_cast<std::int8_t>((nibble ^ 8) - 8);
+        tile.row[k + r][n] = INT4 ? int4_weight(word, r, n) : int8_weight(word, r, n);
       }
-    }
-  }
-}
-
-// PK rows of PN int8, two rows in a word.
-inline void read_tile(Segment &segment, Tile &tile) {
-  for (int k = 0; k < PK; k += 2) {
-#pragma HLS PIPELINE II=1 // a word a cycle is what the stream delivers
-    const WeightWord word = segment.word();
-    for (int n = 0; n < PN; ++n) {
-#pragma HLS UNROLL
-      tile.row[k][n] = static_cast<std::int8_t>(word.byte[n]);
-      tile.row[k + 1][n] = static_cast<std::int8_t>(word.byte[PN + n]);
     }
   }
 }

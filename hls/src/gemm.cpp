@@ -108,9 +108,9 @@ void gemm(const Instruction &i, Segment &segment, Memories &memories) {
       const bool first = kb == 0, last = kb == k_tiles - 1;
       if (last && i.params) params = read_params(segment);
       if (weights && i.int4) {
-        read_int4_tile(segment, tile);
+        read_tile<true>(segment, tile);
       } else if (weights) {
-        read_tile(segment, tile);
+        read_tile<false>(segment, tile);
       } else if (i.stat_src == config::StatSource::KEYS) {
         read_keys(i, nb, kb, memories, tile);
       } else {

@@ -18,6 +18,7 @@ module peritus_tile_loader
   import peritus_pkg::*;
   import peritus_core_pkg::*;
   import peritus_mac_pkg::*;
+  import peritus_weight_pkg::*;
 (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -262,16 +263,6 @@ module peritus_tile_loader
     end
   end
 
-  // A weight word: two rows of bytes, or four of nibbles, the first of two in the low half of a byte.
-  logic [1:0][PN-1:0][7:0] bytes;
-  logic [3:0][PN-1:0][7:0] nibbles;
-  assign bytes = word;
-  always_comb begin
-    for (int r = 0; r < 4; r++) begin
-      for (int n = 0; n < int'(PN); n++) nibbles[r][n] = 8'(signed'(word[4*(r*int'(PN)+n)+:4]));
-    end
-  end
-
   always_ff @(posedge clk_i) begin
     kv_q[0] <= '{valid: kv_re_o, is_keys: is_keys, index: beat_q, slice: kb_q & 8'(SLICES - 1)};
     kv_q[1] <= kv_q[0];
@@ -282,7 +273,7 @@ module peritus_tile_loader
     col_we_o <= kv_q[1].valid && kv_q[1].is_keys;
     col_o <= $clog2(PN)'(kv_q[1].index);
     if (state_q == WEIGHTS) begin
-      for (int r = 0; r < int'(ROWS_PER_WORD); r++) row_data_o[r] <= is_int4 ? nibbles[r] : bytes[r%2];
+      for (int unsigned r = 0; r < ROWS_PER_WORD; r++) row_data_o[r] <= weight_row(word, r, is_int4);
     end else if (kv_q[1].valid) begin
       row_data_o <= {ROWS_PER_WORD{kv_rdata_i}};
     end

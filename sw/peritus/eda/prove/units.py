@@ -10,10 +10,10 @@ from dataclasses import dataclass
 class Unit:
     """One proof: module `proof_NAME` in hls/proof/FILE.sv, with the functions of hls/proof/FILE.cpp.
 
-    block: RTL module that it instantiates. replaced: modules below it in whose place there is a stub of
-    hls/proof/stand_ins, so that the proof says what comes out of them. bugs: texts of the block's file, and
-    what each becomes. balanced: all inputs take equally many cycles to an output; else some are held.
-    exhaustive: every input is tried, where that ends sooner than the solver.
+    block: RTL module that it instantiates, or package whose functions it calls. replaced: modules below it in
+    whose place there is a stub of hls/proof/stand_ins, so that the proof says what comes out of them. bugs:
+    texts of the block's file, and what each becomes. balanced: all inputs take equally many cycles to an
+    output; else some are held. exhaustive: every input is tried, where that ends sooner than the solver.
     """
 
     name: str
@@ -192,5 +192,14 @@ UNITS = (
         ),
         replaced=("peritus_mac",),
         balanced=False,
+    ),
+    Unit(
+        "weight_rows", "weight_word", "peritus_weight_pkg",
+        (
+            ("8'(signed'(word[4*", "8'(unsigned'(word[4*"),
+            ("4*(row*PN+n)+:4", "4*(row*PN+(n^1))+:4"),
+            ("4*(row*PN+n)+:4", "4*((row^1)*PN+n)+:4"),
+            ("8*((row%2)*PN+n)+:8", "8*(n*2+(row%2))+:8"),
+        ),
     ),
 )  # fmt: skip
