@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames per second of the HLS twin, device `hls`, on all cores: m3vit_tiny for the ZCU104, a process for each core.
+"""Frames per second of the HLS twin, device `hls`, a process for each core: m3vit_tiny for the ZCU104.
 
     python tools/bench_twin.py [--frames 100] [--workers N]
 

@@ -57,7 +57,7 @@ def test_trained_networks(twin: Twins) -> None:
 
 
 def test_what_stays_from_job_to_job(twin: Twins) -> None:
-    """Resident weights are fetched by the first job of a bundle; the others find them, whatever their task."""
+    """Resident weights are fetched by the first job of a bundle; the others find them."""
     program = Program("zcu104", replace(MICRO, expert_bits=4))
     bundle, device = bundle_of(program), twin("zcu104")
     assert any(i.opcode is Opcode.KEEP for i in bundle.instructions)
