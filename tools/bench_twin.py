@@ -3,8 +3,8 @@
 
     python tools/bench_twin.py [--frames 100] [--workers N]
 
-Prints frames in a second of wall clock, which other programs slow down, and CPU milliseconds a frame, which they
-slow down less. Compiling the twin and starting the processes does not count.
+Prints frames in a second of wall clock, which other programs slow down, and CPU milliseconds a frame, which
+they slow down less. Compiling the twin and starting the processes does not count.
 """
 
 from __future__ import annotations

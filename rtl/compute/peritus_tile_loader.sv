@@ -263,6 +263,11 @@ module peritus_tile_loader
     end
   end
 
+  logic [ROWS_PER_WORD-1:0][PN-1:0][7:0] rows;
+  always_comb begin
+    for (int unsigned r = 0; r < ROWS_PER_WORD; r++) rows[r] = weight_row(word, r, is_int4);
+  end
+
   always_ff @(posedge clk_i) begin
     kv_q[0] <= '{valid: kv_re_o, is_keys: is_keys, index: beat_q, slice: kb_q & 8'(SLICES - 1)};
     kv_q[1] <= kv_q[0];
@@ -273,7 +278,7 @@ module peritus_tile_loader
     col_we_o <= kv_q[1].valid && kv_q[1].is_keys;
     col_o <= $clog2(PN)'(kv_q[1].index);
     if (state_q == WEIGHTS) begin
-      for (int unsigned r = 0; r < ROWS_PER_WORD; r++) row_data_o[r] <= weight_row(word, r, is_int4);
+      row_data_o <= rows;
     end else if (kv_q[1].valid) begin
       row_data_o <= {ROWS_PER_WORD{kv_rdata_i}};
     end

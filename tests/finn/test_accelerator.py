@@ -70,8 +70,8 @@ def graph(bundle: Path, **attributes: Any) -> Any:
             outputDataType="INT18",
         ),
         helper.make_node(
-            *("PeritusRequant", ["sums"], ["image"]), domain=FPGA, backend="fpgadataflow", name="scale", **pixels,
-            NumChannels=RGB, PE=RGB, inputDataType="INT18",
+            *("PeritusRequant", ["sums"], ["image"]), domain=FPGA, backend="fpgadataflow", name="scale",
+            **pixels, NumChannels=RGB, PE=RGB, inputDataType="INT18",
             **{name: constants[name].tolist() for name in ("bias", "multiplier", "shift")},
         ),
         helper.make_node(
@@ -86,7 +86,9 @@ def graph(bundle: Path, **attributes: Any) -> Any:
     domains = ("", FPGA, "peritus.finn.accelerator")
     opsets = [helper.make_opsetid(domain, 18 if domain == "" else 1) for domain in domains]
     model = ModelWrapper(
-        helper.make_model(helper.make_graph(nodes, "stem_and_vit", *([t] for t in tensors)), opset_imports=opsets)
+        helper.make_model(
+            helper.make_graph(nodes, "stem_and_vit", *([t] for t in tensors)), opset_imports=opsets
+        )
     )
     model.set_tensor_datatype("x", DataType["INT8"])
     model.set_initializer("w", constants["weights"].astype(np.float32))
@@ -103,7 +105,10 @@ def simulated(model: Any, folder: Path) -> Any:
     from qonnx.transformation.general import GiveUniqueNodeNames
 
     parent = model.transform(CreateDataflowPartition(str(folder)))
-    assert [node.op_type for node in parent.graph.node] == ["StreamingDataflowPartition", "PeritusAccelerator"]
+    assert [node.op_type for node in parent.graph.node] == [
+        "StreamingDataflowPartition",
+        "PeritusAccelerator",
+    ]
     path = getCustomOp(parent.graph.node[0]).get_nodeattr("model")
     child = ModelWrapper(path).transform(SpecializeLayers(PART)).transform(GiveUniqueNodeNames())
     assert [node.op_type for node in child.graph.node] == ["MVAU_rtl", "PeritusRequant_rtl"]
@@ -142,12 +147,12 @@ def test_what_does_not_fit_is_named(finn: Path, bundle: Path) -> None:
 
     with pytest.raises(BundleTaskError, match="unknown task 'night'"):
         graph(bundle, task="night")
-    with pytest.raises((BundleError, OSError)):
+    with pytest.raises(BundleError):
         graph(bundle.with_name("none"), task="task0")
     node = getCustomOp(graph(bundle, task="task0").graph.node[2])
     with pytest.raises(NodeInputError, match=r"'vit': input is \(1, 8, 8, 3\), frames of the bundle are"):
         node.execute_node({"image": np.zeros((1, 8, 8, 3))}, None)
+    values = np.zeros((1, HEIGHT, WIDTH, RGB))
+    values[0, 0, 0, 0] = 200
     with pytest.raises(NodeInputError, match=r"values from 0\.0 to 200\.0.*takes INT8"):
-        values = np.zeros((1, HEIGHT, WIDTH, RGB))
-        values[0, 0, 0, 0] = 200
         node.execute_node({"image": values}, None)

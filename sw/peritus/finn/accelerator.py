@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PeritusAccelerator: the whole accelerator, with a bundle, as one node of a graph that FINN builds the rest of.
+"""PeritusAccelerator: the whole accelerator, with a bundle, as one node of a graph that FINN builds.
 
-It is no stream but a kernel of its own behind memory: FINN's partition of dataflow nodes leaves it outside, and
-what it reads is what the partition before it wrote. Its domain is this module's name, which QONNX imports.
+It is no stream but a kernel of its own behind memory: FINN's partition of dataflow nodes leaves it outside,
+and what it reads is what the partition before it wrote. Its domain is this module's name: QONNX imports it.
 
     helper.make_node("PeritusAccelerator", ["image"], ["map"], domain="peritus.finn.accelerator",
                      bundle="m3vit.bundle", task="semseg", device="rtl")
@@ -19,10 +19,10 @@ from onnx import NodeProto
 from qonnx.core.datatype import DataType
 from qonnx.custom_op.base import CustomOp
 
-from peritus import open_device
 from peritus.bundle import Bundle
 from peritus.bundle.header import TaskEntry
 from peritus.finn.errors import NodeInputError, UnmappedNodeError
+from peritus.runtime import open_device
 
 INPUT, OUTPUT = "INT8", "INT16"
 PIXEL_OFFSET = 128  # a stem's values are signed, as everything in dataflow; pixels are not
@@ -45,7 +45,8 @@ class PeritusAccelerator(CustomOp):
     def make_shape_compatible_op(self, model: Any) -> NodeProto:
         task = self._task(self._bundle())
         frames = int(self.get_nodeattr("frames"))
-        return self.make_const_shape_op([frames, task.rows, task.columns, task.channels])
+        node: NodeProto = self.make_const_shape_op([frames, task.rows, task.columns, task.channels])
+        return node
 
     def infer_node_datatype(self, model: Any) -> None:
         model.set_tensor_datatype(self.onnx_node.output[0], DataType[OUTPUT])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HLS back end of nodes whose function is one of the twin's: a C++ function of streams around hls/finn.
 
-FINN writes the script and calls Vitis HLS for it, which was not run here. The simulation in C++ (cppsim) is g++
-with AMD's headers of ap_int (package hls4ml): FINN's own wants finn-hlslib and a Vitis installation.
+FINN writes the script and calls Vitis HLS for it, which was not run here. The simulation in C++ (cppsim) is
+g++ with AMD's headers of ap_int (package hls4ml): FINN's own wants finn-hlslib and a Vitis installation.
 """
 
 from __future__ import annotations
