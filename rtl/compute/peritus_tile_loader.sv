@@ -263,9 +263,9 @@ module peritus_tile_loader
     end
   end
 
-  logic [ROWS_PER_WORD-1:0][PN-1:0][7:0] rows;
+  logic [ROWS_PER_WORD-1:0][PN-1:0][7:0] word_rows;
   always_comb begin
-    for (int unsigned r = 0; r < ROWS_PER_WORD; r++) rows[r] = weight_row(word, r, is_int4);
+    for (int unsigned r = 0; r < ROWS_PER_WORD; r++) word_rows[r] = weight_row(word, r, is_int4);
   end
 
   always_ff @(posedge clk_i) begin
@@ -278,7 +278,7 @@ module peritus_tile_loader
     col_we_o <= kv_q[1].valid && kv_q[1].is_keys;
     col_o <= $clog2(PN)'(kv_q[1].index);
     if (state_q == WEIGHTS) begin
-      row_data_o <= rows;
+      row_data_o <= word_rows;
     end else if (kv_q[1].valid) begin
       row_data_o <= {ROWS_PER_WORD{kv_rdata_i}};
     end
