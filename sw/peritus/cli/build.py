@@ -19,7 +19,7 @@ from peritus.boards.zynq import package
 from peritus.cli.build_ecp5 import ecp5_flow
 from peritus.cli.common import JsonOption, busy, output_console, progress_console, reports_errors, write_json
 from peritus.eda.board import Board, board_names, load_board
-from peritus.eda.errors import VivadoNotFound
+from peritus.eda.errors import ProjectError, VivadoNotFound
 from peritus.eda.vivado.project import Project, write_project
 from peritus.eda.vivado.reports import BuildReport, check_timing, read_reports
 from peritus.eda.vivado.run import check_project, find_vivado, run_vivado
@@ -142,6 +142,10 @@ def vivado_flow(board: Board, options: Options) -> None:
 
 def open_flow(board: Board, options: Options) -> None:
     """Yosys, nextpnr and ecppack, for the boards that they know."""
+    if options.twin is not None:
+        raise ProjectError(
+            f"board {board.name}: the HLS twin needs a board that Vivado builds, such as zcu104"
+        )
     ecp5_flow(
         board,
         options.folder,

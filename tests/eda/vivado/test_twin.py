@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from peritus.arch import hls_ip, ip
 from peritus.arch.config import load_config
 from peritus.arch.ps_ports import PS_PORTS
 from peritus.boards.twin import twin_for
+from peritus.cli import app
 from peritus.eda.board import load_board
 from peritus.eda.errors import ProjectError
 from peritus.eda.vivado.project import Project, write_project
@@ -123,3 +125,14 @@ def test_a_board_without_ports_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("peritus.eda.vivado.twin.PS_PORTS", left)
     with pytest.raises(ProjectError, match="leaves 1 memory ports of the processor, the HLS twin needs 2"):
         write_project(BOARD, tmp_path, timeout_s=90, jobs=1, twin=Twin(EDGE, tmp_path))
+
+
+def test_the_command(tmp_path: Path) -> None:
+    """Both projects, checked; without Vivado it says what runs first; other boards are refused."""
+    command = ["build", "zcu104", "--twin", "edge", "-o", str(tmp_path / "out")]
+    checked = CliRunner().invoke(app, [*command, "--check"])
+    assert checked.exit_code == 0, checked.output
+    written = CliRunner().invoke(app, [*command, "--vivado", str(tmp_path / "none")])
+    assert written.exit_code == 3 and "vitis_hls -f build.tcl && cd" in written.output.replace("\n", " ")
+    refused = CliRunner().invoke(app, ["build", "ulx3s", "--twin", "nano", "-o", str(tmp_path / "ulx3s")])
+    assert refused.exit_code == 1 and "needs a board that Vivado builds" in refused.output.replace("\n", " ")
