@@ -55,13 +55,13 @@ $(STAMPS)/hls $(STAMPS)/board: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
 	@$(PIP) $(PIP_ARGS) --no-deps -r requirements/$*.txt
 	@touch $@
 
-$(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/prove $(STAMPS)/docs $(STAMPS)/notebook $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
+$(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/prove $(STAMPS)/report $(STAMPS)/serve $(STAMPS)/docs $(STAMPS)/notebook $(STAMPS)/dev: $(STAMPS)/%: $(STAMPS)/base requirements/%.txt
 	@echo "Installing requirements/$*.txt"
 	@$(PIP) $(PIP_ARGS) -r requirements/$*.txt
 	@touch $@
 
 .PHONY: venv
-venv: $(STAMPS)/docs $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/prove $(STAMPS)/board $(STAMPS)/link $(STAMPS)/notebook ## Install everything for development into .venv
+venv: $(STAMPS)/docs $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/prove $(STAMPS)/board $(STAMPS)/link $(STAMPS)/serve $(STAMPS)/notebook ## Install everything for development into .venv
 
 .PHONY: lock
 lock: ## Write requirements/*.txt from the versions now in .venv
@@ -70,12 +70,12 @@ lock: ## Write requirements/*.txt from the versions now in .venv
 # --- Use ---------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: $(STAMPS)/sim ## A street scene through the accelerator's RTL: maps, cycles, and proof of every bit
+demo: $(STAMPS)/sim $(STAMPS)/report ## A street scene through the accelerator's RTL: maps, cycles, and proof of every bit
 	$(BIN)/peritus demo
 
 .PHONY: bench
-bench: $(STAMPS)/sim ## Measure cycles, utilization, traffic and simulation time; print the README's table
-	$(PY) tools/bench.py
+bench: $(STAMPS)/sim $(STAMPS)/models ## Measure cycles, utilization, traffic and simulation time; print the tables of the documents
+	$(BIN)/peritus bench
 
 build/real/.installed: requirements/real.txt $(STAMPS)/base
 	@echo "Installing requirements/real.txt into build/real"
@@ -93,13 +93,13 @@ notebook: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/notebook build/real/.installe
 # --- Documentation ------------------------------------------------------------------------------------
 
 .PHONY: docs
-docs: $(STAMPS)/docs ## Build the documentation site into build/site; a warning or a broken link fails
+docs: $(STAMPS)/docs $(STAMPS)/report ## Build the documentation site into build/site; a warning or a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # --- Checks ------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/prove $(STAMPS)/board $(STAMPS)/link ## Run all tests
+test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/prove $(STAMPS)/board $(STAMPS)/link $(STAMPS)/serve ## Run all tests
 	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: test-long
@@ -116,7 +116,7 @@ FUZZ ?= 1000
 fuzz: $(STAMPS)/models ## Damage FUZZ=1000 files of each format: each must be refused by a typed error, or understood
 	$(PY) -m tests.frontends.mutations --format qonnx --count $(FUZZ)
 	$(PY) -m tests.frontends.mutations --format float --count $(FUZZ)
-	for format in bundle model toml weights frames; do \
+	for format in bundle model toml weights frames run; do \
 	  $(PY) -m tests.schema.mutations --format $$format --count $(FUZZ) || exit 1; done
 	for format in state journal; do \
 	  $(PY) -m tests.quant_models.training.mutations --format $$format --count $(FUZZ) || exit 1; done
@@ -158,7 +158,7 @@ test-finn: $(FINN_VENV)/.installed ## Run tests/finn in an environment of its ow
 	$(FINN_VENV)/bin/python -m pytest tests/finn $(PYTEST_ARGS)
 
 .PHONY: lint
-lint: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/notebook ## ruff, mypy --strict, Verible, Verilator -Wall and slang
+lint: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/serve $(STAMPS)/notebook ## ruff, mypy --strict, Verible, Verilator -Wall and slang
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

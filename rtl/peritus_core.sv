@@ -311,7 +311,7 @@ module peritus_core
   localparam int unsigned RECIP_WAIT = (AT_STAGE2 - 1) - RECIP_AT;
   logic [15:0] mantissa, mantissa_q[RECIP_WAIT];
   logic [5:0] recip_shift, recip_shift_q[RECIP_WAIT];
-  token_t result_token, write_token;
+  token_t next_token, result_token, write_token;
   logic score_we;
   logic [PN-1:0][15:0] half;
   logic signed [15:0] z[PN];
@@ -319,6 +319,7 @@ module peritus_core
   peritus_softmax_rows u_softmax_rows (
     .clk_i,
     .rst_ni,
+    .next_token_i (next_token),
     .score_valid_i(result_token.valid && result_token.dst == DST_SCORES),
     .score_token_i(result_token),
     .score_i      (z),
@@ -353,6 +354,7 @@ module peritus_core
     .mantissa_i    (mantissa_q[RECIP_WAIT-1]),
     .recip_shift_i (recip_shift_q[RECIP_WAIT-1]),
     .early_token_o (early_token),
+    .next_token_o  (next_token),
     .token_o       (result_token),
     .z_o           (z)
   );
@@ -361,7 +363,10 @@ module peritus_core
   logic [15:0] wb_addr;
   logic [PN-1:0][7:0] wb_byte;
   logic [PN-1:0][RES_W-1:0] wb_res, res_rdata;
-  logic [RESIDUAL_AW-1:0] wb_res_raddr;
+  logic [RESIDUAL_AW-1:0] wb_res_raddr, wb_res_waddr;
+  logic ri_we;
+  logic [15:0] ri_waddr;
+  logic [PN-1:0][RES_W-1:0] ri_wdata;
 
   peritus_write_back u_write_back (
     .clk_i,
@@ -369,18 +374,22 @@ module peritus_core
     .early_token_i(early_token),
     .token_i      (result_token),
     .z_i          (z),
+    .init_we_i    (ri_we),
+    .init_addr_i  (RESIDUAL_AW'(ri_waddr)),
+    .init_data_i  (ri_wdata),
     .res_re_o     (wb_res_re),
     .res_raddr_o  (wb_res_raddr),
     .res_rdata_i  (res_rdata),
+    .res_we_o     (wb_res_we),
+    .res_addr_o   (wb_res_waddr),
+    .res_o        (wb_res),
     .act_we_o     (wb_act_we),
     .kv_we_o      (wb_kv_we),
     .score_we_o   (score_we),
-    .res_we_o     (wb_res_we),
     .router_we_o  (wb_router_we),
     .addr_o       (wb_addr),
     .byte_o       (wb_byte),
     .half_o       (half),
-    .res_o        (wb_res),
     .token_o      (write_token),
     .retire_o     (retire)
   );
@@ -414,12 +423,10 @@ module peritus_core
   assign all_idle = loader_idle && streamer_idle && !stream_valid && !router_busy;
 
   // --- units that read the weight stream ---
-  logic ln_w_ready, ln_res_re, ln_act_we, ri_w_ready, ri_we, keep_we;
+  logic ln_w_ready, ln_res_re, ln_act_we, ri_w_ready, keep_we;
   logic [RESIDUAL_AW-1:0] ln_res_raddr;
-  logic [15:0] ri_waddr;
   logic [ACT_AW-1:0] ln_act_waddr;
   logic [PN-1:0][7:0] ln_act_wdata;
-  logic [PN-1:0][RES_W-1:0] ri_wdata;
 
   peritus_layernorm u_layernorm (
     .clk_i,
@@ -519,9 +526,9 @@ module peritus_core
     .Style("block")
   ) u_residual (
     .clk_i,
-    .we_i   (wb_res_we || ri_we),
-    .waddr_i(RESIDUAL_AW'(ri_we ? ri_waddr : wb_addr)),
-    .wdata_i(ri_we ? ri_wdata : wb_res),
+    .we_i   (wb_res_we),
+    .waddr_i(wb_res_waddr),
+    .wdata_i(wb_res),
     .re_i   (wb_res_re || ln_res_re || st_re_i),
     .raddr_i(st_re_i ? st_raddr_i : ln_res_re ? ln_res_raddr : wb_res_raddr),
     .rdata_o(res_rdata)
@@ -555,11 +562,11 @@ module peritus_core
   end
 
   // The compiler leaves out waits on the strength of these two bounds. A row maximum is the last result of a row:
-  // write register, comparison tree, update, memory. The residual is read two cycles before z and written one after.
+  // write register, comparison tree, update, memory. The residual is read three cycles before z and written one after.
   if (AT_RESULT + 1 + $clog2(PN) + 2 + 2 > RESULT_LATENCY) begin : gen_result_latency
     $error("core: results take longer than RESULT_LATENCY = %0d cycles", RESULT_LATENCY);
   end
-  if (2 + 1 + 2 > UPDATE_LATENCY) begin : gen_update_latency
+  if (3 + 1 + 2 > UPDATE_LATENCY) begin : gen_update_latency
     $error("core: residual updates take longer than UPDATE_LATENCY = %0d cycles", UPDATE_LATENCY);
   end
 

@@ -129,10 +129,10 @@ module peritus_top
   localparam logic [3:0] CACHE = 4'b0011;
 
   // ---- control ----
-  logic rst_n, flush, stop, axi_idle;
+  logic core_rst_n, memory_rst_n, flush, stop, axi_idle;
   config_t config_regs;
   job_t queued_job, running_job;
-  logic job_valid, job_ready, job_done;
+  logic job_valid, job_ready, job_done, next_valid;
   logic [31:0] job_done_seq;
   logic load, loading, loaded;
   events_t events;
@@ -165,7 +165,8 @@ module peritus_top
     .axil_rdata_o  (s_axil_rdata),
     .axil_rresp_o  (s_axil_rresp),
     .irq_o,
-    .rst_no        (rst_n),
+    .core_rst_no   (core_rst_n),
+    .memory_rst_no (memory_rst_n),
     .flush_o       (flush),
     .stop_o        (stop),
     .axi_idle_i    (axi_idle),
@@ -182,6 +183,7 @@ module peritus_top
     .job_ready_i   (job_ready),
     .job_o         (queued_job),
     .running_job_o (running_job),
+    .next_valid_o  (next_valid),
     .job_done_i    (job_done),
     .job_done_seq_i(job_done_seq),
     .core_err_i    (core_err),
@@ -211,7 +213,7 @@ module peritus_top
   ) u_core (
     .clk_i         (aclk),
     .clk2x_i       (aclk2x),
-    .rst_ni        (rst_n),
+    .rst_ni        (core_rst_n),
     .job_valid_i   (job_valid),
     .job_ready_o   (job_ready),
     .job_i         (queued_job),
@@ -253,7 +255,7 @@ module peritus_top
   );
 
   // The running job is registered when it is accepted: its task is there one cycle later.
-  always_ff @(posedge aclk) fetch_start_q <= rst_n && fetch_start;
+  always_ff @(posedge aclk) fetch_start_q <= core_rst_n && fetch_start;
 
   // ---- memory side ----
   logic [AXI_PORTS-1:0] arvalid, arready, rvalid, rready, rerror, rlast;
@@ -263,12 +265,14 @@ module peritus_top
 
   peritus_memory_side u_memory (
     .clk_i         (aclk),
-    .rst_ni        (rst_n),
+    .rst_ni        (memory_rst_n),
     .axi_rst_ni    (aresetn),
     .flush_i       (flush),
     .axi_idle_o    (axi_idle),
     .config_i      (config_regs),
     .job_i         (running_job),
+    .next_valid_i  (next_valid),
+    .next_task_i   (queued_job.task_id),
     .load_i        (load),
     .loading_o     (loading),
     .loaded_o      (loaded),

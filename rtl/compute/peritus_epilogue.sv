@@ -24,7 +24,8 @@ module peritus_epilogue
   input  logic signed [ACC_W-1:0] total_i [PN],
   input  logic [15:0]             mantissa_i,   // reciprocal of the row sum, at stage 2
   input  logic [5:0]              recip_shift_i,
-  output token_t                  early_token_o,  // two cycles ahead of z_o
+  output token_t                  early_token_o,  // three cycles ahead of z_o
+  output token_t                  next_token_o,   // one cycle
   output token_t                  token_o,
   output logic signed [15:0]      z_o [PN]
 );
@@ -48,11 +49,18 @@ module peritus_epilogue
   logic [15:0] mult1_q[PN], mult2_hold_q[PN], mult2_q[PN];
   logic [5:0] shift1_q[PN], shift2_hold_q[PN], shift2_q[PN];
 
+  // Beside token_q: its row is the first of a pass. In registers, for each bit enables two thousand others or more.
+  logic [STAGE2-2:0] first_q;
   logic change_bias, change_stage1, change_stage2;
-  assign change_bias = token_q[0].valid && token_q[0].swap;
-  assign change_stage1 = token_q[1].valid && token_q[1].swap;
-  assign change_stage2 = token_q[STAGE2-2].valid && token_q[STAGE2-2].swap;
+  assign change_bias = first_q[0];
+  assign change_stage1 = first_q[1];
+  assign change_stage2 = first_q[STAGE2-2];
   assign params_taken_o = change_bias;
+
+  always_ff @(posedge clk_i) begin
+    first_q <= {first_q[STAGE2-3:0], token_i.valid && token_i.last_k && token_i.swap};
+    if (!rst_ni) first_q <= '0;
+  end
 
   always_ff @(posedge clk_i) begin
     if (change_bias) begin
@@ -165,7 +173,8 @@ module peritus_epilogue
     .value_o     (z_o)
   );
 
-  assign early_token_o = token_q[STAGES-3];
+  assign early_token_o = token_q[STAGES-4];
+  assign next_token_o = token_q[STAGES-2];
   assign token_o = token_q[STAGES-1];
 
 `ifndef SYNTHESIS

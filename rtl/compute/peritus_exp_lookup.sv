@@ -6,12 +6,14 @@
 // Scores are in 1/16 octaves; maximum_i is at least every kept score. Padding keys are not kept.
 //
 // Reference: peritus.reference.softmax. Latency, one vector per cycle: probabilities EXP_LOOKUP_LATENCY
-// (subtract; saturate; table), their sum adder_tree_latency(Lanes) later. Registers hold while not valid.
+// (subtract; saturate; table), their sum adder_tree_latency(Lanes) later. Registers hold while not valid,
+// unless ALWAYS_LOAD.
 
 `default_nettype none
 
 module peritus_exp_lookup
   import peritus_latency_pkg::*;
+  import peritus_pipeline_pkg::*;
   import peritus_tables_pkg::*;
 #(
   parameter  int unsigned Lanes = 8,
@@ -36,17 +38,17 @@ module peritus_exp_lookup
   logic [EXP_LOOKUP_LATENCY-1:0] valid_q;
 
   always_ff @(posedge clk_i) begin
-    if (valid_i) begin
+    if (ALWAYS_LOAD || valid_i) begin
       for (int l = 0; l < int'(Lanes); l++) distance_q[l] <= 17'(maximum_i) - 17'(score_i[l]);
       distance_keep_q <= keep_i;
     end
-    if (valid_q[0]) begin
+    if (ALWAYS_LOAD || valid_q[0]) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         index_q[l] <= (distance_q[l][16:8] != '0) ? 8'hff : distance_q[l][7:0];
       end
       index_keep_q <= distance_keep_q;
     end
-    if (valid_q[1]) begin
+    if (ALWAYS_LOAD || valid_q[1]) begin
       for (int l = 0; l < int'(Lanes); l++) p_o[l] <= index_keep_q[l] ? EXP_TABLE[index_q[l]] : '0;
     end
   end

@@ -20,13 +20,17 @@
 // channels and row (mac_dsp48e2, in whose registers the shadow lives too) or two rows (mac_double). The same results in
 // the same cycles.
 //
-// Latency: mac_stage(Ratio, Cascade - 1) + 4 cycles from x_i to p_o (operand; operand or active, product, Cascade sums),
-// fully pipelined.
+// All that comes in is registered first: the array is as wide as the die, so nets from other blocks end at its edge, and
+// rows and columns are enabled by a register each.
+//
+// Latency: mac_stage(Ratio, Cascade - 1) + 5 cycles from x_i to p_o (edge; operand; operand or active, product, Cascade
+// sums), fully pipelined.
 
 `default_nettype none
 
 module peritus_mac
   import peritus_mac_pkg::*;
+  import peritus_pipeline_pkg::*;
 #(
   parameter int unsigned Groups = 1,
   parameter int unsigned Cascade = 8,
@@ -72,18 +76,31 @@ module peritus_mac
     $fatal(1, "mac: a DSP48E2 holds two channels, Pack must be 1");
   end
 
+  // The edge.
+  logic [LoadRows-1:0][Channels-1:0][7:0] row_data_q;
+  logic [ROWS-1:0][7:0] col_data_q;
+  logic signed [8:0] x_edge_q[ROWS];
+  logic swap_edge_q;
+
+  always_ff @(posedge clk_i) begin
+    if (ALWAYS_LOAD || row_we_i) row_data_q <= row_data_i;
+    if (ALWAYS_LOAD || col_we_i) col_data_q <= col_data_i;
+    x_edge_q    <= x_i;
+    swap_edge_q <= swap_i && rst_ni;
+  end
+
   // Operands and the swap, delayed to each stage of the cascade. (The double-clocked slices delay them by themselves.)
   localparam int unsigned STAGES = (Dsp48e2 && Ratio == 2) ? 1 : mac_stage(Ratio, Cascade - 1) + 1;
   logic signed [8:0] x_q[STAGES][ROWS];  // [stage][row]; only rows of this stage and later ones are used
   logic [STAGES-1:0] swap_q;
 
   always_ff @(posedge clk_i) begin
-    swap_q <= STAGES'({swap_q, swap_i});
+    swap_q <= STAGES'({swap_q, swap_edge_q});
     if (!rst_ni) swap_q <= '0;
   end
 
   always_ff @(posedge clk_i) begin
-    for (int k = 0; k < int'(ROWS); k++) x_q[0][k] <= x_i[k];
+    for (int k = 0; k < int'(ROWS); k++) x_q[0][k] <= x_edge_q[k];
     for (int s = 1; s < int'(STAGES); s++) begin
       for (int k = 0; k < int'(ROWS); k++) begin
         if (int'(mac_stage(Ratio, k / Groups)) >= s) x_q[s][k] <= x_q[s-1][k];
@@ -93,6 +110,23 @@ module peritus_mac
 
   logic unused_clk2x;
   assign unused_clk2x = clk2x_i;
+
+  // Which rows, or which column (not used by the behaviour).
+  logic [ROWS-1:0] row_we_q;
+  logic [Channels-1:0] col_we_q;
+
+  if (Dsp48e2) begin : gen_enables
+    always_ff @(posedge clk_i) begin
+      for (int unsigned k = 0; k < ROWS; k++) row_we_q[k] <= row_we_i && (32'(row_i) ^ k) < 32'(row_count_i);
+      for (int unsigned n = 0; n < Channels; n++) col_we_q[n] <= col_we_i && 32'(col_i) == n;
+    end
+  end else begin : gen_no_enables
+    assign row_we_q = '0;
+    assign col_we_q = '0;
+
+    logic unused_enables;
+    assign unused_enables = &{row_we_q, col_we_q};
+  end
 
   if (Dsp48e2 && Ratio == 2) begin : gen_double
     peritus_mac_double #(
@@ -104,29 +138,22 @@ module peritus_mac
       .clk_i,
       .clk2x_i,
       .rst_ni,
-      .row_we_i,
-      .row_count_i,
-      .row_i,
-      .row_data_i,
-      .col_we_i,
-      .col_i,
-      .col_data_i,
-      .swap_i(swap_q[0]),
-      .x_i   (x_q[0]),
+      .row_we_i  (row_we_q),
+      .row_data_i(row_data_q),
+      .col_we_i  (col_we_q),
+      .col_data_i(col_data_q),
+      .swap_i    (swap_q[0]),
+      .x_i       (x_q[0]),
       .p_o
     );
   end else if (Dsp48e2) begin : gen_dsp48e2
     logic [47:0] p[ROWS+Groups][MULTIPLIERS];  // into row k
     for (genvar k = 0; k < int'(ROWS); k++) begin : gen_row
       localparam int unsigned POSITION = k / Groups;
-      logic row_we;
       logic [Channels-1:0] we;
       logic [Channels-1:0][7:0] w;
-      assign row_we = row_we_i && (32'(row_i) ^ k) < 32'(row_count_i);
-      assign w = row_we ? row_data_i[k%LoadRows] : {Channels{col_data_i[k]}};
-      for (genvar n = 0; n < int'(Channels); n++) begin : gen_enable
-        assign we[n] = row_we || (col_we_i && 32'(col_i) == n);
-      end
+      assign w = row_we_q[k] ? row_data_q[k%LoadRows] : {Channels{col_data_q[k]}};
+      assign we = {Channels{row_we_q[k]}} | col_we_q;
 
       for (genvar m = 0; m < int'(MULTIPLIERS); m++) begin : gen_pair
         if (POSITION == 0) begin : gen_start
@@ -159,19 +186,28 @@ module peritus_mac
     logic signed [ACTIVE_W-1:0] active_q[ROWS][MULTIPLIERS];
     logic signed [8:0] operand_q[ROWS];
     p_t p_q[STAGES][Groups][MULTIPLIERS];
+    logic row_valid_q, col_valid_q;
+    logic [2:0] row_count_q;
+    logic [$clog2(ROWS)-1:0] row_q;
+    logic [$clog2(Channels)-1:0] col_q;
 
     always_ff @(posedge clk_i) begin
-      if (row_we_i) begin
+      row_valid_q <= row_we_i;
+      row_count_q <= row_count_i;
+      row_q       <= row_i;
+      col_valid_q <= col_we_i;
+      col_q       <= col_i;
+      if (row_valid_q) begin
         for (int r = 0; r < int'(LoadRows); r++) begin
-          if (r < int'(row_count_i)) begin
+          if (r < int'(row_count_q)) begin
             for (int n = 0; n < int'(Channels); n++) begin
-              shadow_q[int'(row_i)+r][n] <= row_data_i[(int'(row_i)+r)%int'(LoadRows)][n];
+              shadow_q[int'(row_q)+r][n] <= row_data_q[(int'(row_q)+r)%int'(LoadRows)][n];
             end
           end
         end
       end
-      if (col_we_i) begin
-        for (int k = 0; k < int'(ROWS); k++) shadow_q[k][col_i] <= col_data_i[k];
+      if (col_valid_q) begin
+        for (int k = 0; k < int'(ROWS); k++) shadow_q[k][col_q] <= col_data_q[k];
       end
     end
 

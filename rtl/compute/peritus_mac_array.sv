@@ -41,7 +41,7 @@ module peritus_mac_array
 );
 
   // peritus_mac, then split and group sum.
-  if (mac_stage(DSP_RATIO, CASCADE - 1) + 6 != mac_array_latency(DSP_RATIO)) begin : gen_latency
+  if (mac_stage(DSP_RATIO, CASCADE - 1) + 7 != mac_array_latency(DSP_RATIO)) begin : gen_latency
     $error("mac_array: peritus_latency_pkg says %0d cycles", mac_array_latency(DSP_RATIO));
   end
 

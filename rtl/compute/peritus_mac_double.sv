@@ -30,15 +30,12 @@ module peritus_mac_double #(
   input  logic                                   clk_i,
   input  logic                                   clk2x_i,
   input  logic                                   rst_ni,
-  // stationary operands, as in peritus_mac
-  input  logic                                   row_we_i,
-  input  logic [2:0]                             row_count_i,
-  input  logic [$clog2(ROWS)-1:0]                row_i,
+  // stationary operands, behind the registers of peritus_mac's edge: rows, or one column
+  input  logic [ROWS-1:0]                        row_we_i,
   input  logic [LoadRows-1:0][Channels-1:0][7:0] row_data_i,
-  input  logic                                   col_we_i,
-  input  logic [$clog2(Channels)-1:0]            col_i,
+  input  logic [Channels-1:0]                    col_we_i,
   input  logic [ROWS-1:0][7:0]                   col_data_i,
-  // token stream, one register behind peritus_mac's ports
+  // token stream, two registers behind peritus_mac's ports
   input  logic                                   swap_i,
   input  logic signed [8:0]                      x_i [ROWS],
   output logic signed [P_W-1:0]                  p_o [Groups][MULTIPLIERS]
@@ -62,15 +59,14 @@ module peritus_mac_double #(
   end
 
   for (genvar k = 0; k < int'(ROWS); k++) begin : gen_shadow
-    logic row_we;
-    assign row_we = row_we_i && (32'(row_i) ^ k) < 32'(row_count_i);
     for (genvar m = 0; m < int'(MULTIPLIERS); m++) begin : gen_pair
       always_ff @(posedge clk_i) begin
-        if (row_we || (col_we_i && 32'(col_i) == m)) begin
-          low_q[k][m] <= row_we ? row_data_i[k%LoadRows][m] : col_data_i[k];
+        if (row_we_i[k] || col_we_i[m]) begin
+          low_q[k][m] <= row_we_i[k] ? row_data_i[k%LoadRows][m] : col_data_i[k];
         end
-        if (row_we || (col_we_i && 32'(col_i) == m + MULTIPLIERS)) begin
-          high_q[k][m] <= row_we ? row_high[k%LoadRows][m] : low_q[k][m][7] ? col_less_one[k] : col_data_i[k];
+        if (row_we_i[k] || col_we_i[m+MULTIPLIERS]) begin
+          high_q[k][m] <= row_we_i[k] ? row_high[k%LoadRows][m]
+                        : low_q[k][m][7] ? col_less_one[k] : col_data_i[k];
         end
       end
     end

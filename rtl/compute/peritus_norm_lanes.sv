@@ -68,7 +68,7 @@ module peritus_norm_lanes
     if (ALWAYS_LOAD || valid_q[2]) begin
       for (int l = 0; l < int'(Lanes); l++) begin
         centered_q[l]   <= scaled_q[l] - offset_product_q;
-        norm_shift_q[l] <= 6'd6 + 6'(half_q[2]);
+        norm_shift_q[l] <= {1'b0, 5'd6 + half_q[2]};  // half is at most 23 (peritus_rsqrt.sv)
       end
     end
   end

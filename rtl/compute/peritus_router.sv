@@ -52,12 +52,18 @@ module peritus_router
   end
 
   always_ff @(posedge clk_i) begin
-    if (clear_i) left_q <= tokens_i;
-    else if (push_valid_q) left_q <= left_q - COUNT_W'(1);
-    if (!rst_ni) left_q <= '0;
+    if (clear_i) begin
+      left_q <= tokens_i;
+      busy_o <= tokens_i != '0;
+    end else if (push_valid_q) begin
+      left_q <= left_q - COUNT_W'(1);
+      busy_o <= left_q != COUNT_W'(1);
+    end
+    if (!rst_ni) begin
+      left_q <= '0;
+      busy_o <= 1'b0;
+    end
   end
-
-  assign busy_o = left_q != '0;
 
   // Scores
   logic [MAX_EXPERTS-1:0][15:0] logits;

@@ -14,6 +14,7 @@
 module peritus_softmax_rows
   import peritus_pkg::*;
   import peritus_core_pkg::*;
+  import peritus_pipeline_pkg::*;
 #(
   localparam int unsigned SumW = 8 + $clog2(PK),
   localparam int unsigned RowSumW = 24
@@ -21,6 +22,7 @@ module peritus_softmax_rows
   input  logic               clk_i,
   input  logic               rst_ni,
   // scores being written
+  input  token_t             next_token_i,   // score_token_i, a cycle ahead
   input  logic               score_valid_i,
   input  token_t             score_token_i,
   input  logic signed [15:0] score_i [PN],
@@ -43,6 +45,7 @@ module peritus_softmax_rows
     logic [TOKEN_W-1:0] row;
   } max_row_t;
   max_row_t max_row_q[LEVELS+1];
+  logic [PN-1:0] used_q;  // lanes of the score word that are keys
   logic signed [15:0] node_q[LEVELS+1][PN];
   logic [15:0] previous_max;
   logic signed [15:0] new_max_q;
@@ -55,13 +58,12 @@ module peritus_softmax_rows
   always_ff @(posedge clk_i) begin
     max_row_q[0] <= '{valid: score_valid_i, first_n: score_token_i.first_n, row: score_token_i.row};
     for (int i = 1; i <= int'(LEVELS); i++) max_row_q[i] <= max_row_q[i-1];
-    if (score_valid_i) begin
-      for (int n = 0; n < int'(PN); n++) begin
-        node_q[0][n] <= (LANES_W'(n) < score_token_i.lanes) ? score_i[n] : 16'sh8000;
-      end
+    for (int n = 0; n < int'(PN); n++) used_q[n] <= LANES_W'(n) < next_token_i.lanes;
+    if (ALWAYS_LOAD || score_valid_i) begin
+      for (int n = 0; n < int'(PN); n++) node_q[0][n] <= used_q[n] ? score_i[n] : 16'sh8000;
     end
     for (int level = 1; level <= int'(LEVELS); level++) begin
-      if (max_row_q[level-1].valid) begin
+      if (ALWAYS_LOAD || max_row_q[level-1].valid) begin
         for (int n = 0; n < int'(PN) >> level; n++) begin
           node_q[level][n] <= (node_q[level-1][2*n] > node_q[level-1][2*n+1]) ? node_q[level-1][2*n]
                                                                               : node_q[level-1][2*n+1];

@@ -2,7 +2,7 @@
 // Fills the stationary operands of the MAC array and the epilogue parameters, one pass ahead of the streamer.
 //
 //   for nb in n_tiles: for kb in k_tiles:
-//     if kb is last: parameters of output word nb (5 weight words of the stream or the resident memory, or the immediates)
+//     if kb is last: parameters of output word nb (5 weight words: of the stream, the resident memory, or the immediates)
 //     tile (nb, kb): weights, 2 rows a cycle, 4 of int4 | values, 1 row (key) a cycle | keys, 1 column (key) a cycle
 //
 // The parameters come just before the last tile: the epilogue takes them when that tile's first token reaches it,
@@ -18,6 +18,7 @@ module peritus_tile_loader
   import peritus_pkg::*;
   import peritus_core_pkg::*;
   import peritus_mac_pkg::*;
+  import peritus_pipeline_pkg::*;
   import peritus_weight_pkg::*;
 (
   input  logic                  clk_i,
@@ -107,11 +108,11 @@ module peritus_tile_loader
   exec_instr_t instr;
   assign instr = gemm_q.instr;
 
-  logic is_keys, is_int4, resident, uses_stream, last_kb, last_nb;
+  logic is_keys, is_int4, uses_stream, last_kb, last_nb;
+  logic resident_q, weights_q;  // of the instruction; registers, because they steer whole words
   assign is_keys = instr.stat_src == STAT_KEYS;
   assign is_int4 = INT4 != 0 && instr.int4;
-  assign resident = RESIDENT_WORDS != 0 && instr.stat_src == STAT_RESIDENT;
-  assign uses_stream = instr.stat_src == STAT_WEIGHTS || (instr.params && !resident);
+  assign uses_stream = instr.stat_src == STAT_WEIGHTS || (instr.params && !resident_q);
   assign last_kb = kb_q == instr.k_tiles - 8'd1;
   assign last_nb = nb_q == instr.n_tiles - 8'd1;
 
@@ -132,22 +133,21 @@ module peritus_tile_loader
   assign span = is_keys ? 12'(PN) : 12'(PK);
   assign keys_here = (keys_left_q < span) ? keys_left_q : span;
 
-  logic pop, wanted, word_valid, params_now, last_in_stripe;
+  logic pop, wanted, word_valid, params_now, param_word, last_in_stripe;
   logic [2*PN*8-1:0] word;
-  assign word = resident ? res_data_i : w_data_i;
+  assign word = resident_q ? res_data_i : w_data_i;
   assign params_now = state_q == PARAMS && !params_pending_q;
   assign wanted = (params_now && instr.params) || state_q == WEIGHTS || state_q == PAD;
-  assign w_ready_o = wanted && !resident;
-  assign res_ready_o = wanted && resident;
-  assign word_valid = resident ? res_valid_i : w_valid_i;
+  assign w_ready_o = wanted && !resident_q;
+  assign res_ready_o = wanted && resident_q;
+  assign word_valid = resident_q ? res_valid_i : w_valid_i;
   assign pop = word_valid && wanted;
+  assign param_word = params_now && (word_valid || !instr.params);
   assign res_start_o = state_q == IDLE && gemm_valid_i;
   assign res_addr_o = RESIDENT_AW'(gemm_i.instr.stat_base);
   assign last_in_stripe = popped_q == PAD_W'(STRIPE_WORDS - 1);
 
   assign gemm_ready_o = state_q == IDLE;
-  assign tile_ready_o = !taken_q && (state_q == READY
-                                  || (state_q == WEIGHTS && steady_q && beat_q >= take_word));
   assign idle_o = state_q == IDLE && !seg_done_o;  // a drop may not meet the end of the segment before it
   assign state_o = 8'(state_q);
   assign kv_re_o = state_q == KV;
@@ -164,6 +164,7 @@ module peritus_tile_loader
 
   always_ff @(posedge clk_i) begin
     seg_done_o <= 1'b0;
+    tile_ready_o <= 1'b0;
     if (swapped_i) begin
       swap_pending_q <= 1'b0;
       guard_q <= is_keys ? 4'(COL_GUARD) : is_int4 ? 4'(row_guard(4)) : 4'(row_guard(2));
@@ -181,6 +182,8 @@ module peritus_tile_loader
       IDLE: begin
         if (gemm_valid_i) begin
           gemm_q <= gemm_i;
+          resident_q <= RESIDENT_WORDS != 0 && gemm_i.instr.stat_src == STAT_RESIDENT;
+          weights_q <= gemm_i.instr.stat_src inside {STAT_WEIGHTS, STAT_RESIDENT};
           nb_q <= '0;
           kb_q <= '0;
           beat_q <= '0;
@@ -194,9 +197,9 @@ module peritus_tile_loader
         end
       end
       PARAMS: begin
-        if (params_now && (pop || !instr.params)) begin
+        if (param_word) begin
           beat_q <= beat_q + 1'b1;
-          if (!instr.params || beat_q == BEAT_W'(PARAM_BLOCK_WORDS - 1)) begin
+          if (beat_q == BEAT_W'(PARAM_BLOCK_WORDS - 1)) begin
             beat_q <= '0;
             params_pending_q <= 1'b1;
             state_q <= GUARD;
@@ -205,11 +208,15 @@ module peritus_tile_loader
       end
       GUARD: begin
         if (!swap_pending_q && guard_q == 0) begin
-          steady_q <= resident ? res_valid_i : w_plenty_i;
-          state_q <= (instr.stat_src == STAT_WEIGHTS || resident) ? WEIGHTS : KV;
+          steady_q <= resident_q ? res_valid_i : w_plenty_i;
+          state_q <= weights_q ? WEIGHTS : KV;
         end
       end
       WEIGHTS: begin
+        // The tile may be taken from the next cycle on.
+        tile_ready_o <= !taken_q && !tile_taken_i
+                     && ((pop && beat_q == last_word)
+                      || (steady_q && 32'(beat_q) + 32'(pop) >= 32'(take_word)));
         if (pop) begin
           beat_q <= beat_q + 1'b1;
           if (beat_q == last_word) state_q <= READY;
@@ -220,8 +227,14 @@ module peritus_tile_loader
         key_addr_q <= key_addr_q + 16'(instr.stat_stride);
         if (12'(beat_q) + 12'd1 >= keys_here) state_q <= KV_DRAIN;
       end
-      KV_DRAIN: if (!kv_q[0].valid && !kv_q[1].valid) state_q <= READY;
+      KV_DRAIN: begin
+        if (!kv_q[0].valid && !kv_q[1].valid) begin
+          tile_ready_o <= 1'b1;
+          state_q <= READY;
+        end
+      end
       READY: begin
+        tile_ready_o <= !taken_q && !tile_taken_i;
         if (taken_q) begin
           taken_q <= 1'b0;
           beat_q <= '0;
@@ -251,11 +264,12 @@ module peritus_tile_loader
           state_q <= IDLE;
         end
       end
-      default:  state_q <= IDLE;
+      default: state_q <= IDLE;
     endcase
 
     if (!rst_ni) begin
       state_q <= IDLE;
+      tile_ready_o <= 1'b0;
       swap_pending_q <= 1'b0;
       taken_q <= 1'b0;
       params_pending_q <= 1'b0;
@@ -263,49 +277,47 @@ module peritus_tile_loader
     end
   end
 
-  logic [ROWS_PER_WORD-1:0][PN-1:0][7:0] word_rows;
-  always_comb begin
-    for (int unsigned r = 0; r < ROWS_PER_WORD; r++) word_rows[r] = weight_row(word, r, is_int4);
-  end
-
   always_ff @(posedge clk_i) begin
     kv_q[0] <= '{valid: kv_re_o, is_keys: is_keys, index: beat_q, slice: kb_q & 8'(SLICES - 1)};
     kv_q[1] <= kv_q[0];
     row_we_o <= (state_q == WEIGHTS && pop) || (kv_q[1].valid && !kv_q[1].is_keys);
-    row_count_o <= (state_q != WEIGHTS) ? 3'd1 : is_int4 ? 3'd4 : 3'd2;
-    row_o <= (state_q != WEIGHTS) ? $clog2(PK)'(kv_q[1].index)
+    row_count_o <= !weights_q ? 3'd1 : is_int4 ? 3'd4 : 3'd2;
+    row_o <= !weights_q ? $clog2(PK)'(kv_q[1].index)
            : is_int4 ? $clog2(PK)'({beat_q, 2'b00}) : $clog2(PK)'({beat_q, 1'b0});
     col_we_o <= kv_q[1].valid && kv_q[1].is_keys;
     col_o <= $clog2(PN)'(kv_q[1].index);
-    if (state_q == WEIGHTS) begin
-      row_data_o <= word_rows;
-    end else if (kv_q[1].valid) begin
-      row_data_o <= {ROWS_PER_WORD{kv_rdata_i}};
+    if (ALWAYS_LOAD || pop || kv_q[1].valid) begin
+      for (int unsigned r = 0; r < ROWS_PER_WORD; r++) begin
+        row_data_o[r] <= weights_q ? weight_row(word, r, is_int4) : kv_rdata_i;
+      end
     end
-    if (kv_q[1].valid) col_data_o <= kv_rdata_i[kv_q[1].slice*PK+:PK];
+    if (ALWAYS_LOAD || kv_q[1].valid) col_data_o <= kv_rdata_i[kv_q[1].slice*PK+:PK];
     if (!rst_ni) begin
       kv_q[0].valid <= 1'b0;
       kv_q[1].valid <= 1'b0;
     end
   end
 
-  // Parameters: five weight words, or the immediates for every lane.
+  // Parameters: five words, one after the other through a register; the immediates as such words, for every lane.
+  logic [2*PN*8-1:0] immediate, param_word_q;
+  logic [PARAM_BLOCK_WORDS-1:0] param_we_q;  // which one it is
+
+  always_comb begin
+    immediate = '0;
+    if (beat_q == BEAT_W'(PARAM_MULT1)) immediate = {PN{instr.imm_mult}};
+    if (beat_q == BEAT_W'(PARAM_SHIFT1)) immediate = {{PN{8'd1}}, {PN{8'(instr.imm_shift)}}};
+  end
+
   always_ff @(posedge clk_i) begin
-    if (params_now && !instr.params) begin
-      params_o.bias <= '0;
-      params_o.mult1 <= {PN{instr.imm_mult}};
-      params_o.shift1 <= {PN{8'(instr.imm_shift)}};
-      params_o.mult2 <= '0;
-      params_o.shift2 <= {PN{8'd1}};
-    end else if (params_now && pop) begin
-      unique case (beat_q)
-        BEAT_W'(PARAM_BIAS): params_o.bias[PN/2-1:0] <= word;
-        BEAT_W'(PARAM_BIAS + 1): params_o.bias[PN-1:PN/2] <= word;
-        BEAT_W'(PARAM_MULT1): params_o.mult1 <= word;
-        BEAT_W'(PARAM_MULT2): params_o.mult2 <= word;
-        default: {params_o.shift2, params_o.shift1} <= word;
-      endcase
+    for (int unsigned i = 0; i < PARAM_BLOCK_WORDS; i++) begin
+      param_we_q[i] <= param_word && 32'(beat_q) == i && rst_ni;
     end
+    if (ALWAYS_LOAD || param_word) param_word_q <= instr.params ? word : immediate;
+    if (param_we_q[PARAM_BIAS]) params_o.bias[PN/2-1:0] <= param_word_q;
+    if (param_we_q[PARAM_BIAS+1]) params_o.bias[PN-1:PN/2] <= param_word_q;
+    if (param_we_q[PARAM_MULT1]) params_o.mult1 <= param_word_q;
+    if (param_we_q[PARAM_MULT2]) params_o.mult2 <= param_word_q;
+    if (param_we_q[PARAM_SHIFT1]) {params_o.shift2, params_o.shift1} <= param_word_q;
   end
 
 `ifndef SYNTHESIS

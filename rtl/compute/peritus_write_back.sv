@@ -5,32 +5,42 @@
 //   RES_SET: mem = z;  RES_ADD: mem = sat16(sat16(mem) + z);  RES_ACC: mem = mem + z (wide, saturated by its readers)
 //
 // Keys and values become stationary operands, which two-MAC packing wants within +-127 (peritus_mac_array.sv).
-// Reference: peritus.reference.residual, peritus.reference.attention. early_token_i runs two cycles ahead of z_i,
-// to read the residual word. Latency: one register. retire_o pulses while the word is being written.
+// Reference: peritus.reference.residual, peritus.reference.attention. early_token_i runs three cycles ahead of z_i, to read
+// the residual word: its destination is decoded on the way, once, into registers. RES_INIT's words pass through too, for
+// the residual memory has one writer: two cycles from init_we_i to res_we_o. Latency: one register from z_i. retire_o
+// pulses while the word is being written.
 
 `default_nettype none
 
 module peritus_write_back
   import peritus_pkg::*;
   import peritus_core_pkg::*;
+  import peritus_pipeline_pkg::*;
 (
   input  logic                        clk_i,
   input  logic                        rst_ni,
   input  token_t                      early_token_i,
   input  token_t                      token_i,
   input  logic signed [15:0]          z_i [PN],
+  // RES_INIT, while no result is on its way
+  input  logic                        init_we_i,
+  input  logic [RESIDUAL_AW-1:0]      init_addr_i,
+  input  logic [PN-1:0][RES_W-1:0]    init_data_i,
+  // residual memory, data two cycles after the request
   output logic                        res_re_o,
   output logic [RESIDUAL_AW-1:0]      res_raddr_o,
   input  logic [PN-1:0][RES_W-1:0]    res_rdata_i,
+  output logic                        res_we_o,
+  output logic [RESIDUAL_AW-1:0]      res_addr_o,
+  output logic [PN-1:0][RES_W-1:0]    res_o,
+  // the other memories, and the router
   output logic                        act_we_o,
   output logic                        kv_we_o,
   output logic                        score_we_o,
-  output logic                        res_we_o,
   output logic                        router_we_o,
   output logic [15:0]                 addr_o,
   output logic [PN-1:0][7:0]          byte_o,     // ACT, KV
   output logic [PN-1:0][15:0]         half_o,     // SCORES, ROUTER
-  output logic [PN-1:0][RES_W-1:0]    res_o,
   output token_t                      token_o,
   output logic                        retire_o
 );
@@ -42,37 +52,76 @@ module peritus_write_back
          : value[RES_W-1] ? RES_W'(~MAX16) : RES_W'(MAX16);
   endfunction
 
-  logic to_residual, add;
-  logic signed [15:0] lowest;
-  assign lowest = (token_i.dst == DST_KV) ? -16'sd127 : -16'sd128;
-  assign to_residual = token_i.dst inside {DST_RES_ADD, DST_RES_ACC, DST_RES_SET};
-  assign add = token_i.dst == DST_RES_ADD;
+  typedef struct packed {
+    logic valid, act, kv,   score, router, residual;
+    logic add,   set, init;                           // of the residual
+  } kind_t;
+  kind_t early, kind_q[3];  // with the read, its data, z
+  logic [RESIDUAL_AW-1:0] init_addr_q;
+
+  always_comb begin
+    early = '0;
+    early.valid = early_token_i.valid;
+    if (early_token_i.valid) begin
+      early.act = early_token_i.dst == DST_ACT;
+      early.kv = early_token_i.dst == DST_KV;
+      early.score = early_token_i.dst == DST_SCORES;
+      early.router = early_token_i.dst == DST_ROUTER;
+      early.residual = early_token_i.dst inside {DST_RES_ADD, DST_RES_ACC, DST_RES_SET};
+      early.add = early_token_i.dst == DST_RES_ADD;
+      early.set = early_token_i.dst == DST_RES_SET;
+    end
+  end
+
   assign res_re_o = early_token_i.valid && early_token_i.dst inside {DST_RES_ADD, DST_RES_ACC};
   assign res_raddr_o = RESIDUAL_AW'(early_token_i.dst_addr);
 
   always_ff @(posedge clk_i) begin
-    token_o <= token_i;
-    act_we_o <= token_i.valid && token_i.dst == DST_ACT;
-    kv_we_o <= token_i.valid && token_i.dst == DST_KV;
-    score_we_o <= token_i.valid && token_i.dst == DST_SCORES;
-    res_we_o <= token_i.valid && to_residual;
-    router_we_o <= token_i.valid && token_i.dst == DST_ROUTER;
-    retire_o <= token_i.valid;
-    if (token_i.valid) begin
-      addr_o <= token_i.dst_addr;
+    kind_q[0] <= early;
+    kind_q[1] <= kind_q[0];
+    kind_q[2] <= kind_q[1];
+    kind_q[2].init <= init_we_i;
+    init_addr_q <= init_addr_i;
+    if (!rst_ni) begin
+      for (int i = 0; i < 3; i++) kind_q[i] <= '0;
+    end
+  end
+
+  // What z is added to.
+  logic signed [RES_W-1:0] base_q[PN];
+  always_ff @(posedge clk_i) begin
+    if (ALWAYS_LOAD || kind_q[1].residual || init_we_i) begin
       for (int n = 0; n < int'(PN); n++) begin
-        byte_o[n] <= (z_i[n] > 16'sd127) ? 8'h7f : (z_i[n] < lowest) ? lowest[7:0] : z_i[n][7:0];
-        half_o[n] <= z_i[n];
+        base_q[n] <= init_we_i ? init_data_i[n] : kind_q[1].set ? '0 :
+            kind_q[1].add ? saturate16(signed'(res_rdata_i[n])) : signed'(res_rdata_i[n]);
       end
     end
-    if (token_i.valid && to_residual) begin
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (ALWAYS_LOAD || kind_q[2].residual || kind_q[2].init) begin
       for (int n = 0; n < int'(PN); n++) begin
-        logic signed [RES_W-1:0] base, sum;
-        base = signed'(res_rdata_i[n]);
-        if (add) base = saturate16(base);
-        if (token_i.dst == DST_RES_SET) base = '0;
-        sum = base + RES_W'(z_i[n]);
-        res_o[n] <= add ? saturate16(sum) : sum;
+        logic signed [RES_W-1:0] sum;
+        sum = base_q[n] + (kind_q[2].init ? '0 : RES_W'(z_i[n]));
+        res_o[n] <= kind_q[2].add ? saturate16(sum) : sum;
+      end
+      res_addr_o <= kind_q[2].init ? init_addr_q : RESIDUAL_AW'(token_i.dst_addr);
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    token_o <= token_i;
+    act_we_o <= kind_q[2].act;
+    kv_we_o <= kind_q[2].kv;
+    score_we_o <= kind_q[2].score;
+    router_we_o <= kind_q[2].router;
+    res_we_o <= kind_q[2].residual || kind_q[2].init;
+    retire_o <= kind_q[2].valid;
+    if (ALWAYS_LOAD || kind_q[2].valid) begin
+      addr_o <= token_i.dst_addr;
+      for (int n = 0; n < int'(PN); n++) begin
+        byte_o[n] <= (z_i[n] > 16'sd127) ? 8'h7f : (z_i[n] < -16'sd127) ? {7'h40, kind_q[2].kv} : z_i[n][7:0];
+        half_o[n] <= z_i[n];
       end
     end
     if (!rst_ni) begin
@@ -80,11 +129,22 @@ module peritus_write_back
       act_we_o <= 1'b0;
       kv_we_o <= 1'b0;
       score_we_o <= 1'b0;
-      res_we_o <= 1'b0;
       router_we_o <= 1'b0;
+      res_we_o <= 1'b0;
       retire_o <= 1'b0;
     end
   end
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (kind_q[2].valid == token_i.valid)
+      else $error("write_back: early_token_i is not three cycles ahead of token_i");
+      assert (!(init_we_i && (early.valid || kind_q[0].valid || kind_q[1].valid || kind_q[2].valid)))
+      else $error("write_back: RES_INIT beside results");
+    end
+  end
+`endif
 
 endmodule
 

@@ -31,7 +31,8 @@ module peritus_control_unit
   output logic [1:0]           axil_rresp_o,
   output logic                 irq_o,
   // reset and stop
-  output logic                 rst_no,           // core and memory side
+  output logic                 core_rst_no,
+  output logic                 memory_rst_no,
   output logic                 flush_o,          // AXI masters: begin nothing new
   output logic                 stop_o,           // core: an error has occurred
   input  logic                 axi_idle_i,
@@ -50,6 +51,7 @@ module peritus_control_unit
   input  logic                 job_ready_i,
   output job_t                 job_o,
   output job_t                 running_job_o,    // the job last accepted
+  output logic                 next_valid_o,     // job_o waits; the start of the running job has been seen
   input  logic                 job_done_i,
   input  logic [31:0]          job_done_seq_i,
   input  logic [3:0]           core_err_i,
@@ -67,23 +69,73 @@ module peritus_control_unit
   logic [1:0] queue_level;
   logic [31:0] done_seq_q, done_count_q;
 
+  // Requests end in registers: from a port through the register file is too far for one cycle.
+  localparam int unsigned ADDRESS_W = peritus_csr_pkg::PERITUS_CSR_MIN_ADDR_WIDTH;
+  logic awvalid, awready, wvalid, wready, arvalid, arready;
+  logic [ADDRESS_W-1:0] awaddr, araddr;
+  logic [31:0] wdata;
+  logic [3:0] wstrb;
+
+  peritus_fifo #(
+    .Width(ADDRESS_W),
+    .Depth(2)
+  ) u_write_address (
+    .clk_i,
+    .rst_ni,
+    .clear_i(1'b0),
+    .valid_i(axil_awvalid_i),
+    .ready_o(axil_awready_o),
+    .data_i (axil_awaddr_i[ADDRESS_W-1:0]),
+    .valid_o(awvalid),
+    .ready_i(awready),
+    .data_o (awaddr)
+  );
+  peritus_fifo #(
+    .Width(36),
+    .Depth(2)
+  ) u_write_data (
+    .clk_i,
+    .rst_ni,
+    .clear_i(1'b0),
+    .valid_i(axil_wvalid_i),
+    .ready_o(axil_wready_o),
+    .data_i ({axil_wstrb_i, axil_wdata_i}),
+    .valid_o(wvalid),
+    .ready_i(wready),
+    .data_o ({wstrb, wdata})
+  );
+  peritus_fifo #(
+    .Width(ADDRESS_W),
+    .Depth(2)
+  ) u_read_address (
+    .clk_i,
+    .rst_ni,
+    .clear_i(1'b0),
+    .valid_i(axil_arvalid_i),
+    .ready_o(axil_arready_o),
+    .data_i (axil_araddr_i[ADDRESS_W-1:0]),
+    .valid_o(arvalid),
+    .ready_i(arready),
+    .data_o (araddr)
+  );
+
   peritus_csr u_csr (
     .clk           (clk_i),
     .rst_n         (rst_ni),
-    .s_axil_awvalid(axil_awvalid_i),
-    .s_axil_awready(axil_awready_o),
-    .s_axil_awaddr (axil_awaddr_i[peritus_csr_pkg::PERITUS_CSR_MIN_ADDR_WIDTH-1:0]),
+    .s_axil_awvalid(awvalid),
+    .s_axil_awready(awready),
+    .s_axil_awaddr (awaddr),
     .s_axil_awprot ('0),
-    .s_axil_wvalid (axil_wvalid_i),
-    .s_axil_wready (axil_wready_o),
-    .s_axil_wdata  (axil_wdata_i),
-    .s_axil_wstrb  (axil_wstrb_i),
+    .s_axil_wvalid (wvalid),
+    .s_axil_wready (wready),
+    .s_axil_wdata  (wdata),
+    .s_axil_wstrb  (wstrb),
     .s_axil_bvalid (axil_bvalid_o),
     .s_axil_bready (axil_bready_i),
     .s_axil_bresp  (axil_bresp_o),
-    .s_axil_arvalid(axil_arvalid_i),
-    .s_axil_arready(axil_arready_o),
-    .s_axil_araddr (axil_araddr_i[peritus_csr_pkg::PERITUS_CSR_MIN_ADDR_WIDTH-1:0]),
+    .s_axil_arvalid(arvalid),
+    .s_axil_arready(arready),
+    .s_axil_araddr (araddr),
     .s_axil_arprot ('0),
     .s_axil_rvalid (axil_rvalid_o),
     .s_axil_rready (axil_rready_i),
@@ -96,12 +148,14 @@ module peritus_control_unit
   // ---- reset, errors ----
   logic rst_n, draining;
 
-  peritus_reset_control u_reset (
+  peritus_reset_control #(
+    .Copies(3)
+  ) u_reset (
     .clk_i,
     .rst_ni,
     .soft_reset_i(out.CONTROL.soft_reset.value),
     .idle_i      (axi_idle_i),
-    .rst_no      (rst_n),
+    .rst_no      ({memory_rst_no, core_rst_no, rst_n}),
     .flush_o     (draining)
   );
 
@@ -126,7 +180,6 @@ module peritus_control_unit
     .addr_o      (error_addr)
   );
 
-  assign rst_no  = rst_n;
   assign flush_o = draining || stop_o;
 
   // ---- program and jobs ----
@@ -170,6 +223,11 @@ module peritus_control_unit
     if (load_o) cold_q <= 1'b1;
     else if (job_done_i) cold_q <= 1'b0;
   end
+
+  // A start is registered twice on its way to the prefetcher.
+  logic [2:0] seen_q;
+  assign next_valid_o = job_valid_o && seen_q[2];
+  always_ff @(posedge clk_i) seen_q <= (rst_n && running_q) ? {seen_q[1:0], 1'b1} : '0;
 
   always_ff @(posedge clk_i) begin
     if (job_valid_o && job_ready_i) running_job_o <= job_o;

@@ -20,9 +20,9 @@ package peritus_latency_pkg;
   localparam int unsigned RSQRT_LATENCY = NORMALIZE_LATENCY + 6;
   // gate_exp: subtract; table; shift
   localparam int unsigned GATE_EXP_LATENCY = 3;
-  // mac_array: operand 2, product, cascade, split, group sum
+  // mac_array: edge, operand 2, product, cascade, split, group sum
   function automatic int unsigned mac_array_latency(int unsigned dsp_ratio);
-    return 8 / dsp_ratio + dsp_ratio / 2 + 5;
+    return 8 / dsp_ratio + dsp_ratio / 2 + 6;
   endfunction
   // adder_tree: a register after every node
   function automatic int unsigned adder_tree_latency(int unsigned inputs);

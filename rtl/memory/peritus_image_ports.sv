@@ -13,6 +13,7 @@
 
 module peritus_image_ports
   import peritus_pkg::*;
+  import peritus_pipeline_pkg::*;
 (
   input  logic                                  clk_i,
   input  logic                                  rst_ni,
@@ -117,7 +118,7 @@ module peritus_image_ports
     assign last_beat = taken_q + 1'b1 == burst_beats;
 
     always_ff @(posedge clk_i) begin
-      if (pop) beat_data_o <= data[take_q];
+      if (ALWAYS_LOAD || pop) beat_data_o <= data[take_q];
       beat_valid_o <= pop;
       if (ask) ask_q <= ask_q + 1'b1;
       if (pop) begin

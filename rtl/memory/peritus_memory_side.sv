@@ -20,6 +20,8 @@ module peritus_memory_side
   // control
   input  config_t                               config_i,
   input  job_t                                  job_i,          // running job; its number is not used here
+  input  logic                                  next_valid_i,   // a job waits behind it
+  input  logic [3:0]                            next_task_i,
   input  logic                                  load_i,
   output logic                                  loading_o,
   output logic                                  loaded_o,
@@ -160,6 +162,8 @@ module peritus_memory_side
     .start_i       (fetch_start_i),
     .task_i        (job_i.task_id),
     .cold_i        (job_i.cold),
+    .next_valid_i,
+    .next_task_i,
     .table_re_o    (fetch_re),
     .table_raddr_o (fetch_raddr),
     .table_rdata_i (fetch_rdata),

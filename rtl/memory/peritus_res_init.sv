@@ -11,6 +11,7 @@
 
 module peritus_res_init
   import peritus_pkg::*;
+  import peritus_pipeline_pkg::*;
 (
   input  logic                     clk_i,
   input  logic                     rst_ni,
@@ -54,7 +55,7 @@ module peritus_res_init
       end
       if (last) busy_q <= 1'b0;
     end
-    if (pop) begin
+    if (ALWAYS_LOAD || pop) begin
       waddr_o <= row_addr_q + 16'(nb_q);
       for (int n = 0; n < int'(PN); n++) wdata_o[n] <= RES_W'(signed'(w_data_i[n]));
     end

@@ -11,6 +11,10 @@
 // stripes already under way are skipped in the ring; else all of it is skipped. skip_stripes_o says how many.
 // A start skips whatever an earlier job left behind.
 //
+// next_valid_i: a job waits behind the running one. Once the table has ended it is walked for that job, whose first weights
+// then arrive while the running job's result leaves; its start finds them there, and neither begins nor skips. Until then
+// requests are AHEAD_PACE cycles apart: the result is not to wait for them.
+//
 // Latency: the first request leaves 9 cycles after start_i; then one in three cycles, seven from segment to segment.
 
 `default_nettype none
@@ -29,6 +33,9 @@ module peritus_weight_fetch
   input  logic                    start_i,
   input  logic [3:0]              task_i,
   input  logic                    cold_i,           // the first job since the program was loaded
+  // the job behind the running one; that one's start has been seen
+  input  logic                    next_valid_i,
+  input  logic [3:0]              next_task_i,
   // fetch table, data two cycles after table_re_o
   output logic                    table_re_o,
   output logic [FETCH_AW-1:0]     table_raddr_o,
@@ -77,6 +84,13 @@ module peritus_weight_fetch
   logic [AXI_PORTS-1:0] turn_q;  // one-hot: port of the next stripe
   logic wanted_q, last_entry_q;  // this entry: its task is the job's; no other follows
   logic drop, issue, next_entry, requested, consumed;
+  logic [3:0] task_q;  // of the walk
+  logic cold_q;
+  logic begun_q;  // the walk is that of the next job
+  logic [$clog2(AHEAD_PACE+1)-1:0] pace_q;  // cycles until it may go on
+  logic restart, begin_next;
+  assign restart = start_i && !begun_q;
+  assign begin_next = state_q == IDLE && next_valid_i && !begun_q && !start_i;
   /* verilator lint_off UNUSEDSIGNAL */
   logic [4:0] passed_beats;  // always BURST_BEATS
   /* verilator lint_on UNUSEDSIGNAL */
@@ -85,16 +99,16 @@ module peritus_weight_fetch
   // The segment to be dropped is the current one: decided once its entry is known, or the table has ended.
   assign drop_ready_o   = !start_i && (!current_q || state_q == ISSUE || state_q == IDLE);
   assign drop           = drop_valid_i && drop_ready_o;
-  assign skip_valid_o   = start_i || drop;
+  assign skip_valid_o   = restart || drop;
   always_comb begin
     skip_stripes_o = drop_stripes_i;
-    if (start_i) skip_stripes_o = used_q;
+    if (restart) skip_stripes_o = used_q;
     else if (current_q) skip_stripes_o = (state_q == ISSUE) ? issued_q : '0;
   end
 
   // ---- requests ----
   assign issue = state_q == ISSUE && left_q != 0 && 32'(used_q) < RING_STRIPES && !req_valid_q &&
-                 !(drop && current_q) && !start_i;
+                 !(drop && current_q) && !restart && pace_q == '0;
   assign next_entry = (state_q == DECODE && !wanted_q) ||
                       (state_q == ISSUE && (left_q == 0 || (drop && current_q)));
   assign requested = next_entry && state_q == ISSUE;
@@ -108,7 +122,7 @@ module peritus_weight_fetch
     if (state_q == READ) last_entry_q <= entry_q + 1'b1 == entries_i;
     if (state_q == WAIT && wait_q) begin
       segment_q <= table_rdata_i;
-      wanted_q  <= table_rdata_i.task_mask[task_i] && (!table_rdata_i.cold_only || cold_i);
+      wanted_q  <= table_rdata_i.task_mask[task_q] && (!table_rdata_i.cold_only || cold_q);
     end
     if (state_q == ADDRESS) begin
       addr_q   <= weight_base_i + (ADDR_W'(segment_q.offset) << $clog2(STRIPE_BYTES));
@@ -122,7 +136,17 @@ module peritus_weight_fetch
       req_addr_q  <= addr_q;
       req_entry_q <= entry_q;
     end
+    if (issue && begun_q) pace_q <= ($bits(pace_q))'(AHEAD_PACE - 1);
+    else if (pace_q != '0) pace_q <= pace_q - 1'b1;
+    if (!rst_ni || start_i) pace_q <= '0;
     if (req_valid_q && guard_ready) entry_o <= 16'(req_entry_q);
+    if (restart) begin
+      task_q <= task_i;
+      cold_q <= cold_i;
+    end else if (begin_next) begin
+      task_q <= next_task_i;
+      cold_q <= 1'b0;
+    end
 
     if (!rst_ni) begin
       state_q     <= IDLE;
@@ -131,11 +155,14 @@ module peritus_weight_fetch
       current_q   <= 1'b1;
       used_q      <= '0;
       req_valid_q <= 1'b0;
+      begun_q     <= 1'b0;
     end else begin
+      if (start_i) begun_q <= 1'b0;
+      else if (begin_next) begun_q <= 1'b1;
       if (issue) req_valid_q <= 1'b1;
       else if (guard_ready) req_valid_q <= 1'b0;
       used_q <= used_q + 16'(issue) - 16'(freed_i) - (skip_valid_o ? skip_stripes_o : '0);
-      if (start_i) begin
+      if (restart) begin
         state_q   <= (entries_i != 0) ? READ : IDLE;
         entry_q   <= '0;
         ahead_q   <= '0;
@@ -145,7 +172,10 @@ module peritus_weight_fetch
           ahead_q   <= requested ? ahead_q + 1'b1 : ahead_q - 1'b1;
           current_q <= consumed && ahead_q == 1;
         end
-        if (next_entry) begin
+        if (begin_next) begin
+          entry_q <= '0;
+          state_q <= (entries_i != 0) ? READ : IDLE;
+        end else if (next_entry) begin
           entry_q <= entry_q + 1'b1;
           state_q <= last_entry_q ? IDLE : READ;
         end else begin
@@ -192,6 +222,8 @@ module peritus_weight_fetch
       else $error("more stripes consumed or skipped than requested");
       assert (!(seg_done_i && drop_valid_i))
       else $error("drop in the cycle of seg_done");
+      assert (!(start_i && begun_q && cold_i))
+      else $error("a walk ahead of the first job");
       assert (current_q == (ahead_q == 0))
       else $error("current_q is not ahead_q == 0");
       assert (!(seg_done_i && current_q && !requested))

@@ -6,18 +6,20 @@
 // Each port gathers WORD_BEATS beats to a word; words are written in fixed rotation over the ports, which is fast
 // enough because WORD_BEATS >= AXI_PORTS. A stripe may be read when its port has completed it (and all before it).
 //
-// Words leave in stream order, one per cycle, through a prefetch FIFO that hides the memory's two cycles.
+// Words leave in stream order, one per cycle, through a prefetch FIFO that hides the memory's cycles.
 // skip: the next skip_stripes_i stripes after those consumed are passed over, arrived or not; they still land in their
 // slots, in order before the stripes that reuse them. To be used between segments only; w_valid_o is low meanwhile.
 //
 // w_plenty_o: the words of a whole tile, at least, will leave without a gap.
 //
-// Latency: 6 to 5 + AXI_PORTS cycles from the last beat of a stripe to its first word at the output.
+// Latency: RING_LATENCY to RING_LATENCY - 1 + AXI_PORTS cycles from the last beat of a stripe to its first word at the
+// output: gather 1, turn 1, write 1, done 1, request 1, memory 3, FIFO 1.
 
 `default_nettype none
 
 module peritus_weight_store
   import peritus_pkg::*;
+  import peritus_pipeline_pkg::*;
 (
   input  logic                                  clk_i,
   input  logic                                  rst_ni,
@@ -40,12 +42,13 @@ module peritus_weight_store
   localparam int unsigned INDEX_W = (STRIPE_WORDS > 1) ? $clog2(STRIPE_WORDS) : 1;
   localparam int unsigned PORT_W = (AXI_PORTS > 1) ? $clog2(AXI_PORTS) : 1;
   localparam int unsigned PORT_BITS = $clog2(AXI_PORTS);
-  localparam int unsigned FIFO_DEPTH = 4;
+  localparam int unsigned READ_LATENCY = RING_LATENCY - 6;
   localparam string STYLE = (WEIGHT_STORE_WORDS >= 4096) ? "ultra" : "block";  // an UltraRAM has 4096 words
 
   typedef logic [WEIGHT_STORE_AW-1:0] addr_t;
   typedef logic [SLOT_W-1:0] slot_t;
   typedef logic [INDEX_W-1:0] index_t;
+  typedef logic [$clog2(PREFETCH_WORDS+1)-1:0] credit_t;
   typedef logic [15:0] stripe_t;  // stripe number, modulo 2^16
   typedef logic [15-PORT_BITS:0] count_t;  // stripes of one port, modulo 2^16 / AXI_PORTS
 
@@ -73,9 +76,10 @@ module peritus_weight_store
   logic [WORD_W-1:0] we_data_q;
 
   for (genvar p = 0; p < int'(AXI_PORTS); p++) begin : gen_port
-    logic [WORD_W-BEAT_W-1:0] partial_q;
+    logic [WORD_W-1:0] partial_q;
     logic [$clog2(WORD_BEATS)-1:0] beat_q;
-    logic complete, written;
+    logic last_beat, written;
+    logic complete_q;  // all beats of a word are in partial_q
     logic full_q;
     logic [WORD_W-1:0] word_q;
     slot_t slot_q;
@@ -83,7 +87,7 @@ module peritus_weight_store
     logic last_q;
     count_t done_q;
 
-    assign complete = beat_valid_i[p] && 32'(beat_q) == WORD_BEATS - 1;
+    assign last_beat = beat_valid_i[p] && 32'(beat_q) == WORD_BEATS - 1;
     assign written  = full_q && 32'(turn_q) == p;
     assign word[p]  = word_q;
     assign full[p]  = full_q;
@@ -91,18 +95,20 @@ module peritus_weight_store
     assign done[p]  = done_q;
 
     always_ff @(posedge clk_i) begin
-      if (beat_valid_i[p]) partial_q <= (WORD_W - BEAT_W)'({beat_data_i[p], partial_q} >> BEAT_W);
-      if (complete) word_q <= {beat_data_i[p], partial_q};
+      if (beat_valid_i[p]) partial_q <= WORD_W'({beat_data_i[p], partial_q} >> BEAT_W);
+      if (complete_q) word_q <= partial_q;
       if (!rst_ni) begin
         beat_q  <= '0;
+        complete_q <= 1'b0;
         full_q  <= 1'b0;
         slot_q  <= slot_t'(p);
         index_q <= '0;
         last_q  <= 1'b0;
         done_q  <= '0;
       end else begin
-        if (beat_valid_i[p]) beat_q <= complete ? '0 : beat_q + 1'b1;
-        if (complete) full_q <= 1'b1;
+        if (beat_valid_i[p]) beat_q <= last_beat ? '0 : beat_q + 1'b1;
+        complete_q <= last_beat;
+        if (complete_q) full_q <= 1'b1;
         else if (written) full_q <= 1'b0;
         if (written) begin
           index_q <= index_q + 1'b1;
@@ -119,13 +125,13 @@ module peritus_weight_store
 `ifndef SYNTHESIS
     always_ff @(posedge clk_i)
       if (rst_ni)
-        assert (!(complete && full_q && !written))
+        assert (!(complete_q && full_q && !written))
         else $error("port %0d: word lost", p);
 `endif
   end
 
   always_ff @(posedge clk_i) begin
-    if (|full) begin
+    if (ALWAYS_LOAD || |full) begin
       we_addr_q <= waddr[turn_q];
       we_data_q <= word[turn_q];
     end
@@ -139,8 +145,9 @@ module peritus_weight_store
   index_t cons_index_q, read_index_q;
   stripe_t cons_stripe_q, read_stripe_q, skip_q;
   logic skipping_q;
-  logic [2:0] credit_q;  // places in the FIFO not spoken for
-  logic [1:0] reading_q;  // reads in the memory's pipeline
+  credit_t credit_q;  // places in the FIFO not spoken for
+  logic [READ_LATENCY:0] reading_q;  // reads requested and in the memory's pipeline
+  addr_t raddr_q;
   count_t backlog;  // complete stripes of this port from the read position on; < 0 after a skip
   logic arrived, read, pop, fifo_valid;
   logic [WORD_W-1:0] rdata;
@@ -164,30 +171,32 @@ module peritus_weight_store
     w_plenty_o <= rst_ni && !level[15] && level > 16'(TILE_STRIPES) && !skipping_q && !skip_valid_i;
   end
 
-  assign read = arrived && credit_q != 0 && !skipping_q && !skip_valid_i;
+  // In the cycle of skip_valid_i too: the next one starts over.
+  assign read = arrived && credit_q != 0 && !skipping_q;
 
   peritus_ram_1r1w #(
-    .Width(WORD_W),
-    .Depth(WEIGHT_STORE_WORDS),
-    .Style(STYLE)
+    .Width      (WORD_W),
+    .Depth      (WEIGHT_STORE_WORDS),
+    .Style      (STYLE),
+    .ReadLatency(READ_LATENCY)
   ) u_ram (
     .clk_i,
     .we_i   (we_q),
     .waddr_i(we_addr_q),
     .wdata_i(we_data_q),
-    .re_i   (read),
-    .raddr_i(address(read_slot_q, read_index_q)),
+    .re_i   (reading_q[0]),
+    .raddr_i(raddr_q),
     .rdata_o(rdata)
   );
 
   peritus_fifo #(
     .Width(WORD_W),
-    .Depth(FIFO_DEPTH)
+    .Depth(PREFETCH_WORDS)
   ) u_prefetch (
     .clk_i,
     .rst_ni,
     .clear_i(skipping_q),
-    .valid_i(reading_q[1]),
+    .valid_i(reading_q[READ_LATENCY]),
     .ready_o(fifo_ready),
     .data_i (rdata),
     .valid_o(fifo_valid),
@@ -201,6 +210,7 @@ module peritus_weight_store
 
   always_ff @(posedge clk_i) begin
     skip_q <= skip_stripes_i;
+    raddr_q <= address(read_slot_q, read_index_q);
     if (!rst_ni) begin
       skipping_q    <= 1'b0;
       cons_slot_q   <= '0;
@@ -209,11 +219,11 @@ module peritus_weight_store
       read_slot_q   <= '0;
       read_index_q  <= '0;
       read_stripe_q <= '0;
-      credit_q      <= 3'(FIFO_DEPTH);
+      credit_q      <= credit_t'(PREFETCH_WORDS);
       reading_q     <= '0;
     end else begin
       skipping_q <= skip_valid_i;
-      reading_q  <= {reading_q[0], read};
+      reading_q  <= {reading_q[READ_LATENCY-1:0], read};
       if (read != pop) credit_q <= read ? credit_q - 1'b1 : credit_q + 1'b1;
       if (read) begin
         read_index_q <= read_index_q + 1'b1;
@@ -236,7 +246,7 @@ module peritus_weight_store
         read_index_q  <= '0;
         read_slot_q   <= advance(cons_slot_q, 32'(skip_q));
         read_stripe_q <= cons_stripe_q + skip_q;
-        credit_q      <= 3'(FIFO_DEPTH);
+        credit_q      <= credit_t'(PREFETCH_WORDS);
         reading_q     <= '0;
       end
     end

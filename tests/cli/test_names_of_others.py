@@ -55,7 +55,9 @@ def test_maps_stay_in_their_folder(file: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     written = {path for path in tmp_path.rglob("*") if path.is_file()} - before
-    assert {path.name for path in written} == {f"{file_name(TASK)}.npy", f"{file_name(TASK)}.png"}
+    name = file_name(TASK)
+    maps = {f"{name}.npy", f"{name}.png", f"{name}_image.png"}
+    assert {path.name for path in written} == maps | {"run.json", "report.html"}
     assert {path.parent for path in written} == {output}
 
 

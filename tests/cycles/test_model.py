@@ -19,7 +19,7 @@ from peritus.cycles.ddr import Ddr, Draws
 from peritus.cycles.fetch import READER_BURSTS, Fetch
 from peritus.cycles.sequencer import LOAD_QUEUE, STREAM_QUEUE
 from peritus.cycles.stream import AHEAD
-from peritus.cycles.summary import layers, records
+from peritus.cycles.summary import layers
 from peritus.cycles.units import WRITER_BURSTS
 from peritus.demo import SCENE
 from peritus.image import fit_image
@@ -47,9 +47,9 @@ def test_a_frame_adds_up(micro: Bundle) -> None:
         assert all(a.end == b.start for a, b in zip(timeline.spans, timeline.spans[1:], strict=False))
         assert sum(timeline.causes().values()) == timeline.cycles
         assert sum(layer.cycles for layer in layers(micro, timeline)) == timeline.cycles
-        rows = list(records(micro, timeline))
-        assert [row["start"] for row in rows] == sorted(row["start"] for row in rows)
-        assert all(sum(row["causes"].values()) == row["end"] - row["start"] for row in rows)
+        rows = timeline.rows()
+        assert [row.start for row in rows] == sorted(row.start for row in rows)
+        assert all(row.causes.total() == row.end - row.start for row in rows)
 
 
 def test_the_array_works_as_often_as_the_program_says(micro: Bundle) -> None:

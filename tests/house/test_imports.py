@@ -15,9 +15,10 @@ import pytest
 # From the top down; CONTRIBUTING.md says what each is for.
 LAYERS = (
     ("cli", "finn", "pytest_plugin"),
-    ("check",),
+    ("check", "serve", "bench"),
     ("api",),
     ("boards",),
+    ("pages",),
     ("fuzz", "explore"),
     ("report", "evaluation", "debug", "cycles"),
     ("runtime",),

@@ -99,7 +99,7 @@ def test_epilogue(bench: Callable[..., None], hw: str) -> None:
         load_config(hw),
         mantissa=at("STAGE2", 1) - at("SUM", 1),
         latency=at("RESULT", 1) - at("SUM", 1) + 1,
-        early=2,
+        early=3,
     )
 
 

@@ -35,6 +35,7 @@ FORMATS = {
     "toml": "tests.schema.tomls",
     "weights": "tests.schema.weight_files",
     "frames": "tests.schema.frames",
+    "run": "tests.schema.runs",
 }
 GOOD = {"refused", "usable"}
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ MIN_PASS = 16
 # residual word.
 RESULT_LATENCY = 72
 UPDATE_LATENCY = 16
+# Weights: cycles from the last beat of a stripe to its first word at the output of the ring (its port has the
+# turn); from the start of a stream of resident words to the first; and words that either reads ahead.
+RING_LATENCY = 9
+RESIDENT_LATENCY = 6
+PREFETCH_WORDS = 8
 ABI_VERSION = 1
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # it becomes a part of files' names
 
@@ -185,6 +191,12 @@ class HwConfig:
     def stripe_bytes(self) -> int:
         """Bytes of one stripe = one burst; the weight stream alternates ports every stripe."""
         return BURST_BEATS * self.axi_data_bytes
+
+    @property
+    def ahead_pace(self) -> int:
+        """Cycles between requests for the job behind, so that the running one's result has its bandwidth."""
+        left = max(1.0, self.ddr.bytes_per_cycle - self.axi_data_bytes)
+        return min(255, ceil(self.stripe_bytes / left))
 
     @property
     def stripe_words(self) -> int:

@@ -73,8 +73,8 @@ UNITS = (
         roms=(Rom("EXP2_TABLE", 16, tables.EXP2),), bench="router",
     ),
     Unit(
-        "mac_array", f"{CASCADE} // dsp_ratio + dsp_ratio // 2 + 5",
-        "operand 2, product, cascade, split, group sum",
+        "mac_array", f"{CASCADE} // dsp_ratio + dsp_ratio // 2 + 6",
+        "edge, operand 2, product, cascade, split, group sum",
         "linear.matmul", sizes=("dsp_ratio",),
     ),
     Unit("adder_tree", "clog2(inputs)", "a register after every node", sizes=("inputs",), page="exp_lookup"),

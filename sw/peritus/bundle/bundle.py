@@ -127,24 +127,28 @@ class Bundle:
                 f"the device is {hw.name} ({hw.hash64:#018x}); {COMPILE_AGAIN}"
             )
 
+    def header(self) -> Header:
+        """What the file begins with."""
+        return Header(
+            model=self.model,
+            provenance=self.provenance,
+            hw=self.hw,
+            config_hash=f"{self.hw.hash64:#018x}",
+            frame=self.frame,
+            tasks=self.tasks,
+            features=self.features,
+            memory=dict(self.memory),
+            labels=self.labels,
+            exec=len(self.instructions),
+            fetch=len(self.fetches),
+            weight_bytes=len(self.weights),
+            tail_bytes=len(self.tail.model) if self.tail else 0,
+        )
+
     def to_bytes(self) -> bytes:
         """The file's contents; BundleError if they are beyond what a reader would take."""
         try:
-            text = Header(
-                model=self.model,
-                provenance=self.provenance,
-                hw=self.hw,
-                config_hash=f"{self.hw.hash64:#018x}",
-                frame=self.frame,
-                tasks=self.tasks,
-                features=self.features,
-                memory=dict(self.memory),
-                labels=self.labels,
-                exec=len(self.instructions),
-                fetch=len(self.fetches),
-                weight_bytes=len(self.weights),
-                tail_bytes=len(self.tail.model) if self.tail else 0,
-            ).to_json()
+            text = self.header().to_json()
         except ValueError as error:
             raise BundleError(f"the bundle of {self.model} cannot be written: {error}") from error
         return self._joined(text.encode())

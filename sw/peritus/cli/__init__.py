@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
+from peritus.cli.bench import bench_command
 from peritus.cli.build import build_command
 from peritus.cli.check import check_command
 from peritus.cli.common import reports_errors
@@ -21,9 +22,11 @@ from peritus.cli.doctor import doctor_command
 from peritus.cli.explore import explore_command
 from peritus.cli.fuzz import fuzz_command
 from peritus.cli.info import info_command
+from peritus.cli.report import report_command
 from peritus.cli.rtl import rtl_command
 from peritus.cli.run import run_command
 from peritus.cli.selftest import selftest_command
+from peritus.cli.serve import serve_command
 from peritus.cli.timing import timing_command
 from peritus.errors import PeritusError
 
@@ -51,7 +54,10 @@ def make_app() -> typer.Typer:
         "check": check_command,
         "info": info_command,
         "cycles": cycles_command,
+        "report": report_command,
+        "serve": serve_command,
         "explore": explore_command,
+        "bench": bench_command,
         "build": build_command,
         "timing": timing_command,
         "selftest": selftest_command,

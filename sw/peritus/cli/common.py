@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,9 @@ JsonOption = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Also write the result as JSON; - is standard output."),
 ]
+TraceOption = Annotated[
+    Path | None, typer.Option(help="Write a trace for ui.perfetto.dev: units, instructions, ring, ports.")
+]
 DEVICES, _ = installed_devices()
 DeviceOption = Annotated[
     str, typer.Option(help="; ".join(f"{spec.name}: {spec.help}" for spec in DEVICES.values()) + ".")
@@ -74,6 +78,11 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(1) from error
 
     return run
+
+
+def command_line() -> str:
+    """As it was typed."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def output_console(json_target: str | None) -> Console:

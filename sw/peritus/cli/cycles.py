@@ -3,28 +3,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from peritus import api
-from peritus.arch.config import load_config
 from peritus.bundle import Bundle
 from peritus.cli.common import (
     HwOption,
     JsonOption,
+    TraceOption,
     busy,
     open_with_progress,
     output_console,
     reports_errors,
     write_json,
 )
-from peritus.demo import SCENE
-from peritus.image import check_image, fit_image, with_channels
-from peritus.photo import read_photo
+from peritus.cli.frames import image_for, model_bundle
 from peritus.runtime.timeline import Cause, Timeline
 
 
@@ -42,34 +38,33 @@ def cycles_command(
     ] = None,
     even: Annotated[bool, typer.Option("--even", help="Every expert gets as many tokens instead.")] = False,
     rtl: Annotated[bool, typer.Option("--rtl", help="Run the frame on the RTL, too, and compare.")] = False,
-    trace: Annotated[
-        Path | None, typer.Option(help="Write every instruction's cycles here, one JSON record a line.")
-    ] = None,
+    trace: TraceOption = None,
     json_target: JsonOption = None,
 ) -> None:
     """Predict the cycles of a frame, by cause and by layer, without a simulator."""
     from peritus.cycles import even_routing, predict, routing_of
-    from peritus.cycles.summary import layers, records
+    from peritus.cycles.summary import layers
+    from peritus.pages.perfetto import write_trace
+    from peritus.pages.subject import MODEL, RTL, of_timelines
 
     console = output_console(json_target)
     with busy(f"Compiling {model} for {hw}"):
-        bundle = _bundle(model, hw)
+        bundle = model_bundle(model, hw)
     name = task or bundle.tasks[0].name
-    image = fit_image(read_photo(image_file or SCENE), bundle.image_height, bundle.image_width)
-    image = check_image(with_channels(image, bundle.frame.channels), *bundle.frame.shape)
+    image = image_for(bundle, image_file)
     with busy("Routing"):
         routing = even_routing(bundle, name) if even else routing_of(bundle, image, name)
     prediction = predict(bundle, name, routing, features=features)
-    timelines = {"model": prediction.timeline}
+    timelines = {MODEL: prediction.timeline}
     if rtl:
-        timelines["RTL"] = _simulated(bundle, image, name, features)
+        timelines[RTL] = _simulated(bundle, image, name, features)
     title = f"{bundle.model} on {bundle.hw.name}, task {name}"
     console.print(_causes_table(title, timelines))
     console.print(_layers_table(bundle, prediction.timeline))
     if trace is not None:
-        lines = [json.dumps(record) for record in records(bundle, prediction.timeline)]
-        trace.parent.mkdir(parents=True, exist_ok=True)
-        trace.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        subject = of_timelines(bundle, name, features, routing, timelines)
+        slices = write_trace(trace, subject)
+        console.print(f"Trace: {trace}, {slices:,} slices for ui.perfetto.dev", soft_wrap=True)
     record: dict[str, Any] = {
         "model": bundle.model,
         "hw": bundle.hw.name,
@@ -86,12 +81,6 @@ def cycles_command(
         ],
     }
     write_json(record, json_target)
-
-
-def _bundle(model: str, hw: str) -> Bundle:
-    if Path(model).suffix == ".bundle":
-        return Bundle.load(model)
-    return api.compile(api.load_model(model), hw=load_config(hw))
 
 
 def _simulated(bundle: Bundle, image: Any, task: str, features: bool) -> Timeline:
@@ -113,7 +102,7 @@ def _causes_table(title: str, timelines: dict[str, Timeline]) -> Table:
         table.add_column(who, justify="right")
     table.add_column("share", justify="right")
     causes = [timeline.causes() for timeline in timelines.values()]
-    total = timelines["model"].cycles
+    total = next(iter(timelines.values())).cycles
     for cause in sorted(Cause, key=lambda cause: -causes[0][cause]):
         if any(found[cause] for found in causes):
             share = f"{causes[0][cause] / total:.1%}"

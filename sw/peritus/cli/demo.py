@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,7 +28,6 @@ from peritus.cli.jobs import (
     explain_mismatch,
     power_up_of,
     results_table,
-    run_job,
 )
 from peritus.demo import SCENE
 from peritus.devices import find_device
@@ -36,6 +35,9 @@ from peritus.image import fit_image
 from peritus.photo import read_photo
 from peritus.report import render, run_record
 from peritus.schema import file_name
+
+if TYPE_CHECKING:
+    from peritus.report.run_parts import FrameRecord
 
 DEFAULT_MODEL = "m3vit_tiny_int4"
 
@@ -55,6 +57,8 @@ def demo_command(
     json_target: JsonOption = None,
 ) -> None:
     """Turn a street scene into segmentation and depth maps, and compare every integer with the reference."""
+    from peritus.cli.recorded import named, recorded_job, run_of, write_record
+
     console = output_console(json_target)
     config = load_config(hw)
     source = image_file or SCENE
@@ -67,17 +71,20 @@ def demo_command(
         f"{bundle.model} on {hw}, device {device}: {source.name} as {image.shape[1]} x {image.shape[0]}"
     )
     records: list[dict[str, Any]] = []
+    frames: list[FrameRecord] = []
     with open_with_progress(device, config, timeout) as opened:
         power_up = power_up_of(opened)
         opened.load(bundle)
         for task in bundle.tasks:
-            result = run_job(opened, image, task.name, features=True)
+            result, frame = recorded_job(opened, bundle, image, task.name, True, first=not frames)
             exact = equals_reference(bundle, config, image, result, device)
             files = {"picture": write_picture(render(result, image), output / f"{file_name(task.name)}.png")}
+            frames.append(named(frame, exact=exact, image=picture, picture=files["picture"]))
             records.append(run_record(bundle, config, device, result, exact, files))
     console.print(results_table(records, f"{bundle.model} on {hw}, {config.clock_mhz} MHz"))
     console.print(bundle.origin.warning or f"Weights: {bundle.provenance}")
     console.print(f"Pictures and JSON are in {output}/")
+    console.print(write_record(output, run_of(opened, power_up, bundle, frames)), soft_wrap=True)
     summary = {
         "model": bundle.model,
         "provenance": bundle.provenance,

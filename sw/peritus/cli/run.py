@@ -15,6 +15,7 @@ from peritus.cli.common import (
     DeviceOption,
     JsonOption,
     TimeoutOption,
+    TraceOption,
     open_with_progress,
     output_console,
     reports_errors,
@@ -22,7 +23,7 @@ from peritus.cli.common import (
     write_json,
     write_picture,
 )
-from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, results_table, run_job
+from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, results_table
 from peritus.image import check_image, fit_image, with_channels
 from peritus.photo import read_photo
 from peritus.report import render, run_record
@@ -47,12 +48,17 @@ def run_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the maps (.npy) and the picture (.png).")
     ] = None,
+    trace: TraceOption = None,
     timeout: TimeoutOption = None,
     json_target: JsonOption = None,
     *,
     device_options: dict[str, Any],
 ) -> None:
     """Run one image through a bundle on a device."""
+    from peritus.cli.recorded import named, recorded_job, run_of, write_record
+    from peritus.pages import of_run
+    from peritus.pages.perfetto import write_trace
+
     bundle = Bundle.load(bundle_file)
     hw = bundle.hw
     bundle.task_index(task)
@@ -66,9 +72,16 @@ def run_command(
         device, power_up = opened.name, power_up_of(opened)
         hw = getattr(opened, "hw", hw)  # a board runs at the clock that its bitstream was built for
         opened.load(bundle)
-        result = run_job(opened, image, task, features)
+        result, frame = recorded_job(opened, bundle, image, task, features, first=True)
     exact = equals_reference(bundle, hw, image, result, device) if check else None
-    files = _write_files(result, image, output) if output is not None else {}
+    said, files = [], {}
+    if output is not None:
+        files = _write_files(result, image, output)
+        frame = named(frame, exact=exact, image=files["image"], picture=files["picture"])
+        said.append(write_record(output, run_of(opened, power_up, bundle, [frame])))
+    if trace is not None:
+        slices = write_trace(trace, of_run(run_of(opened, power_up, bundle, [frame])))
+        said.append(f"Trace: {trace}, {slices:,} slices for ui.perfetto.dev")
     record = run_record(bundle, hw, device, result, exact, files)
     output_console(json_target).print(results_table([record], f"{bundle.model} on {hw.name}"))
     if result.task.host:
@@ -81,13 +94,15 @@ def run_command(
             output_console(json_target).print(f"{share:7.1%}  {name}", highlight=False)
     if bundle.origin.warning is not None:
         output_console(json_target).print(bundle.origin.warning)
+    for line in said:
+        output_console(json_target).print(line, soft_wrap=True)
     write_json(record, json_target)
     if exact is False:
         raise explain_mismatch(bundle, hw, image, task, device, features, power_up)
 
 
 def _write_files(result: Result, image: np.ndarray, folder: Path) -> dict[str, str]:  # type: ignore[type-arg]
-    """Map, features and picture; their paths by kind."""
+    """Map, features, image and picture; their paths by kind."""
     folder.mkdir(parents=True, exist_ok=True)
     name = file_name(result.task.name)
     arrays = {"map": (folder / f"{name}.npy", result.dequantized())}
@@ -96,4 +111,6 @@ def _write_files(result: Result, image: np.ndarray, folder: Path) -> dict[str, s
     for path, values in arrays.values():
         np.save(path, values)
     files = {kind: str(path) for kind, (path, _) in arrays.items()}
+    rgb = np.broadcast_to(image, (*image.shape[:2], 3))
+    files["image"] = write_picture(np.ascontiguousarray(rgb), folder / f"{name}_image.png")
     return {**files, "picture": write_picture(render(result, image), folder / f"{name}.png")}

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps weights on chip: they are read in the first job after the program is loaded, and not again.
 
-Weights that every job of every task uses, in program order, as many as the resident memory holds. Those of
-experts are not among them: which are idle is not known, and an idle one is not read at all.
+Weights that every job of every task uses, as many as the resident memory holds, and spread evenly over the
+program: what is kept is not read from DDR there, and the ring fills for what follows. All at the beginning it
+would be full, and DDR idle, long before the end, where it is missed. Weights of experts are not among them:
+which are idle is not known, and an idle one is not read at all.
 """
 
 from __future__ import annotations
@@ -26,30 +28,40 @@ def keep_resident(steps: Sequence[Step], hw: HwConfig) -> list[Step]:
     tasks = 0  # of the model; END is for others, too
     for step in steps:
         tasks |= step.instruction.task_mask if step.instruction.opcode is Opcode.GEMM else 0
-    base: dict[int, int] = {}  # first word of a segment, by identity: blocks of tokens share one
-    kept: list[Bytes] = []
-    total = 0
+    candidates: dict[int, Bytes] = {}  # by identity: blocks of tokens share a segment
+    for step in steps:
+        if step.segment is not None and _everywhere(step.instruction, tasks):
+            candidates[id(step.segment)] = step.segment
+    kept, total = _spread(list(candidates.values()), capacity, hw.weight_word_bytes)
+    if not kept:
+        return list(steps)
+    starts = np.cumsum([0, *(len(segment) for segment in kept)]) // hw.weight_word_bytes
+    base = {id(segment): int(start) for segment, start in zip(kept, starts, strict=False)}
     found = []
     for step in steps:
-        segment = step.segment
-        if segment is None or not _everywhere(step.instruction, tasks):
-            found.append(step)
-            continue
-        words = len(segment) // hw.weight_word_bytes
-        if id(segment) not in base and total + words <= capacity:
-            base[id(segment)] = total
-            kept.append(segment)
-            total += words
-        if id(segment) in base:
-            resident = replace(step.instruction, stat_src=StatSource.RESIDENT, stat_base=base[id(segment)])
+        if step.segment is not None and id(step.segment) in base:
+            start = base[id(step.segment)]
+            resident = replace(step.instruction, stat_src=StatSource.RESIDENT, stat_base=start)
             step = replace(step, instruction=resident, segment=None)
         found.append(step)
-    if not kept:
-        return found
     rows = -(-total // _ROW)
     padding = np.zeros((rows * _ROW - total) * hw.weight_word_bytes, np.uint8)
     keep = Instruction(Opcode.KEEP, cold_only=1, tokens=rows, n_tiles=_ROW, dst_stride=_ROW)
     return [Step("resident weights", keep, segment=np.concatenate([*kept, padding])), *found]
+
+
+def _spread(segments: Sequence[Bytes], capacity: int, word_bytes: int) -> tuple[list[Bytes], int]:
+    """Those to keep, and their words: up to any place the same share of the words as of all."""
+    sizes = [len(segment) // word_bytes for segment in segments]
+    shares = np.cumsum(sizes) * min(1.0, capacity / max(1, sum(sizes)))
+    chosen: set[int] = set()
+    total = 0
+    for limits in (shares, [capacity] * len(sizes)):  # evenly, then what still fits
+        for index, limit in enumerate(limits):
+            if index not in chosen and total + sizes[index] <= limit:
+                chosen.add(index)
+                total += sizes[index]
+    return [segments[index] for index in sorted(chosen)], total
 
 
 def _everywhere(i: Instruction, tasks: int) -> bool:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from peritus.arch.config import HwConfig
+from peritus.arch.config import RESIDENT_LATENCY, HwConfig
 from peritus.arch.isa import Instruction, StatSource
 from peritus.arch.params import PARAM_BLOCK_WORDS
 from peritus.cycles.latencies import Latencies
@@ -12,7 +12,6 @@ from peritus.cycles.stream import WeightStream
 from peritus.runtime.timeline import Cause
 
 KV_DRAIN = 3  # memory 2, one register
-RESIDENT_FIRST = 4  # from the GEMM to the first word of resident weights at the loader
 
 
 class Loader:
@@ -41,7 +40,7 @@ class Loader:
         self._keys = instruction.keys
         self._is_resident = instruction.stat_src is StatSource.RESIDENT
         self._is_weights = self._is_resident or instruction.stat_src is StatSource.WEIGHTS
-        self._resident_from = cycle + RESIDENT_FIRST
+        self._resident_from = cycle + RESIDENT_LATENCY
         self._is_keys = instruction.stat_src is StatSource.KEYS
         self._rows = 4 if instruction.int4 else 2  # of a weight word
         # Of instructions that are not weights too, as the RTL has it.
@@ -78,7 +77,7 @@ class Loader:
         begin = max(cycle, self._params + self._latencies.params_free)
         self._story.append((Cause.PARAMETERS, begin))
         if not self._instruction.params:
-            end = begin + 1
+            end = begin + PARAM_BLOCK_WORDS
         else:
             end = self._pop(PARAM_BLOCK_WORDS, begin) + 1
             for first, there in self._stalls:

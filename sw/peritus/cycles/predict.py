@@ -19,10 +19,14 @@ class Prediction:
     """One frame on an idle device whose ring is empty.
 
     weight_bytes: that the stream reads, those of idle experts included as far as they are fetched.
+    arrived, freed: of each stripe of the stream, in order, the cycle of its last beat (by port number mod
+    ports), and of the pop of its last word, after which the ring has room for another.
     """
 
     timeline: Timeline
     weight_bytes: int
+    arrived: tuple[float, ...]
+    freed: tuple[float, ...]
 
     @property
     def cycles(self) -> int:
@@ -57,4 +61,5 @@ def predict(
     fetch = Fetch(hw, memory, bundle.fetches, index, cold)
     sequencer = Sequencer(hw, fetch, routing)
     sequencer.run(bundle.instructions, index, features, cold)
-    return Prediction(sequencer.recorder.timeline(), len(fetch.address) * hw.stripe_bytes)
+    weight_bytes = len(fetch.address) * hw.stripe_bytes
+    return Prediction(sequencer.recorder.timeline(), weight_bytes, tuple(fetch.last), tuple(fetch.freed))

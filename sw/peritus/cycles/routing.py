@@ -42,6 +42,11 @@ def routing_of(bundle: Bundle, image: NDArray[np.uint8], task: str) -> Routing:
     with IssDevice(bundle.hw) as device:
         device.load(bundle)
         device.run_traced(image, task=task, features=False, trace=trace)
+    return routing_in(bundle, trace)
+
+
+def routing_in(bundle: Bundle, trace: Trace) -> Routing:
+    """Of a job of the instruction set simulator."""
     counts = []
     for record in trace.of(Memory.ROUTER):
         gate = bundle.instructions[record.instruction]

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 from math import ceil, inf
 
-from peritus.arch.config import HwConfig
+from peritus.arch.config import PREFETCH_WORDS, RING_LATENCY, HwConfig
 from peritus.cycles.errors import CycleError
 from peritus.cycles.fetch import Fetch
 
-STORED = (
-    7  # cycles from the last beat of a stripe to its first word at the output, if its port's turn is at once
-)
-AHEAD = 4  # words that the prefetch FIFO takes out ahead of the consumer
+STORED = RING_LATENCY + 1  # cycles from the last beat of a stripe until its first word is taken
 
 
 class WeightStream:
@@ -76,7 +73,7 @@ class WeightStream:
 
     def plenty(self, cycle: int) -> bool:
         """Is a whole tile sure to leave without a gap, if it begins behind `cycle`?"""
-        read = self._stripe + (self._word + AHEAD) // self.stripe_words
+        read = self._stripe + (self._word + PREFETCH_WORDS) // self.stripe_words
         return self.there(read + self._tile_stripes) <= cycle + 1
 
     def drop(self, cycle: int) -> int:

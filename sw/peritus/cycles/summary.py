@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from peritus.bundle import Bundle
 from peritus.runtime.timeline import Cause, Timeline
@@ -37,25 +35,17 @@ class Layer:
         return others.most_common(most)
 
 
+def layer_name(label: str) -> str:
+    """The part of the network that an instruction with this label belongs to, as blocks.0.attn."""
+    return ".".join(label.partition(" ")[0].split(".")[:3])
+
+
 def layers(bundle: Bundle, timeline: Timeline) -> list[Layer]:
     """The frame part by part, in the order of the program; they add up to it."""
     found: dict[str, Layer] = {}
     for row in timeline.rows():
-        name = ".".join(bundle.labels[row.instruction].partition(" ")[0].split(".")[:3])
+        name = layer_name(bundle.labels[row.instruction])
         layer = found.setdefault(name, Layer(name))
         layer.instructions += 1
         layer.causes += row.causes
     return list(found.values())
-
-
-def records(bundle: Bundle, timeline: Timeline) -> Iterator[dict[str, Any]]:
-    """One record for each instruction: what, [start, end) and the cycles of every cause that it met."""
-    for row in timeline.rows():
-        yield {
-            "instruction": row.instruction,
-            "opcode": bundle.instructions[row.instruction].opcode.name,
-            "label": bundle.labels[row.instruction],
-            "start": row.start,
-            "end": row.end,
-            "causes": {cause.name.lower(): count for cause, count in row.causes.most_common()},
-        }

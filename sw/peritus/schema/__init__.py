@@ -8,7 +8,7 @@ the work and is imported with the first file, not with the package.
 
 from peritus.schema.names import MAX_NAME, file_name, name_fault, printable
 from peritus.schema.read import MAX_DEPTH, SchemaError, cause, checked, read_json, read_toml, short
-from peritus.schema.types import CLOSED, MAX_EXTENT, Count, Extent, Flag, Name, Real, Scale, Text, Whole
+from peritus.schema.types import CLOSED, MAX_EXTENT, Count, Data, Extent, Flag, Name, Real, Scale, Text, Whole
 
 __all__ = [
     "CLOSED",
@@ -16,6 +16,7 @@ __all__ = [
     "MAX_EXTENT",
     "MAX_NAME",
     "Count",
+    "Data",
     "Extent",
     "Flag",
     "Name",

@@ -10,6 +10,7 @@ from peritus.schema.names import name_fault, printable
 
 MAX_EXTENT = 65_535  # rows, columns, channels, pixels
 _MAX_TEXT = 16_384  # characters
+_MAX_DATA = 1 << 22  # characters
 
 # The class attribute `__pydantic_config__` of a record: a field that it does not have is refused.
 CLOSED = {"extra": "forbid"}
@@ -60,6 +61,17 @@ class _Escaped:
         return core_schema.no_info_after_validator_function(printable, text)
 
 
+@dataclass(frozen=True)
+class _Encoded:
+    """Bytes as base64, of bounded length."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        pattern = "^[A-Za-z0-9+/]*={0,2}$"
+        return core_schema.str_schema(strict=True, max_length=_MAX_DATA, pattern=pattern)
+
+
 def _as_it_is(value: Any, check: Any) -> Any:
     check(value)
     return value
@@ -78,4 +90,5 @@ Real = Annotated[float, _Number(-1e300, 1e300)]
 Scale = Annotated[float, _Number(1e-300, 1e300)]  # the real value of one LSB
 Flag = Annotated[bool, _Exact()]
 Name = Annotated[str, _Named()]
+Data = Annotated[str, _Encoded()]  # base64
 Text = Annotated[str, _Escaped()]  # for people: escaped, not refused

@@ -39,8 +39,7 @@ PORTS = (
     WritePort(Memory.KV, "wb_kv_we", "wb_addr", "wb_byte"),
     WritePort(Memory.SCORE, "score_we", "wb_addr", "half"),
     WritePort(Memory.ROUTER, "wb_router_we", "wb_addr", "half"),
-    WritePort(Memory.RESIDUAL, "wb_res_we", "wb_addr", "wb_res"),
-    WritePort(Memory.RESIDUAL, "ri_we", "ri_waddr", "ri_wdata"),
+    WritePort(Memory.RESIDUAL, "wb_res_we", "wb_res_waddr", "wb_res"),
     WritePort(Memory.ACT, "ln_act_we", "ln_act_waddr", "ln_act_wdata"),
 )
 

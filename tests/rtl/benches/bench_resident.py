@@ -6,10 +6,9 @@ from typing import Any
 
 import cocotb
 
+from peritus.arch.config import RESIDENT_LATENCY
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.records import bench_config
-
-FIRST = 4  # cycles from start_i to the first word
 
 
 @cocotb.test()
@@ -35,7 +34,9 @@ async def streams(dut: Any) -> None:
             await c.settle()
             valid = bool(c.get("valid_o"))
             assert valid or not seen, "a gap"
-            assert valid == (c.count - started >= FIRST - 1), f"{c.count - started} cycles after the start"
+            assert valid == (c.count - started >= RESIDENT_LATENCY - 1), (
+                f"{c.count - started} cycles after the start"
+            )
             seen = valid
             if valid:
                 assert c.get("data_o") == words[(begin + taken) % len(words)], f"word {taken} from {begin}"

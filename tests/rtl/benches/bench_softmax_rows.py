@@ -23,8 +23,8 @@ async def rows(dut: Any) -> None:
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     record = Record("token_t", hw)
     reciprocal_at, settled = (int(cocotb.plusargs[k]) for k in ("latency", "settled"))
-    plan = Timeline(dut, {"score_valid_i": 0, "max_re_i": 0, "prob_token_i": 0}, {})
-    cycle = 0
+    plan = Timeline(dut, {"next_token_i": 0, "score_valid_i": 0, "max_re_i": 0, "prob_token_i": 0}, {})
+    cycle = 1
     for count, words, slices in (
         (1, 1, 1),
         (3, 4, 2),
@@ -43,6 +43,7 @@ async def rows(dut: Any) -> None:
                 lanes = min(hw.pn, keys - word * hw.pn)
                 token = record.pack(valid=1, row=row, first_n=word == 0, lanes=lanes)
                 half = scores[row, word * hw.pn : (word + 1) * hw.pn]
+                plan.drive(now - 1, next_token_i=token)
                 plan.drive(now, score_valid_i=1, score_token_i=token, score_i=half)
                 now += 1
             cycle = now

@@ -102,6 +102,7 @@ class Bench:
 
     def values(self, keys: int, n_tiles: int, stride: int, params: int) -> None:
         hw = self.hw
+        keys = min(keys, (hw.kv_words - n_tiles) // stride + 1)
         k_tiles = -(-keys // hw.pk)
         base = random.randrange(hw.kv_words - (keys - 1) * stride - n_tiles + 1)
         rows = base + np.arange(keys) * stride

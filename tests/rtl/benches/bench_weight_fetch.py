@@ -54,7 +54,8 @@ class Bench:
     async def reset(self, window: tuple[int, int] = (0, (1 << 40) - 1)) -> None:
         self.cycles.dut.window_i.value = window[0] << 40 | window[1]
         idle = {"start_i": 0, "seg_done_i": 0, "drop_valid_i": 0, "drop_stripes_i": 0, "freed_i": 0}
-        await self.cycles.reset(weight_base_i=BASE, entries_i=0, task_i=TASK, req_ready_i=0, **idle)
+        inputs = {"weight_base_i": BASE, "entries_i": 0, "task_i": TASK, "req_ready_i": 0}
+        await self.cycles.reset(**inputs, next_valid_i=0, next_task_i=0, **idle)
 
     async def cycle(self) -> int | None:
         """One cycle of table and ports; returns the address of a stripe that was requested."""
@@ -185,6 +186,48 @@ async def empty_table_and_foreign_task(dut: Any) -> None:
     await bench.job([])
     await bench.job([FetchEntry(1, 4, 0xFFFF ^ (1 << TASK))] * 5)
     assert bench.requests == 0
+
+
+@cocotb.test()
+async def next_job_ahead(dut: Any) -> None:
+    """Behind the table's end the walk begins for the job that waits; its start neither begins nor skips."""
+    bench = Bench(dut)
+    c = bench.cycles
+    await bench.reset()
+    bench.traffic = Traffic(ready=1.0)
+    masks = (1 << TASK, 1 << (TASK ^ 1), 0xFFFF)
+    table = [FetchEntry(8 * i, 1, masks[i % 3], 0, 0, i % 4 == 0) for i in range(min(12, bench.ring // 4))]
+
+    async def requested(cycles: int = 200) -> list[int | None]:
+        found = []
+        for _ in range(cycles):
+            found.append(await bench.cycle())
+            assert not c.get("skip_valid_o")
+            await c.step()
+        return [(address - BASE) // bench.stripe_bytes for address in found if address is not None]
+
+    def of(task: int, cold: bool) -> list[int]:
+        return [entry.offset for entry in table if runs(entry, task, cold=cold)]
+
+    await bench.start(table)
+    assert await requested() == of(TASK, bench.cold)
+    task = TASK
+    for _ in range(3):  # the one behind, and its start
+        task ^= 1
+        c.set(next_valid_i=1, next_task_i=task)
+        ahead = of(task, cold=False)
+        assert await requested() == ahead, "not asked for ahead, or not once"
+        c.set(start_i=1, task_i=task, cold_i=0, next_valid_i=0)
+        assert await requested(1) == []
+        c.set(start_i=0)
+        assert await requested() == []
+        while bench.used > len(ahead):  # what the job before has not consumed is still in front
+            bench.used -= 1
+            c.set(freed_i=1, seg_done_i=1)
+            await requested(1)
+        c.set(freed_i=0, seg_done_i=0)
+    c.set(task_i=TASK)
+    await bench.start(table)
 
 
 @cocotb.test()

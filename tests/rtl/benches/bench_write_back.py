@@ -14,7 +14,7 @@ from peritus.reference import residual_accumulate, residual_add, saturate, stati
 from tests.rtl.benches.records import Record, bench_config, lanes
 from tests.rtl.benches.timeline import Timeline
 
-EARLY = 2  # early_token_i runs ahead of token_i
+EARLY = 3  # early_token_i runs ahead of token_i
 VECTORS = 1500
 REUSE = 4  # cycles until a residual word may come again
 INT8 = [-32768, -129, -128, -127, -1, 0, 1, 126, 127, 128, 32767]
@@ -28,7 +28,7 @@ async def destinations(dut: Any) -> None:
     record = Record("token_t", hw)
     quiet = dict.fromkeys((*ENABLES.values(), "res_we_o", "res_re_o", "retire_o"), 1)
     valid_bit = 1 << (record.bits - 1)
-    plan = Timeline(dut, {"token_i": 0, "early_token_i": 0}, {**quiet, "token_o": valid_bit})
+    plan = Timeline(dut, {"token_i": 0, "early_token_i": 0, "init_we_i": 0}, {**quiet, "token_o": valid_bit})
     near = rng.integers(-(1 << 15) - 4, -(1 << 15) + 5, 9)
     residual = rng.integers(-(1 << 19) + (1 << 15), (1 << 19) - (1 << 15), (hw.residual_words, hw.pn))
     residual[::3] = rng.choice(np.concatenate([near, -near, [0, -1, 1]]), residual[::3].shape)
@@ -49,7 +49,8 @@ async def destinations(dut: Any) -> None:
         plan.drive(cycle - EARLY, early_token_i=token)
         plan.drive(cycle, token_i=token, z_i=z)
         what = f"vector {vector} to {dst.name}"
-        result: dict[str, int] = {"token_o": token, "retire_o": 1, "addr_o": addr}
+        result: dict[str, int] = {"token_o": token, "retire_o": 1}
+        result["addr_o" if dst in ENABLES else "res_addr_o"] = addr
         match dst:
             case Dest.ACT:
                 result["byte_o"] = lanes(saturate(z, 8).tolist(), 8)
@@ -60,7 +61,7 @@ async def destinations(dut: Any) -> None:
             case _:
                 old = residual[addr].copy()
                 if dst is not Dest.RES_SET:
-                    plan.drive(cycle, res_rdata_i=lanes(old.tolist(), RESIDUAL_BITS))
+                    plan.drive(cycle - EARLY + 2, res_rdata_i=lanes(old.tolist(), RESIDUAL_BITS))
                     plan.expect(cycle - EARLY, what, res_re_o=1, res_raddr_o=addr)
                 update = {Dest.RES_ADD: residual_add, Dest.RES_ACC: residual_accumulate}.get(dst)
                 # Accumulations beyond 20 bits wrap; the compiler keeps them within.
@@ -69,4 +70,11 @@ async def destinations(dut: Any) -> None:
                 result["res_o"] = lanes(new.tolist(), RESIDUAL_BITS)
         plan.expect(cycle + 1, what, **result, **{ENABLES.get(dst, "res_we_o"): 1})
         cycle += 1
+    # RES_INIT's words, when all results are written.
+    for row in range(40):
+        cycle += random.randint(1, 3)
+        addr, word = random.randrange(hw.residual_words), rng.integers(-(1 << 15), 1 << 15, hw.pn)
+        word_lanes = lanes(word.tolist(), RESIDUAL_BITS)
+        plan.drive(cycle + 4, init_we_i=1, init_addr_i=addr, init_data_i=word_lanes)
+        plan.expect(cycle + 6, f"initial word {row}", res_we_o=1, res_addr_o=addr, res_o=word_lanes)
     await plan.run()

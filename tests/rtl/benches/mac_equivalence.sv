@@ -23,7 +23,7 @@ module mac_equivalence #(
   localparam int ALL_OPERANDS_END = ALL_WEIGHTS_END + ROWS;
   localparam int CORNER_END = ALL_OPERANDS_END + 100;
   localparam int ANY_END = CORNER_END + 100;
-  localparam int LATENCY = (Ratio == 1) ? 11 : 8;
+  localparam int LATENCY = (Ratio == 1) ? 12 : 9;
   localparam logic signed [8:0] OPERANDS[16] = '{
       -128,
       -127,

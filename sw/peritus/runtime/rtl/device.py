@@ -18,7 +18,7 @@ from peritus.runtime.driver.platform import BUFFER_ALIGNMENT, Limit
 from peritus.runtime.driver.runner import FRAME_BUFFERS
 from peritus.runtime.errors import NotLoaded
 from peritus.runtime.rtl.errors import ProtocolError
-from peritus.runtime.rtl.platform import MEMORY_BASE, RtlPlatform
+from peritus.runtime.rtl.platform import MEMORY_BASE, PortSample, RtlPlatform
 from peritus.runtime.rtl.power_up import PoweredUp, PowerUp
 from peritus.runtime.rtl.simulation import DdrParameters, Simulation, build_simulation
 from peritus.runtime.timeline import Cause, Span, Timeline
@@ -118,6 +118,18 @@ class RtlDevice(PoweredUp):
     def simulation(self) -> Simulation:
         """The simulated design, for its cycle count, traffic and write records; NotLoaded before load()."""
         return self.platform.simulation
+
+    def port_use(self) -> list[PortSample]:
+        """Bytes that each port has read, by cycles of the frame: of the one frame since
+        `platform.sample_ports()` and `simulation.record_cycles()`."""
+        samples, begin = self.platform.samples, self.simulation.changes()[0][0]
+        base = samples[0].read
+        found = [PortSample(0, (0,) * len(base))]
+        for cycle, read in samples[1:]:
+            if cycle > begin:
+                moved = tuple(now - before for now, before in zip(read, base, strict=True))
+                found.append(PortSample(cycle - begin, moved))
+        return found
 
     def timelines(self) -> list[Timeline]:
         """Of each frame since `simulation.record_cycles()`, which is called between frames; in order."""

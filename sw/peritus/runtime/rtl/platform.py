@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,14 @@ from peritus.runtime.rtl.simulation import Simulation
 
 MEMORY_BASE = 0x8_0000_0000  # above 4 GB, as memory is on the boards
 CYCLES_PER_LOOK = 20_000  # between two looks at the clock on the wall
+SAMPLE_CYCLES = 500  # between two looks at the ports, while they are sampled
+
+
+class PortSample(NamedTuple):
+    """Bytes that each port has read by a cycle of the simulation."""
+
+    cycle: int
+    read: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +95,8 @@ class RtlPlatform:
 
     def __init__(self, simulation: Simulation, memory: NDArray[np.uint8]) -> None:
         self.simulation = simulation
+        self.samples: list[PortSample] = []
+        self._sampling = False
         self._pool = BufferPool(memory, MEMORY_BASE)
 
     def read32(self, offset: int) -> int:
@@ -96,6 +107,16 @@ class RtlPlatform:
         """Set the register at byte `offset`."""
         self.simulation.write32(offset, value)
 
+    def sample_ports(self, enable: bool = True) -> None:
+        """Start (forgetting earlier samples) or end looking at what the ports have read."""
+        self._sampling = enable
+        if enable:
+            self.samples = []
+            self._sample()
+
+    def _sample(self) -> None:
+        self.samples.append(PortSample(self.simulation.cycles, self.simulation.traffic().read))
+
     def allocate(self, size: int) -> Buffer:
         """A zeroed buffer of `size` bytes; SimulationError if the simulated memory is full."""
         return self._pool.allocate(size)
@@ -103,8 +124,12 @@ class RtlPlatform:
     def wait_interrupt(self, left: Countdown) -> None:
         """Simulate until the interrupt is high or nothing of the limit is left."""
         while not left.over:
-            step = CYCLES_PER_LOOK if left.cycles is None else min(CYCLES_PER_LOOK, left.cycles)
-            if self.simulation.run(step):
+            look = SAMPLE_CYCLES if self._sampling else CYCLES_PER_LOOK
+            step = look if left.cycles is None else min(look, left.cycles)
+            done = self.simulation.run(step)
+            if self._sampling:
+                self._sample()
+            if done:
                 return
             if left.cycles is not None:
                 left.cycles -= step

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of the table: a frame of each task behind the first one, all tasks of one image, a batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from peritus.bench.cases import Case, bundle_of
+from peritus.bundle import Bundle
+from peritus.cycles import Routing, predict, routing_of
+from peritus.demo import SCENE
+from peritus.explore.area import area_of
+from peritus.image import check_image, fit_image, with_channels
+from peritus.pages import account
+from peritus.pages.numbers import LESS_MHZ
+from peritus.photo import read_photo
+from peritus.report import same_result
+from peritus.runtime import Result
+from peritus.runtime.iss.device import IssDevice
+from peritus.runtime.rtl.device import RtlDevice
+from peritus.runtime.rtl.simulation import DdrParameters
+
+# Sustained GB/s of a 64-bit DDR4-2400. The most measured on a ZCU102 is 75 % of its peak, 19.2 (Manev,
+# Vaishnav, Koch: Unexpected Diversity, FPT 2019); the lower end is an assumption of ours.
+BAND_GB_S = (8.4, 12.6, 14.4)
+
+Image = npt.NDArray[np.uint8]
+
+
+def image_of(bundle: Bundle) -> Image:
+    """The shipped scene, as the bundle wants it."""
+    image = fit_image(read_photo(SCENE), bundle.image_height, bundle.image_width)
+    return check_image(with_channels(image, bundle.frame.channels), *bundle.frame.shape)
+
+
+def model_cycles(bundle: Bundle, task: str, routing: Routing, ddr: DdrParameters | None = None) -> int:
+    """Of a frame behind the first, by the cycle model."""
+    return predict(bundle, task, routing, ddr=ddr).cycles
+
+
+def rows(case: Case, device: RtlDevice) -> Iterator[dict[str, Any]]:
+    """Measure a case on the RTL of its configuration; see `_row` for what a row has."""
+    bundle = bundle_of(case)
+    image = image_of(bundle)
+    names = [task.name for task in bundle.tasks]
+    for task in names:
+        yield _one_task(case, bundle, device, image, task)
+    if len(names) > 1:
+        yield _together(case, bundle, device, [image] * len(names), names, " + ".join(names))
+    if case.batch:
+        yield _together(
+            case, bundle, device, [image] * case.batch, names[:1] * case.batch, f"{case.batch} × {names[0]}"
+        )
+
+
+def _one_task(case: Case, bundle: Bundle, device: RtlDevice, image: Image, task: str) -> dict[str, Any]:
+    device.load(bundle)
+    first = device.run(image, task=task)
+    device.simulation.record_cycles()
+    started = time.perf_counter()
+    result = device.run(image, task=task)
+    seconds = time.perf_counter() - started
+    (timeline,) = device.timelines()
+    device.simulation.record_cycles(False)
+    routing = routing_of(bundle, image, task)
+    steps = account.steps(bundle, timeline, bundle.task_index(task), features=False, cold=False)
+    rate = bundle.hw.ddr.bytes_per_cycle
+    needed = account.total(bundle, steps, rate)
+    row = _row(case, bundle, task, [result], timeline.cycles, seconds)
+    array = result.task.macs / bundle.hw.macs_per_cycle
+    row["first_frame"] = first.perf.cycles
+    row["model"] = model_cycles(bundle, task, routing)
+    row["of_bound"] = max(array, needed.memory) / timeline.cycles
+    if case.banded:
+        at = [model_cycles(bundle, task, routing, _at(bundle, speed)) for speed in BAND_GB_S]
+        row["band_ms"] = [cycles / bundle.hw.clock_mhz / 1e3 for cycles in at]
+    row["bit_exact"] = _exact(bundle, [image], [task], [result]) and _exact(bundle, [image], [task], [first])
+    return row
+
+
+def _together(
+    case: Case, bundle: Bundle, device: RtlDevice, images: Sequence[Image], tasks: Sequence[str], work: str
+) -> dict[str, Any]:
+    """Frames without a pause between them, timed from the first cycle to the last."""
+    device.load(bundle)
+    device.run(images[0], task=tasks[0])
+    device.simulation.record_cycles()
+    started = time.perf_counter()
+    results = device.run_batch(images, tasks)
+    seconds = time.perf_counter() - started
+    changes = device.simulation.changes()
+    device.simulation.record_cycles(False)
+    row = _row(case, bundle, work, results, changes[-1][0] - changes[0][0], seconds)
+    row["bit_exact"] = _exact(bundle, images, tasks, results)
+    return row
+
+
+def _row(
+    case: Case, bundle: Bundle, work: str, results: Sequence[Result], cycles: int, seconds: float
+) -> dict[str, Any]:
+    """What every row has; of several frames all is of all of them, but for cycles, ms and fps: of one.
+
+    first_frame: behind a load. model: cycles by the cycle model. of_bound: cycles that array or memory need
+    at least, over those that it took. band_ms: at BAND_GB_S, by the cycle model. None: not measured.
+    """
+    hw, frames = bundle.hw, len(results)
+    each = cycles / frames
+    macs = sum(result.task.macs for result in results)
+    perfs = [result.perf for result in results]
+    busy = [perf.array_busy for perf in perfs]
+    return {
+        "hw": case.hw,
+        "model_name": case.model,
+        "work": work,
+        "frames": frames,
+        "cycles": round(each),
+        "first_frame": None,
+        "model": None,
+        "clock_mhz": hw.clock_mhz,
+        "ms": each / hw.clock_mhz / 1e3,
+        "ms_less": each / LESS_MHZ / 1e3 if hw.clock_mhz > LESS_MHZ else None,
+        "band_ms": None,
+        "fps": hw.clock_mhz * 1e6 / each,
+        "macs_per_cycle": macs / cycles,
+        "macs_per_cycle_dsp": macs / cycles / area_of(hw).dsp,
+        "array_busy": sum(busy) / cycles if None not in busy else None,  # type: ignore[arg-type]
+        "bytes_read": sum(perf.bytes_read for perf in perfs),
+        "bytes_written": sum(perf.bytes_written for perf in perfs),
+        "of_bound": None,
+        "simulated_s": seconds,
+        "bit_exact": None,
+    }
+
+
+def _at(bundle: Bundle, speed: float) -> DdrParameters:
+    """The memory at so many GB/s."""
+    return replace(DdrParameters.of(bundle.hw.ddr), bytes_per_cycle=1e3 * speed / bundle.hw.clock_mhz)
+
+
+def _exact(bundle: Bundle, images: Sequence[Image], tasks: Sequence[str], results: Sequence[Result]) -> bool:
+    """Does every integer equal the reference's? Each image and task is computed once."""
+    with IssDevice(bundle.hw) as reference:
+        reference.load(bundle)
+        known: dict[tuple[int, str], Result] = {}
+        for image, task, result in zip(images, tasks, results, strict=True):
+            key = id(image), task
+            if key not in known:
+                known[key] = reference.run(image, task=task)
+            if not same_result(result, known[key]):
+                return False
+    return True

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Partial, foreign, older and damaged runs: what is missing is said, the rest is shown."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from peritus.cli import app
+from peritus.pages import of_run
+from peritus.pages.page import page
+from peritus.report.run_file import MAX_BYTES, RunError, read_run
+from peritus.report.run_parts import PackedTimeline
+from peritus.runtime.timeline import Cause, Span, Timeline
+from peritus.schema import SchemaError
+from tests.pages.runs import run_in
+from tests.pages.test_page import embedded
+
+TIMELINE = Timeline(
+    (Span(0, Cause.IMAGE, 0, 7), Span(1, Cause.ARRAY, 7, 300), Span(0, Cause.DRAIN, 300, 301))
+)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_in(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def run(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / "run"))
+
+
+def _frame(**values: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda record: record["frames"][0].update(values)
+
+
+def _header(**values: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda record: record["header"].update(values)
+
+
+def _packed(raw: bytes, spans: int) -> dict[str, Any]:
+    return {"spans": spans, "data": base64.b64encode(zlib.compress(raw)).decode()}
+
+
+def _counters(record: dict[str, Any]) -> None:
+    record["frames"][0]["counters"]["cycles"] = 5
+    record["frames"][0]["timeline"] = vars(PackedTimeline.of(TIMELINE))
+
+
+# What is done to a run, what the page says, and whether the frame is still explained.
+DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str, bool]] = {
+    "no program": (lambda r: r.pop("program"), "program: ", False),
+    "half a program": (lambda r: r.update(program=r["program"][:64]), "expected", False),
+    "no header": (lambda r: r.pop("header"), "header is not there", False),
+    "another layout": (_header(config_hash="0x1"), "another instruction layout", False),
+    "no command": (lambda r: r.pop("origin"), "origin is not there", True),
+    "a newer version": (lambda r: r.update(version=9), "version 9, read is 1", True),
+    "no frames": (lambda r: r.update(frames=[]), "no frame can be read", False),
+    "frames of text": (lambda r: r.update(frames="many"), "no frame can be read", False),
+    "a frame of another record": (lambda r: r["frames"].append({"cycles": 3}), "frame 1: ", True),
+    "memory that never moves": (
+        lambda r: r.update(memory={"read_latency": 0}), "memory: ", True
+    ),
+    "a task of another bundle": (_frame(task="dreams"), "no task 'dreams'", False),
+    "no routing": (_frame(routing=None), "spreads them evenly", True),
+    "more tokens than there are": (_frame(routing=[[1 << 40, 0, 0, 0]] * 2), "spreads them evenly", True),
+    "frames without end": (lambda r: r.update(frames=r["frames"] * 99), "of 99 frames the first 16", True),
+    "routing of another network": (_frame(routing=[[1, 2]]), "spreads them evenly", True),
+    "a timeline that is no data": (_frame(timeline={"spans": 3, "data": "AAAA"}), "cannot be unpacked", True),
+    "a timeline cut short": (_frame(timeline=_packed(bytes(7), 3)), "3 spans have 21", True),
+    "a timeline without end": (_frame(timeline=_packed(bytes(1 << 22), 1 << 21)), "spans, must be 1..", True),
+    "a bomb": (_frame(timeline=_packed(bytes(1 << 26), 9)), "9 spans have 63", True),
+    "a timeline of another program": (
+        _frame(timeline=vars(PackedTimeline.of(Timeline((Span(9999, Cause.ARRAY, 0, 5),))))),
+        "instruction 9999",
+        True,
+    ),
+    "a timeline of another frame": (_counters, "it is of another frame", True),
+    "ports that give back": (
+        _frame(ports={"cycles": [0, 5], "read": [[9, 3]]}), "expected 2 that ascend", False,
+    ),
+    "a picture elsewhere": (_frame(picture="../../secret.png"), "outside the run's folder", True),
+    "a picture that is gone": (_frame(picture="gone.png"), "does not exist", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_the_rest_is_shown(run: Path, name: str) -> None:
+    damage, said, explained = DAMAGES[name]
+    record = json.loads((run / "run.json").read_text())
+    damage(record)
+    (run / "run.json").write_text(json.dumps(record))
+    text = page(of_run(read_run(run)))
+    (subject,) = embedded(text)["subjects"]
+    told = [*subject["missing"], *(note for frame in subject["frames"] for note in frame["notes"])]
+    assert any(said in note for note in told), told
+    assert any(frame["causes"] for frame in subject["frames"]) == explained
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"format": "another"}', b"[" * 99, b" " * (MAX_BYTES + 1)],
+)
+def test_what_is_no_run_is_one_line(run: Path, content: bytes) -> None:
+    (run / "run.json").write_bytes(content)
+    with pytest.raises(RunError, match="is no record of a run"):
+        read_run(run)
+    result = CliRunner().invoke(app, ["report", str(run), "-o", str(run / "page.html")])
+    assert result.exit_code == 1 and not (run / "page.html").exists()
+
+
+def test_a_folder_without_a_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="peritus run -o FOLDER"):
+        read_run(tmp_path)
+
+
+def test_a_link_out_of_the_folder_is_not_followed(run: Path, tmp_path: Path) -> None:
+    picture = run / json.loads((run / "run.json").read_text())["frames"][0]["picture"]
+    picture.rename(tmp_path / "elsewhere.png")
+    picture.symlink_to(tmp_path / "elsewhere.png")
+    (frame,) = of_run(read_run(run)).frames
+    assert frame.picture is None and "outside the run's folder" in " ".join(frame.notes)
+
+
+def test_timelines_survive_packing() -> None:
+    assert PackedTimeline.of(TIMELINE).timeline(2) == TIMELINE
+
+
+def test_a_span_of_no_cycle() -> None:
+    still = PackedTimeline.of(Timeline((Span(0, Cause.ARRAY, 4, 4),)))
+    with pytest.raises(SchemaError, match="no cycle"):
+        still.timeline(1)
