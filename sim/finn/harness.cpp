@@ -60,11 +60,21 @@ struct Simulation {
     top->eval();
   }
 
-  bool stalls(unsigned of_256) { return of_256 && random() % 256 < of_256; }
+  // Most pauses last a cycle, one of sixteen up to 256: what waits behind fills up.
+  bool stalls(unsigned stream, unsigned of_256) {
+    if (pause[stream] > 0) {
+      --pause[stream];
+      return true;
+    }
+    if (of_256 == 0 || random() % 256 >= of_256) return false;
+    pause[stream] = random() % 16 ? 0 : random() % 256;
+    return true;
+  }
 
   std::unique_ptr<VerilatedContext> context;
   std::unique_ptr<Vtop> top;
   std::mt19937 random;
+  unsigned pause[INPUTS + OUTPUTS] = {};  // cycles left, by stream
 };
 
 }  // namespace
@@ -78,7 +88,7 @@ void finn_close(void *handle) { delete static_cast<Simulation *>(handle); }
 void finn_reset(void *handle) { static_cast<Simulation *>(handle)->reset(); }
 
 // Offers in_beats[i] beats of each input stream and takes out_beats[o] of each output stream. Each cycle, a stream
-// pauses with probability stall / 256. Returns the cycles until the last beat has left, or ~0 if none moved for
+// begins a pause with probability stall / 256. Returns the cycles until the last beat has left, or ~0 if none moved for
 // `patience` cycles; out_done[o] says how many came.
 std::uint64_t finn_run(void *handle, const std::uint32_t *const *in, const std::uint64_t *in_beats, std::uint32_t *const *out,
                        const std::uint64_t *out_beats, std::uint64_t *out_done, std::uint64_t patience, std::uint32_t stall) {
@@ -94,13 +104,15 @@ std::uint64_t finn_run(void *handle, const std::uint32_t *const *in, const std::
     if (idle++ >= patience) return ~std::uint64_t(0);
     for (unsigned i = 0, word = 0; i < INPUTS; word += IN[i++]) {
       if (valid >> i & 1) continue;  // data stay until they are accepted
-      if (in_done[i] < in_beats[i] && !sim.stalls(stall)) {
+      if (in_done[i] < in_beats[i] && !sim.stalls(i, stall)) {
         valid |= 1u << i;
         for (unsigned w = 0; w < IN[i]; ++w) top.in_data_i[word + w] = in[i][in_done[i] * IN[i] + w];
       }
     }
     std::uint32_t ready = 0;
-    for (unsigned o = 0; o < OUTPUTS; ++o) ready |= std::uint32_t(out_done[o] < out_beats[o] && !sim.stalls(stall)) << o;
+    for (unsigned o = 0; o < OUTPUTS; ++o) {
+      ready |= std::uint32_t(out_done[o] < out_beats[o] && !sim.stalls(INPUTS + o, stall)) << o;
+    }
     top.in_valid_i = valid;
     top.out_ready_i = ready;
     sim.settle();

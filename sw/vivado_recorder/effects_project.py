@@ -130,8 +130,9 @@ def _set(model: Model, thing: Thing, name: str, value: str) -> None:
         raise ScriptError(f"set_property: {name} = {value!r} of a {thing.kind}, must be {rule}")
     if name == "board_part":
         checks.board_part(model, value)
-    if name == "ip_repo_paths" and not Path(value).is_dir():
-        raise ScriptError(f"set_property: ip_repo_paths {value} is not a folder")
+    for folder in model.split(value) if name == "ip_repo_paths" else ():
+        if not Path(folder).is_dir():
+            raise ScriptError(f"set_property: ip_repo_paths {folder} is not a folder")
     if name in ("slave_memory_map_ref", "master_address_space_ref"):
         kind = "memory_map" if name.startswith("slave") else "address_space"
         model.get(f"{kind}:{value}")
@@ -160,9 +161,11 @@ def get_property(model: Model, call: Call) -> Result:
 
 def update_catalog(model: Model, call: Call) -> Result:
     assert model.project is not None
-    folder = Path(model.project.properties.get("ip_repo_paths", "."))
+    folders = [
+        Path(name).resolve() for name in model.split(model.project.properties.get("ip_repo_paths", ""))
+    ]
     for vlnv, spec in list(model.ips.items()):
-        if "packaged_in" in spec and Path(spec["packaged_in"]) == folder:
+        if "packaged_in" in spec and Path(spec["packaged_in"]).resolve() in folders:
             model.ips[vlnv] = {**spec, "listed": True}
     return None
 

@@ -60,8 +60,13 @@ class Model:
     """All state, and how objects are found."""
 
     def __init__(
-        self, catalog: Path, split: Callable[[str], Sequence[str]], verilator: Verilator | None = None
+        self,
+        catalog: Path,
+        split: Callable[[str], Sequence[str]],
+        verilator: Verilator | None = None,
+        folder: Path = Path(),
     ) -> None:
+        self.folder = folder  # what names of files are relative to
         self.split = split  # a Tcl list into its words
         self.verilator = verilator
         self.catalog: dict[str, Any] = tomllib.loads(catalog.read_text())
@@ -75,6 +80,10 @@ class Model:
         self.core_checked = False
         self.elaborated = False  # the HDL of the packaged IP, by Verilator
         self.constraint_file: Thing | None = None  # the one that is being run
+        # Of Vitis HLS: project, top, solution; sources; the IP that were made, in the form of the catalog.
+        self.hls: dict[str, str] = {}
+        self.hls_sources: list[Path] = []
+        self.exported: dict[str, Mapping[str, Any]] = {}
 
     def need(self, what: str) -> None:
         """ScriptError unless `what` (`needs` in the table of commands) is there."""

@@ -36,7 +36,7 @@ class _Recorder:
         self.interpreter = interpreter
         self.table = load_table(HERE / table)
         self.folder = folder
-        self.model = Model(HERE / "catalog.toml", interpreter.splitlist, verilator)
+        self.model = Model(HERE / "catalog.toml", interpreter.splitlist, verilator, folder)
         self.calls: list[Call] = []
         self.failures: list[str] = []
 
@@ -108,11 +108,13 @@ def record(
     timeout_s: int = TIMEOUT_S,
     table: str = "commands.toml",
     folder: Path = Path(),
+    exported: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Recording:
     """Run `script`; files that Vivado would write are made, each with a line saying that it is not real.
 
     table: of the commands, here Vivado's or vitis_hls.toml. folder: what names of files are relative to.
     verilator: elaborates the HDL of the packaged IP; None: that is left out, `model.elaborated` is False.
+    exported: IP that another script has made, as its `model.exported` has them.
     unmet: so many implementations do not meet their timing, the others do.
 
     Raises:
@@ -127,6 +129,7 @@ def record(
         raise TclMissing(f"Python's tkinter is missing (Debian: python3-tk): {error}") from error
     recorder = _Recorder(interpreter, verilator, table, folder)
     recorder.model.unmet = unmet
+    recorder.model.ips |= exported or {}
     interpreter.createcommand("recorder_call", recorder.call)
     interpreter.eval("""
         proc recorder_proxy {args} {

@@ -47,6 +47,7 @@ PROGRAMS = (
         for hw in ("nano", "edge", "zcu104", "zcu104_vit")
         for routing in ("even", "skewed", "idle", "single", "ties")
     ),
+    *(_micro(hw, expert_bits=4, routing="skewed") for hw in ("edge", "zcu104", "zcu104_vit")),
     *(
         _micro("nano", **changes)
         for changes in (

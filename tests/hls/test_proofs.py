@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,20 @@ def test_every_unit_has_its_files_and_three_bugs(unit: Unit) -> None:
     assert f"module proof_{unit.name}" in resource(f"hls/proof/{unit.file}.sv").read_text()
     assert resource(f"hls/proof/{unit.file}.cpp").is_file()
     assert all(resource(f"hls/proof/stand_ins/{name}.sv").is_file() for name in unit.replaced)
+
+
+def _interface(path: Path) -> set[str]:
+    """Names of the parameters and ports of the module in a file."""
+    head = re.search(r"^module .*?^\);", path.read_text(), re.DOTALL | re.MULTILINE)
+    assert head is not None
+    plain = re.sub(r"//[^\n]*", "", head[0])
+    return set(re.findall(r"\bparameter\s+[^=]*?(\w+) =|\b(\w+_n?[io])\b", plain))
+
+
+@pytest.mark.parametrize("name", sorted({name for unit in UNITS for name in unit.replaced}))
+def test_a_stand_in_has_the_ports_of_what_it_replaces(name: str) -> None:
+    block = next(resource("rtl").rglob(f"{name}.sv"))
+    assert _interface(resource(f"hls/proof/stand_ins/{name}.sv")) == _interface(block)
 
 
 def ir(body: str) -> str:

@@ -69,7 +69,7 @@ MUTATIONS = {
         "-period is required",
     ),
     "unknown part": (SETTINGS, "xczu7ev", "xczu9ev", "part = "),
-    "other top": ("build.tcl", "set_top peritus_top", "set_top peritus", "top = "),
+    "other top": (SETTINGS, "top {peritus_top}", "top {peritus}", "top = "),
     "missing file": (SETTINGS, "source/gemm.cpp", "source/gem.cpp", "no file source/gem.cpp"),
     "missing setting": (SETTINGS, "  part ", "  parts ", "no such element"),
 }

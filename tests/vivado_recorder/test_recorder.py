@@ -100,8 +100,8 @@ MUTATIONS = {
     ),
     "memory ports narrower than the IP's": (
         SETTINGS,
-        "data_bits {128}",
-        "data_bits {64}",
+        "{S_AXI_HP0_FPD} {saxihp0_fpd_aclk} {2} {128}",
+        "{S_AXI_HP0_FPD} {saxihp0_fpd_aclk} {2} {64}",
         "width of peritus_0/m00_axi is 128, of zynq/S_AXI_HP0_FPD 64",
     ),
     "interrupt on an edge": (

@@ -12,11 +12,14 @@ import typer
 from rich.table import Table
 
 from peritus import api
+from peritus.arch import hls_ip
+from peritus.arch.config import load_config
+from peritus.boards.twin import twin_for
 from peritus.boards.zynq import package
 from peritus.cli.build_ecp5 import ecp5_flow
 from peritus.cli.common import JsonOption, busy, output_console, progress_console, reports_errors, write_json
 from peritus.eda.board import Board, board_names, load_board
-from peritus.eda.errors import VivadoNotFound
+from peritus.eda.errors import ProjectError, VivadoNotFound
 from peritus.eda.vivado.project import Project, write_project
 from peritus.eda.vivado.reports import BuildReport, check_timing, read_reports
 from peritus.eda.vivado.run import check_project, find_vivado, run_vivado
@@ -36,6 +39,7 @@ class Options:
     timeout_s: float
     jobs: int
     json_target: str | None
+    twin: str | None
 
 
 @reports_errors
@@ -60,6 +64,10 @@ def build_command(
         Path | None,
         typer.Option(help="Bundle in the bitstream (ECP5 boards); default: the board's model, compiled."),
     ] = None,
+    twin: Annotated[
+        str | None,
+        typer.Option(help="Configuration of the HLS twin to put beside the accelerator (Vivado boards)."),
+    ] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds until a tool counts as hung.")] = 6 * 3600,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that Vivado may start.")] = 4,
     json_target: JsonOption = None,
@@ -77,12 +85,17 @@ def build_command(
         return
     description = load_board(board)
     folder = output or Path("build") / board
-    FLOWS[description.flow](description, Options(folder, vivado, check, bundle, timeout, jobs, json_target))
+    options = Options(folder, vivado, check, bundle, timeout, jobs, json_target, twin)
+    FLOWS[description.flow](description, options)
 
 
 def vivado_flow(board: Board, options: Options) -> None:
     """Vivado, for the boards that AMD's tools are needed for."""
-    project = write_project(board, options.folder / "vivado", timeout_s=options.timeout_s, jobs=options.jobs)
+    folder = options.folder
+    twin = options.twin and twin_for(board, load_config(options.twin), folder / f"vitis_{options.twin}")
+    project = write_project(
+        board, folder / "vivado", timeout_s=options.timeout_s, jobs=options.jobs, twin=twin or None
+    )
     console = output_console(options.json_target)
     console.print(f"Project for the {board.title}: {project.folder}", highlight=False, soft_wrap=True)
     record: dict[str, Any] = {"board": board.name, "hw": board.hw, "project": str(project.folder)}
@@ -104,11 +117,15 @@ def vivado_flow(board: Board, options: Options) -> None:
         return
     try:
         program = find_vivado(options.vivado)
+        if project.twin is not None and not (project.twin.folder / hls_ip.EXPORTED).is_dir():
+            raise VivadoNotFound("the HLS twin's IP is not exported yet")
     except VivadoNotFound as error:
         write_json({**record, "built": False}, options.json_target)
+        first = f"cd {project.twin.folder.resolve()} && vitis_hls -f build.tcl && " if project.twin else ""
         progress_console.print(
             f"The project is written, but not built: {error}.\n"
-            f"Where Vivado is: cd {project.folder} && vivado -mode batch -source {project.script.name}",
+            f"Where Vivado is: {first}cd {project.folder.resolve()} && "
+            f"vivado -mode batch -source {project.script.name}",
             style="yellow",
             highlight=False,
             soft_wrap=True,
@@ -125,6 +142,10 @@ def vivado_flow(board: Board, options: Options) -> None:
 
 def open_flow(board: Board, options: Options) -> None:
     """Yosys, nextpnr and ecppack, for the boards that they know."""
+    if options.twin is not None:
+        raise ProjectError(
+            f"board {board.name}: the HLS twin needs a board that Vivado builds, such as zcu104"
+        )
     ecp5_flow(
         board,
         options.folder,

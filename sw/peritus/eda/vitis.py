@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from peritus.arch import ip
+from peritus.arch import hls_ip, ip
 from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle
 from peritus.bundle.bundle import EXEC_BYTES
@@ -92,7 +92,15 @@ def write_job(job: SampleJob, folder: Path) -> None:
 
 
 def check_project(script: Path) -> Recording:
-    """Run the script through the strict recorder, in a copy that is thrown away.
+    """Run the script through the strict recorder, in a copy that is thrown away; see record_project."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "project"
+        shutil.copytree(script.parent, copy)
+        return record_project(copy / script.name)
+
+
+def record_project(script: Path) -> Recording:
+    """Run the script through the strict recorder, which leaves stand-ins for what Vitis would write.
 
     Raises:
         ProjectError: something in it is wrong. ToolNotFound: the recorder is missing, or Python has no Tcl.
@@ -101,21 +109,20 @@ def check_project(script: Path) -> Recording:
         from vivado_recorder import ScriptError, TclMissing, record
     except ModuleNotFoundError as error:
         raise ToolNotFound("the recorder is part of the sources (sw/vivado_recorder) only") from error
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "project"
-        shutil.copytree(script.parent, copy)
-        try:
-            return record(copy / script.name, table=TABLE, folder=copy)
-        except ScriptError as error:
-            raise ProjectError(f"Vitis project: {error}") from error
-        except TclMissing as error:
-            raise ToolNotFound(str(error)) from error
+    try:
+        return record(script, table=TABLE, folder=script.parent)
+    except ScriptError as error:
+        raise ProjectError(f"Vitis project: {error}") from error
+    except TclMissing as error:
+        raise ToolNotFound(str(error)) from error
 
 
 def _settings(hw: HwConfig, part: str, sources: Sequence[str]) -> str:
     """Words without spaces or braces only, so that Tcl needs no more than braces around them."""
     values = {
-        "project": f"peritus_hls_{hw.name}",
+        "project": hls_ip.PROJECT,
+        "solution": hls_ip.SOLUTION,
+        "top": hls_ip.TOP,
         "sources": " ".join(sources),
         "testbench": f"{SOURCES}/testbench.cpp",
         "cflags": f"-std=c++17 -DPERITUS_VITIS -I{SOURCES}",
@@ -124,6 +131,7 @@ def _settings(hw: HwConfig, part: str, sources: Sequence[str]) -> str:
         "job": f"../../../../{JOB}",  # csim runs in PROJECT/solution/csim/build
         "vendor": ip.VENDOR,
         "library": ip.LIBRARY,
+        "name": hls_ip.NAME,
         "version": ip.VERSION,
     }
     rows = [f"  {name} {{{value}}}" for name, value in values.items()]

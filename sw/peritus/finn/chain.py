@@ -30,7 +30,7 @@ class Chain:
 
         Args:
             frames: integers [frames, ...], each as the model's input without its batch axis.
-            stall: chance of 256 that a stream pauses in a cycle.
+            stall: chance of 256 that a stream begins a pause in a cycle; some pauses are long.
 
         Returns:
             The outputs [frames, ...], and the cycles from the first beat in to the last out.

@@ -32,6 +32,10 @@ class UnmappedNodeError(FinnError):
         self.node = node
 
 
+class NodeRunError(FinnError):
+    """The compiled C++ of a node did not run to its end; names node and program."""
+
+
 class SimulatorError(FinnError):
     """A design cannot be simulated: a port that is no stream, a design that stops; names module and port."""
 

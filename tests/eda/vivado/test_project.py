@@ -17,7 +17,8 @@ from peritus.eda.board import Board, board_names, load_board, parse_board, vivad
 from peritus.eda.errors import BoardFileError, ProjectError
 from peritus.eda.sources import TOP, design_files
 from peritus.eda.vivado.ports import parameter_default, top_ports
-from peritus.eda.vivado.project import Project, tcl_array, write_project
+from peritus.eda.vivado.project import Project, write_project
+from peritus.eda.vivado.tcl_array import tcl_array
 from peritus.eda.vivado.wrapper import MODULE
 
 GOOD = """\

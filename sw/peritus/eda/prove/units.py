@@ -71,7 +71,7 @@ UNITS = (
     Unit(
         "row_maximum", "softmax", "peritus_softmax_rows",
         (
-            ("(LANES_W'(n) < score_token_i.lanes)", "(LANES_W'(n) <= score_token_i.lanes)"),
+            ("LANES_W'(n) < next_token_i.lanes", "LANES_W'(n) <= next_token_i.lanes"),
             (": 16'sh8000", ": 16'sh0000"),
             ("return (a > b) ? a : b;", "return (a < b) ? a : b;"),
         ),
@@ -127,18 +127,20 @@ UNITS = (
     Unit(
         "residual", "residual", "peritus_write_back",
         (
-            ("if (add) base = saturate16(base);", ""),
-            ("add ? saturate16(sum) : sum", "saturate16(sum)"),
-            ("if (token_i.dst == DST_RES_SET) base = '0;", ""),
+            ("kind_q[1].add ? saturate16(signed'(res_rdata_i[n])) :", ""),
+            ("kind_q[2].add ? saturate16(sum) : sum", "saturate16(sum)"),
+            ("kind_q[1].set ? '0 :", ""),
         ),
+        balanced=False,
     ),
     Unit(
         "narrow", "residual", "peritus_write_back",
         (
-            ("? -16'sd127 : -16'sd128", "? -16'sd128 : -16'sd128"),
+            ("{7'h40, kind_q[2].kv}", "8'h80"),
             ("(z_i[n] > 16'sd127)", "(z_i[n] > 16'sd128)"),
             ("8'h7f :", "8'h7e :"),
         ),
+        balanced=False,
     ),
     Unit(
         "topk_stage", "router", "peritus_topk_stage",

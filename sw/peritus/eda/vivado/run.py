@@ -6,14 +6,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from peritus.eda.errors import BuildError, ProjectError, ToolNotFound, VivadoNotFound
 from peritus.eda.process import run_step
 from peritus.eda.verilator.install import verilator_command, verilator_environment
+from peritus.eda.vitis import SCRIPT, record_project
 from peritus.eda.vivado.project import Project
+from peritus.eda.vivado.twin import Twin
 from peritus.resources import resource
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def run_vivado(
 
 
 def check_project(project: Project) -> Recording:
-    """Run the project's scripts through the recorder, in a copy that is thrown away.
+    """Run the project's scripts, the twin's too, through the recorder, in a copy that is thrown away.
 
     Raises:
         ProjectError: something in the scripts is wrong.
@@ -73,14 +75,22 @@ def check_project(project: Project) -> Recording:
             "the Vivado recorder is missing: it is part of the sources (sw/vivado_recorder), not of the wheel"
         ) from error
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "project"
+        copy = Path(folder) / "vivado"
         shutil.copytree(project.folder, copy, ignore=shutil.ignore_patterns("project", "package_ip"))
+        exported = None if project.twin is None else _export(project.twin, copy)
         try:
-            return record(copy / project.script.name, verilator=installed_verilator())
+            return record(copy / project.script.name, verilator=installed_verilator(), exported=exported)
         except ScriptError as error:
             raise ProjectError(f"board {project.board.name}: {error}") from error
         except TclMissing as error:
             raise ToolNotFound(str(error)) from error
+
+
+def _export(twin: Twin, copy: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Record the twin's Vitis project at its place beside the copy of the Vivado project; the IP it makes."""
+    beside = copy.parent / twin.folder.name
+    shutil.copytree(twin.folder, beside)
+    return record_project(beside / SCRIPT).model.exported
 
 
 def installed_verilator() -> Verilator | None:

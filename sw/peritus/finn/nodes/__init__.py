@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our streaming operators under FINN's attribute names. Importing this registers them.
 
-One file per node; `node` has what they share, `rtl` the Verilog around modules of rtl/finn. FINN looks for
+One file per node; `node` has what they share, `rtl` the Verilog around modules of rtl/finn,
+`hls` the C++ around functions of the twin. FINN looks for
 nodes in its own domain, finn.custom_op.fpgadataflow, and takes no other.
 """
 
@@ -12,6 +13,7 @@ from peritus.finn.nodes.embed import PeritusEmbed
 from peritus.finn.nodes.experts import MoEMVAU
 from peritus.finn.nodes.fork import PeritusFork
 from peritus.finn.nodes.gelu import PeritusGelu
+from peritus.finn.nodes.hls import register_hls
 from peritus.finn.nodes.layernorm import PeritusLayerNorm
 from peritus.finn.nodes.node import PeritusNode
 from peritus.finn.nodes.requant import PeritusRequant
@@ -39,3 +41,5 @@ NODES: tuple[type[PeritusNode], ...] = (
 
 for _node in NODES:
     register(_node)
+for _hls in (PeritusGelu, PeritusRequant):
+    register_hls(_hls)

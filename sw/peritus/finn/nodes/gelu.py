@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from peritus.finn.nodes.node import VECTORS, Parameter, PeritusNode, Stream, Types
+from peritus.finn.nodes.node import VECTORS, Cxx, CxxNode, Parameter, Stream, Types
 from peritus.reference import ACTIVATIONS
 from peritus.reference.arithmetic import I64, Ints
 
 
-class PeritusGelu(PeritusNode):
+class PeritusGelu(CxxNode):
     """y [..., NumChannels], INT17 to INT24 in Q.8 -> INT16 in Q.8. func: "gelu" or "relu". PE per cycle."""
 
     module = "peritus_finn_gelu"
@@ -35,6 +35,11 @@ class PeritusGelu(PeritusNode):
 
     def compute(self, *inputs: I64) -> tuple[Ints, ...]:
         return (ACTIVATIONS[self.get_nodeattr("func")](inputs[0]),)
+
+    def cxx(self) -> Cxx:
+        (x,) = self.streams_in()
+        function = f"peritus::config::Function::{self.get_nodeattr('func').upper()}"
+        return Cxx(f"gelu<{x.lanes}, {x.bits}>", (str(x.beats), function))
 
     def parameters(self) -> Mapping[str, Parameter]:
         (x,) = self.streams_in()

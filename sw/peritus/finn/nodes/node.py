@@ -8,8 +8,9 @@ asks for the same in many methods; they all follow from that here.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,6 +69,15 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True)
+class Cxx:
+    """A function of hls/finn: its streams come first, then `arguments`. tables: C type and values by name."""
+
+    function: str
+    arguments: tuple[str, ...]
+    tables: Mapping[str, tuple[str, Sequence[int]]] = field(default_factory=dict)
+
+
 Parameter = int | str
 Types = dict[str, tuple[Any, ...]]
 
@@ -82,23 +92,25 @@ class PeritusNode(HWCustomOp):
     ports_in: ClassVar[tuple[tuple[str, str, str], ...]] = (("valid_i", "ready_o", "data_i"),)
     ports_out: ClassVar[tuple[tuple[str, str, str], ...]] = (("valid_o", "ready_i", "data_o"),)
 
+    @abstractmethod
     def attributes(self) -> Types:
         """Own attributes, as FINN declares them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def streams_in(self) -> tuple[Stream, ...]:
-        raise NotImplementedError
+        """What it reads, one for each input."""
 
+    @abstractmethod
     def streams_out(self) -> tuple[Stream, ...]:
-        raise NotImplementedError
+        """What it writes, one for each output."""
 
+    @abstractmethod
     def compute(self, *inputs: I64) -> tuple[Ints, ...]:
         """The outputs by peritus.reference."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parameters(self) -> Mapping[str, Parameter]:
         """Of the module, besides File."""
-        raise NotImplementedError
 
     def table(self) -> Table | None:
         """The module's constants, if it has any."""
@@ -233,6 +245,14 @@ class PeritusNode(HWCustomOp):
         """An output, as the float32 of FINN's tensors."""
         stream = self.streams_out()[index]
         context[self.onnx_node.output[index]] = values.reshape(stream.shape).astype(np.float32)
+
+
+class CxxNode(PeritusNode):
+    """One whose function hls/finn has, too."""
+
+    @abstractmethod
+    def cxx(self) -> Cxx:
+        """The function of one frame."""
 
 
 def chunks(values: Ints, lanes: int) -> I64:

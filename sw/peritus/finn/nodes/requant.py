@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-from peritus.finn.nodes.node import VECTORS, Parameter, PeritusNode, Stream, Table, Types, chunks
+from peritus.finn.nodes.node import VECTORS, Cxx, CxxNode, Parameter, Stream, Table, Types, chunks
 from peritus.reference import requantize, saturate
 from peritus.reference.arithmetic import I64, Ints
 
 
-class PeritusRequant(PeritusNode):
+class PeritusRequant(CxxNode):
     """x [..., NumChannels] -> sat(rhu((x + bias) multiplier, shift)), INT8, INT16 or INT24.
 
     bias: int32, multiplier: uint16, shift: 1..47 (63 without bias), [sets * NumChannels]. With sets > 1 a
@@ -50,6 +51,13 @@ class PeritusRequant(PeritusNode):
         bias, multiplier, shift = (values[index[0][..., 0] if index else 0] for values in sets)
         (out,) = self.streams_out()
         return (saturate(requantize(x, bias, multiplier, shift), out.bits),)
+
+    def cxx(self) -> Cxx:
+        x, (out,) = self.streams_in()[0], self.streams_out()
+        kinds = {"bias": "std::int32_t", "multiplier": "std::uint16_t", "shift": "std::uint8_t"}
+        tables = {name.upper(): (kind, self.numbers(name).tolist()) for name, kind in kinds.items()}
+        function = f"requant<{x.lanes}, {x.bits}, {out.bits}, {self.number('NumChannels')}>"
+        return Cxx(function, (str(math.prod(self.vectors())), *tables), tables)
 
     def multipliers(self) -> int:
         return self.number("PE")

@@ -68,7 +68,7 @@ class Engine:
         Args:
             inputs: uint32 [beats, words] by stream name.
             patience: cycles without any beat moving after which the design counts as stopped.
-            stall: chance of 256 that a stream pauses in a cycle.
+            stall: chance of 256 that a stream begins a pause in a cycle; some pauses are long.
 
         Returns:
             The beats by stream name, and the cycles from the first beat offered to the last taken.

@@ -14,18 +14,8 @@ from peritus.bundle.bundle import EXEC_BYTES
 from peritus.eda.csim import Binding, twin_library
 from peritus.runtime.errors import NotLoaded
 from peritus.runtime.frame_by_frame import Bytes, FrameByFrame, JobOutput
-from peritus.runtime.hls.library import Fault, Job, Status, TwinError, load_library
+from peritus.runtime.hls.library import Status, TwinError, job_of, load_library, raise_fault
 from peritus.runtime.writes import WriteRecords
-
-_WORDS = {
-    Fault.CAPACITY: "the program has more instructions or fetch entries than the configuration holds",
-    Fault.END: "the program has no END",
-    Fault.OPCODE: "there is no such instruction",
-    Fault.COUNT: "a count is 0, or beyond what the configuration has",
-    Fault.SEGMENT: "the segment of the weight stream is not what the instruction uses",
-    Fault.ADDRESS: "address {value} is beyond the memory",
-    Fault.BUFFER: "reaches beyond the image or its buffer",
-}
 
 
 @dataclass(eq=False)
@@ -100,29 +90,15 @@ class HlsDevice(FrameByFrame):
         bundle = opened.bundle
         result = np.zeros(bundle.tasks[task].output_bytes, np.uint8)
         wanted = np.zeros(bundle.features.output_bytes if features else 0, np.uint8)
-        beat, status = self.hw.axi_data_bytes, Status()
-        job = Job(
-            task=task,
-            features=features,
-            cold=opened.cold,
-            instructions=len(bundle.instructions),
-            fetches=len(bundle.fetches),
-            weight_beats=len(opened.weights) // beat,
-            image_beats=len(image) // beat,
-            result_beats=len(result) // beat,
-            feature_beats=len(wanted) // beat,
-        )
+        status = Status()
+        job = job_of(bundle, self.hw, task, features=features, cold=opened.cold)
         opened.cold = False
         buffers = (opened.program, opened.fetches, opened.weights, image, result, wanted)
         self._lib.hls_run(
             opened.machine, *(part.ctypes.data for part in buffers), ctypes.byref(job), ctypes.byref(status)
         )
-        if status.fault == Fault.WIDTH:
-            raise TwinError(f"a value left its width of {status.value} bits (binding {self.binding.name})")
-        if status.fault != Fault.NONE:
-            reason = _WORDS[Fault(status.fault)].format(value=status.value)
-            raise TwinError(f"instruction {bundle.describe(status.instruction)}: {reason}")
-        return JobOutput(result, wanted if features else None, status.weight_beats * beat)
+        raise_fault(status, bundle)
+        return JobOutput(result, wanted if features else None, status.weight_beats * self.hw.axi_data_bytes)
 
 
 def _beats(data: bytes, beat: int) -> Bytes:

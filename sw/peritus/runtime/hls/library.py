@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C interface of hls/csim/device.cpp."""
+"""The C interface of hls/csim/device.cpp; jobs and what becomes of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from peritus.arch.config import HwConfig
+from peritus.bundle import Bundle
 from peritus.runtime.errors import DeviceError
 
 
@@ -46,6 +48,45 @@ class Status(ctypes.Structure):
     """peritus::Status."""
 
     _fields_ = [(name, ctypes.c_int32) for name in ("fault", "instruction", "value", "weight_beats")]
+
+
+_WORDS = {
+    Fault.CAPACITY: "the program has more instructions or fetch entries than the configuration holds",
+    Fault.END: "the program has no END",
+    Fault.OPCODE: "there is no such instruction",
+    Fault.COUNT: "a count is 0, or beyond what the configuration has",
+    Fault.SEGMENT: "the segment of the weight stream is not what the instruction uses",
+    Fault.ADDRESS: "address {value} is beyond the memory",
+    Fault.BUFFER: "reaches beyond the image or its buffer",
+    Fault.WIDTH: "a value left its width of {value} bits (binding CHECKED)",
+}
+
+
+def job_of(bundle: Bundle, hw: HwConfig, task: int, *, features: bool, cold: bool) -> Job:
+    """A job of a bundle. cold: the first on a machine whose memories are as they power up."""
+    beat = hw.axi_data_bytes
+    return Job(
+        task=task,
+        features=features,
+        cold=cold,
+        instructions=len(bundle.instructions),
+        fetches=len(bundle.fetches),
+        weight_beats=len(bundle.weights) // beat,
+        image_beats=bundle.frame.bytes // beat,
+        result_beats=bundle.tasks[task].output_bytes // beat,
+        feature_beats=bundle.features.output_bytes // beat if features else 0,
+    )
+
+
+def raise_fault(status: Status, bundle: Bundle) -> None:
+    """TwinError if a job ended early; names the instruction."""
+    if status.fault == Fault.NONE:
+        return
+    if status.fault not in list(Fault):
+        raise TwinError(f"unknown fault {status.fault} at instruction {status.instruction}")
+    fault = Fault(status.fault)
+    where = "" if fault is Fault.WIDTH else f"instruction {bundle.describe(status.instruction)}: "
+    raise TwinError(where + _WORDS[fault].format(value=status.value))
 
 
 def load_library(library: Path) -> ctypes.CDLL:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# project/: processor, accelerator and what joins them. One clock for everything: pl_clk0 of the processor, or, where the
+# project/: processor, accelerator, what stands beside it, and what joins them. One clock for everything: pl_clk0 of the processor, or, where the
 # multipliers have a clock of twice the frequency, both from one MMCM behind it.
 
 create_project -force -part $settings(part) $settings(design) [file join $here project]
@@ -9,7 +9,11 @@ if {[llength $board_part] != 1} {
 }
 set_property board_part $board_part [current_project]
 set_property target_language Verilog [current_project]
-set_property ip_repo_paths [file join $here ip] [current_project]
+set repositories [list [file join $here ip]]
+foreach core $settings(beside) {
+  lappend repositories [file join $here [lindex $core 0]]
+}
+set_property ip_repo_paths $repositories [current_project]
 update_ip_catalog
 
 create_bd_design $settings(design)
@@ -25,9 +29,9 @@ set config [dict create \
   CONFIG.PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ $settings(clock_mhz) \
   CONFIG.PSU__USE__IRQ0 1]
 foreach memory_port $settings(memory_ports) {
-  lassign $memory_port interface clock gp
+  lassign $memory_port pin interface clock gp bits
   dict set config CONFIG.PSU__USE__S_AXI_GP$gp 1
-  dict set config CONFIG.PSU__SAXIGP${gp}__DATA_WIDTH $settings(data_bits)
+  dict set config CONFIG.PSU__SAXIGP${gp}__DATA_WIDTH $bits
 }
 set_property -dict $config $zynq
 
@@ -43,9 +47,16 @@ set_property CONFIG.C_IRQ_CONNECTION 1 [get_bd_cells $intc]
 set targets [list $peritus/$settings(registers) $intc/s_axi]
 set clocked [list $peritus/$settings(clock) $intc/s_axi_aclk reset/slowest_sync_clk zynq/maxihpm0_fpd_aclk control/aclk]
 set resets [list $peritus/$settings(reset) $intc/s_axi_aresetn control/aresetn]
-foreach master $settings(masters) memory_port $settings(memory_ports) {
-  lassign $memory_port interface clock gp
-  connect_bd_intf_net [get_bd_intf_pins $peritus/$master] [get_bd_intf_pins zynq/$interface]
+foreach core $settings(beside) {
+  lassign $core repository vlnv cell slave core_clock core_reset
+  create_bd_cell -type ip -vlnv $vlnv $cell
+  lappend targets $cell/$slave
+  lappend clocked $cell/$core_clock
+  lappend resets $cell/$core_reset
+}
+foreach memory_port $settings(memory_ports) {
+  lassign $memory_port pin interface clock gp bits
+  connect_bd_intf_net [get_bd_intf_pins $pin] [get_bd_intf_pins zynq/$interface]
   lappend clocked zynq/$clock
 }
 set_property -dict [list CONFIG.NUM_SI 1 CONFIG.NUM_MI [llength $targets]] \
@@ -99,8 +110,14 @@ assign_bd_address -offset $settings(register_base) -range $settings(register_byt
   [get_bd_addr_segs -of_objects [get_bd_intf_pins $peritus/$settings(registers)]]
 assign_bd_address -offset $settings(controller_base) -range $settings(controller_bytes) -target_address_space $space \
   [get_bd_addr_segs -of_objects [get_bd_intf_pins $intc/s_axi]]
-foreach master $settings(masters) {
-  set pin [get_bd_intf_pins $peritus/$master]
+foreach core $settings(beside) {
+  lassign $core repository vlnv cell slave core_clock core_reset base bytes
+  assign_bd_address -offset $base -range $bytes -target_address_space $space \
+    [get_bd_addr_segs -of_objects [get_bd_intf_pins $cell/$slave]]
+}
+foreach memory_port $settings(memory_ports) {
+  set master [lindex $memory_port 0]
+  set pin [get_bd_intf_pins $master]
   set space [get_bd_addr_spaces -of_objects $pin]
   set reached 0
   foreach segment [get_bd_addr_segs -addressables -of_objects $pin] {

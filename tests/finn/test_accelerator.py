@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stem in FINN's dataflow, and the whole accelerator behind it as one node: the bundle's bits."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.finn.one_node import PART, built
+
+HEIGHT, WIDTH, RAW, RGB = 32, 64, 4, 3  # a Bayer quad for every pixel
+FPGA = "finn.custom_op.fpgadataflow"
+FRAMES = 2
+Array = npt.NDArray[np.int64]
+
+
+@functools.cache
+def stem() -> dict[str, Array]:
+    """Constants: a convolution of 1 x 1 from quads to colours, and its requantization."""
+    rng = np.random.default_rng(3)
+    return {
+        "weights": rng.integers(-90, 91, (RAW, RGB)),
+        "bias": rng.integers(-2000, 2000, RGB),
+        "multiplier": rng.integers(1 << 15, 1 << 16, RGB),
+        "shift": rng.integers(22, 24, RGB),
+    }
+
+
+def colours(quads: Array) -> npt.NDArray[np.uint8]:
+    """What the stem must give, as pixels."""
+    from peritus.reference import requantize, saturate
+
+    constants = stem()
+    sums = quads @ constants["weights"]
+    rows = requantize(sums, constants["bias"], constants["multiplier"], constants["shift"])
+    return (saturate(rows, 8) + 128).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from peritus.arch.config import load_config
+    from peritus.compiler import compile_model
+    from peritus.ir.random_model import Dims, random_model
+
+    compiled = compile_model(random_model(Dims(height=HEIGHT, width=WIDTH, layers=1)), load_config("nano"))
+    path = tmp_path_factory.mktemp("bundle") / "vit.bundle"
+    compiled.save(path)
+    return path
+
+
+def graph(bundle: Path, **attributes: Any) -> Any:
+    """x -> MVAU -> PeritusRequant -> PeritusAccelerator -> y."""
+    from onnx import TensorProto, helper
+    from qonnx.core.datatype import DataType
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.transformation.infer_datatypes import InferDataTypes
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    constants = stem()
+    pixels = {"numInputVectors": [1, HEIGHT, WIDTH]}
+    nodes = [
+        helper.make_node(
+            *("MVAU", ["x", "w"], ["sums"]), domain=FPGA, backend="fpgadataflow", name="stem", **pixels,
+            MW=RAW, MH=RGB, SIMD=RAW, PE=RGB, noActivation=1, inputDataType="INT8", weightDataType="INT8",
+            outputDataType="INT18",
+        ),
+        helper.make_node(
+            *("PeritusRequant", ["sums"], ["image"]), domain=FPGA, backend="fpgadataflow", name="scale",
+            **pixels, NumChannels=RGB, PE=RGB, inputDataType="INT18",
+            **{name: constants[name].tolist() for name in ("bias", "multiplier", "shift")},
+        ),
+        helper.make_node(
+            *("PeritusAccelerator", ["image"], ["y"]), domain="peritus.finn.accelerator", name="vit",
+            bundle=str(bundle), **attributes,
+        ),
+    ]  # fmt: skip
+    tensors = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("x", [1, HEIGHT, WIDTH, RAW]), ("y", None))
+    ]
+    domains = ("", FPGA, "peritus.finn.accelerator")
+    opsets = [helper.make_opsetid(domain, 18 if domain == "" else 1) for domain in domains]
+    model = ModelWrapper(
+        helper.make_model(
+            helper.make_graph(nodes, "stem_and_vit", *([t] for t in tensors)), opset_imports=opsets
+        )
+    )
+    model.set_tensor_datatype("x", DataType["INT8"])
+    model.set_initializer("w", constants["weights"].astype(np.float32))
+    model.set_tensor_datatype("w", DataType["INT8"])
+    return model.transform(InferShapes()).transform(InferDataTypes())
+
+
+def simulated(model: Any, folder: Path) -> Any:
+    """The stem partitioned off and on Verilator, node by node; the accelerator stays beside it."""
+    from finn.transformation.fpgadataflow.create_dataflow_partition import CreateDataflowPartition
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.custom_op.registry import getCustomOp
+    from qonnx.transformation.general import GiveUniqueNodeNames
+
+    parent = model.transform(CreateDataflowPartition(str(folder)))
+    assert [node.op_type for node in parent.graph.node] == [
+        "StreamingDataflowPartition",
+        "PeritusAccelerator",
+    ]
+    path = getCustomOp(parent.graph.node[0]).get_nodeattr("model")
+    child = ModelWrapper(path).transform(SpecializeLayers(PART)).transform(GiveUniqueNodeNames())
+    assert [node.op_type for node in child.graph.node] == ["MVAU_rtl", "PeritusRequant_rtl"]
+    built(child).save(path)
+    return parent
+
+
+@pytest.mark.parametrize("device", ["iss", "hls", "rtl"])
+def test_a_stem_and_the_accelerator(finn: Path, tmp_path: Path, bundle: Path, device: str) -> None:
+    from qonnx.core.onnx_exec import execute_onnx
+
+    from peritus.bundle import Bundle
+    from peritus.runtime.iss.device import IssDevice
+
+    loaded = Bundle.load(bundle)
+    task = loaded.tasks[0]
+    model = simulated(graph(bundle, task=task.name, device=device), tmp_path)
+    assert model.get_tensor_shape("y") == [1, task.rows, task.columns, task.channels]
+    rng = np.random.default_rng(5)
+    with IssDevice(loaded.hw) as reference:
+        reference.load(loaded)
+        for _ in range(FRAMES):
+            quads = rng.integers(-128, 128, (1, HEIGHT, WIDTH, RAW))
+            found = execute_onnx(model, {"x": quads.astype(np.float32)})["y"]
+            image = colours(quads)[0]
+            assert len(np.unique(image)) > 100
+            expected = reference.run(image, task=task.name).outputs[task.name]
+            assert np.array_equal(found[0], expected)
+
+
+def test_what_does_not_fit_is_named(finn: Path, bundle: Path) -> None:
+    from qonnx.custom_op.registry import getCustomOp
+
+    from peritus.bundle.errors import BundleError, BundleTaskError
+    from peritus.finn.errors import NodeInputError
+
+    with pytest.raises(BundleTaskError, match="unknown task 'night'"):
+        graph(bundle, task="night")
+    with pytest.raises(BundleError):
+        graph(bundle.with_name("none"), task="task0")
+    node = getCustomOp(graph(bundle, task="task0").graph.node[2])
+    with pytest.raises(NodeInputError, match=r"'vit': input is \(1, 8, 8, 3\), frames of the bundle are"):
+        node.execute_node({"image": np.zeros((1, 8, 8, 3))}, None)
+    values = np.zeros((1, HEIGHT, WIDTH, RGB))
+    values[0, 0, 0, 0] = 200
+    with pytest.raises(NodeInputError, match=r"values from 0\.0 to 200\.0.*takes INT8"):
+        node.execute_node({"image": values}, None)
