@@ -8,7 +8,8 @@ module peritus_ram_1r1w #(
   parameter  int unsigned Depth = 8,
   parameter  string Style = "auto",
   parameter  bit Hold = 1'b1,
-  parameter  int unsigned ReadLatency = 2,
+  parameter  int unsigned BankDepth = Depth,
+  parameter  int unsigned ReadLatency = (BankDepth < Depth) ? 3 : 2,
   localparam int unsigned AddrW = (Depth > 1) ? $clog2(Depth) : 1
 ) (
   input  logic             clk_i,
