@@ -78,6 +78,9 @@ module peritus_resident
     assign write_block = 1'b1;
     assign read_block  = 1'b1;
     assign ultra_rdata = '0;
+
+    logic unused_ultra;
+    assign unused_ultra = we_ultra_q ^ read_ultra_q;
   end
 
   if (RESIDENT_BLOCK_WORDS != 0) begin : gen_block
@@ -98,6 +101,9 @@ module peritus_resident
     );
   end else begin : gen_no_block
     assign block_rdata = '0;
+
+    logic unused_block;
+    assign unused_block = we_block_q ^ read_block_q;
   end
 
   peritus_fifo #(
