@@ -94,6 +94,7 @@ module peritus_tile_loader
 
   gemm_t gemm_q;
   logic [7:0] nb_q, kb_q, last_nb_q, last_kb_q;
+  logic is_last_kb_q;  // kb_q == last_kb_q
   logic [BEAT_W-1:0] beat_q;  // weight word of the tile or parameter block, or key of the tile
   logic [3:0] guard_q;
   logic swap_pending_q;  // a taken tile has not reached the array yet
@@ -113,7 +114,7 @@ module peritus_tile_loader
   assign is_keys = instr.stat_src == STAT_KEYS;
   assign is_int4 = INT4 != 0 && instr.int4;
   assign uses_stream = instr.stat_src == STAT_WEIGHTS || (instr.params && !resident_q);
-  assign last_kb = kb_q == last_kb_q;
+  assign last_kb = is_last_kb_q;
   assign last_nb = nb_q == last_nb_q;
 
   // The tile after this one.
@@ -184,6 +185,7 @@ module peritus_tile_loader
           gemm_q <= gemm_i;
           last_nb_q <= gemm_i.instr.n_tiles - 8'd1;
           last_kb_q <= gemm_i.instr.k_tiles - 8'd1;
+          is_last_kb_q <= gemm_i.instr.k_tiles == 8'd1;
           resident_q <= RESIDENT_WORDS != 0 && gemm_i.instr.stat_src == STAT_RESIDENT;
           weights_q <= gemm_i.instr.stat_src inside {STAT_WEIGHTS, STAT_RESIDENT};
           nb_q <= '0;
@@ -241,6 +243,7 @@ module peritus_tile_loader
           taken_q <= 1'b0;
           beat_q <= '0;
           kb_q <= next_kb;
+          is_last_kb_q <= next_kb == last_kb_q;
           if (last_kb) nb_q <= nb_q + 8'd1;
           block_addr_q <= next_block;
           if (is_keys) begin
