@@ -129,7 +129,7 @@ UNITS = (
         (
             ("kind_q[1].add ? saturate16(signed'(res_rdata_i[n])) :", ""),
             ("kind_q[2].add ? saturate16(sum) : sum", "saturate16(sum)"),
-            ("kind_q[1].set ? '0 :", ""),
+            ("(kind_q[2].set ? '0 : base_q[n])", "base_q[n]"),
         ),
         balanced=False,
     ),
