@@ -17,7 +17,7 @@ from peritus.cycles.fetch import READER_BURSTS, Fetch
 
 NEVER = float("inf")
 CLIENT = -1  # stripe number of a burst that is not of weights
-_NOTHING = 1e-9  # of a beat
+_NOTHING = 1e-6  # of a beat: above the rounding of times as far as 10^9 cycles
 
 
 class Burst(NamedTuple):
