@@ -18,7 +18,6 @@ from peritus.cycles import CycleError, even_routing, predict, routing_of
 from peritus.cycles.ddr import Ddr, Draws
 from peritus.cycles.fetch import READER_BURSTS, Fetch
 from peritus.cycles.sequencer import LOAD_QUEUE, STREAM_QUEUE
-from peritus.cycles.stream import AHEAD
 from peritus.cycles.summary import layers
 from peritus.cycles.units import WRITER_BURSTS
 from peritus.demo import SCENE
@@ -151,7 +150,6 @@ def test_a_frame_of_m3vit_tiny_takes_no_time() -> None:
     [
         ("rtl/memory/peritus_axi_reader.sv", r"MaxBursts = (\d+)", READER_BURSTS),
         ("rtl/memory/peritus_axi_writer.sv", r"MaxBursts = (\d+)", WRITER_BURSTS),
-        ("rtl/memory/peritus_weight_store.sv", r"FIFO_DEPTH = (\d+)", AHEAD),
         ("rtl/peritus_core.sv", r"\.Depth\((\d+)\)\n  \) u_load_queue", LOAD_QUEUE),
         ("rtl/peritus_core.sv", r"\.Depth\((\d+)\)\n  \) u_stream_queue", STREAM_QUEUE),
     ],
