@@ -19,9 +19,9 @@ from peritus import api
 from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle
 from peritus.errors import PeritusError
-from peritus.image import check_image, fit_image, with_channels
+from peritus.image import check_image
 from peritus.ir import execute
-from peritus.photo import read_photo
+from peritus.photo import photo_for
 from peritus.report import same_as_graph
 from peritus.resources import how_to_install
 from peritus.runtime import Result
@@ -138,11 +138,9 @@ def _float_maps(path: Path, images: Image, pixels: str | None) -> dict[str, NDAr
 
 
 def _picture(image: str | Path | Image, bundle: Bundle) -> Image:
-    height, width, channels = bundle.frame.shape
     if isinstance(image, np.ndarray):
-        return check_image(image, height, width, channels)
-    photo = fit_image(read_photo(Path(image)), height, width)
-    return check_image(with_channels(photo, channels), height, width, channels)
+        return check_image(image, *bundle.frame.shape)
+    return photo_for(Path(image), bundle.frame.shape)
 
 
 def _noise(bundle: Bundle) -> Image:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from peritus.image import ImageError
+from peritus.image import ImageError, check_image, fit_image, with_channels
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MAX_PIXELS = 1 << 26  # 67 million: decoded, 200 MB
@@ -54,6 +54,16 @@ def read_photo(path: Path) -> npt.NDArray[np.uint8]:
         raise ImageError(
             f"image {path} cannot be read: {str(error)[:200]}; read are {', '.join(FORMATS)}"
         ) from error
+
+
+def photo_for(path: Path, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """A picture file as an image of `shape`, (height, width, channels): cropped, scaled, gray if it has one.
+
+    Raises as read_photo; ImageError if the shape has other channels than 1 or 3.
+    """
+    height, width, channels = shape
+    image = with_channels(fit_image(read_photo(path), height, width), channels)
+    return check_image(image, height, width, channels)
 
 
 def _check_size(path: Path, width: int, height: int) -> None:

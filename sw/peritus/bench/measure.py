@@ -16,10 +16,9 @@ from peritus.bundle import Bundle
 from peritus.cycles import Routing, predict, routing_of
 from peritus.demo import SCENE
 from peritus.explore.area import area_of
-from peritus.image import check_image, fit_image, with_channels
 from peritus.pages import account
 from peritus.pages.numbers import LESS_MHZ
-from peritus.photo import read_photo
+from peritus.photo import photo_for
 from peritus.report import same_result
 from peritus.runtime import Result
 from peritus.runtime.iss.device import IssDevice
@@ -35,8 +34,7 @@ Image = npt.NDArray[np.uint8]
 
 def image_of(bundle: Bundle) -> Image:
     """The shipped scene, as the bundle wants it."""
-    image = fit_image(read_photo(SCENE), bundle.image_height, bundle.image_width)
-    return check_image(with_channels(image, bundle.frame.channels), *bundle.frame.shape)
+    return photo_for(SCENE, bundle.frame.shape)
 
 
 def model_cycles(bundle: Bundle, task: str, routing: Routing, ddr: DdrParameters | None = None) -> int:

@@ -12,8 +12,7 @@ from peritus import api
 from peritus.arch.config import load_config
 from peritus.bundle import Bundle
 from peritus.demo import SCENE
-from peritus.image import check_image, fit_image, with_channels
-from peritus.photo import read_photo
+from peritus.photo import photo_for
 
 
 def model_bundle(model: str, hw: str) -> Bundle:
@@ -25,5 +24,4 @@ def model_bundle(model: str, hw: str) -> Bundle:
 
 def image_for(bundle: Bundle, photo: Path | None) -> npt.NDArray[np.uint8]:
     """A photo, by default the shipped scene, cropped and scaled to what the bundle wants."""
-    image = fit_image(read_photo(photo or SCENE), bundle.image_height, bundle.image_width)
-    return check_image(with_channels(image, bundle.frame.channels), *bundle.frame.shape)
+    return photo_for(photo or SCENE, bundle.frame.shape)

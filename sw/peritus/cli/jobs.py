@@ -23,11 +23,9 @@ class NotBitExact(PeritusError):
     """A device and the reference disagree; says where."""
 
 
-def run_job(
-    device: Device, image: npt.NDArray[np.uint8], task: str, features: bool, text: str | None = None
-) -> Result:
+def run_job(device: Device, image: npt.NDArray[np.uint8], task: str, features: bool) -> Result:
     """One job with a spinner."""
-    with busy(text or f"Running {task} on {device.name}"):
+    with busy(f"Running {task} on {device.name}"):
         return device.run(image, task=task, features=features)
 
 

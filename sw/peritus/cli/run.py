@@ -23,7 +23,7 @@ from peritus.cli.common import (
     write_json,
     write_picture,
 )
-from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, results_table
+from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, results_table, run_job
 from peritus.image import check_image, fit_image, with_channels
 from peritus.photo import read_photo
 from peritus.report import render, run_record
@@ -72,16 +72,22 @@ def run_command(
         device, power_up = opened.name, power_up_of(opened)
         hw = getattr(opened, "hw", hw)  # a board runs at the clock that its bitstream was built for
         opened.load(bundle)
-        result, frame = recorded_job(opened, bundle, image, task, features, first=True)
+        if output is None and trace is None:  # a record costs a trace of the simulator, or of the RTL
+            result, frame = run_job(opened, image, task, features), None
+        else:
+            result, frame = recorded_job(opened, bundle, image, task, features, first=True)
     exact = equals_reference(bundle, hw, image, result, device) if check else None
-    said, files = [], {}
-    if output is not None:
-        files = _write_files(result, image, output)
-        frame = named(frame, exact=exact, image=files["image"], picture=files["picture"])
-        said.append(write_record(output, run_of(opened, power_up, bundle, [frame])))
-    if trace is not None:
-        slices = write_trace(trace, of_run(run_of(opened, power_up, bundle, [frame])))
-        said.append(f"Trace: {trace}, {slices:,} slices for ui.perfetto.dev")
+    files = _write_files(result, image, output) if output is not None else {}
+    said = []
+    if frame is not None:
+        if files:
+            frame = named(frame, exact=exact, image=files["image"], picture=files["picture"])
+        run = run_of(opened, power_up, bundle, [frame])
+        if output is not None:
+            said.append(write_record(output, run))
+        if trace is not None:
+            slices = write_trace(trace, of_run(run))
+            said.append(f"Trace: {trace}, {slices:,} slices for ui.perfetto.dev")
     record = run_record(bundle, hw, device, result, exact, files)
     output_console(json_target).print(results_table([record], f"{bundle.model} on {hw.name}"))
     if result.task.host:
