@@ -50,12 +50,10 @@ def area_of(hw: HwConfig) -> Area:
         + block_blocks(EXEC_BITS, hw.program_depth)
         + block_blocks(FETCH_BITS, hw.fetch_depth)
     )
-    uram += ultra_blocks(ring_bits, hw.resident_words - hw.resident_block_words)
-    if hw.resident_block_words:
-        # Yosys takes whole blocks of 72 bits for words as wide as these.
-        bram += ceil(ring_bits / 72) * ceil(hw.resident_block_words / 512)
+    uram += _banks(ring_bits, hw.resident_words - hw.resident_block_words)
+    bram += block_blocks(ring_bits, hw.resident_block_words)
     if hw.weight_store_words >= ULTRA_WORDS:
-        uram += ultra_blocks(ring_bits, hw.weight_store_words)
+        uram += _banks(ring_bits, hw.weight_store_words)
     else:
         bram += block_blocks(ring_bits, hw.weight_store_words)
     if hw.acc_depth > DISTRIBUTED_WORDS:
@@ -71,6 +69,12 @@ def ultra_blocks(bits: int, words: int) -> int:
     """URAM288 of a memory: whole columns, and what is left over packed."""
     columns, rest = divmod(bits, ULTRA_BITS)
     return columns * ceil(words / ULTRA_WORDS) + ceil(rest * words / (ULTRA_BITS * ULTRA_WORDS))
+
+
+def _banks(bits: int, words: int) -> int:
+    """URAM288 of a memory in banks of an UltraRAM's words (peritus_ram_1r1w.sv): each is packed by itself."""
+    whole, rest = divmod(words, ULTRA_WORDS)
+    return whole * ultra_blocks(bits, ULTRA_WORDS) + ultra_blocks(bits, rest)
 
 
 def block_blocks(bits: int, words: int) -> float:
