@@ -36,7 +36,7 @@ module peritus_sequencer
   input  logic                  loader_idle_i,   // every earlier segment consumed
   input  logic                  all_idle_i,      // every earlier result written
   input  logic [COUNT_W-1:0]    expert_count_i [MAX_EXPERTS],
-  output logic                  router_clear_o,
+  output logic                  router_start_o,
   // units: one-hot start pulse by opcode, then done
   output exec_instr_t           instr_o,
   output logic                  image_valid_o,
@@ -45,6 +45,7 @@ module peritus_sequencer
   input  logic                  store_ready_i,
   output logic                  layernorm_start_o,
   output logic                  res_init_start_o,
+  output logic                  res_copy_start_o,
   input  logic                  unit_done_i,     // of the unit started last
   // weight stream: padding of unit segments, drops
   input  logic                  unit_pop_i,      // a unit pops a word
@@ -114,12 +115,13 @@ module peritus_sequencer
   assign prog_raddr_o = PROGRAM_AW'(pc_q);
   assign gemm_valid_o = state_q == GEMM;
   assign gemm_o = '{count: count_q, instr: instr_q};
-  assign router_clear_o = state_q == GEMM && gemm_ready_i && instr_q.dst == DST_ROUTER;
+  assign router_start_o = state_q == GEMM && gemm_ready_i && instr_q.dst == DST_ROUTER;
   assign instr_o = instr_q;
   assign image_valid_o = state_q == START && instr_q.opcode == OP_LOAD_IMAGE;
   assign store_valid_o = state_q == START && instr_q.opcode == OP_STORE;
   assign layernorm_start_o = state_q == START && instr_q.opcode == OP_LAYERNORM;
   assign res_init_start_o = state_q == START && instr_q.opcode inside {OP_RES_INIT, OP_KEEP};
+  assign res_copy_start_o = state_q == START && instr_q.opcode == OP_COPY;
   assign pad_ready_o = state_q == PAD && popped_q != '0;
   assign drop_valid_o = state_q == DROP && loader_idle_i;
   assign drop_stripes_o = instr_q.imm[15:0];
@@ -130,7 +132,7 @@ module peritus_sequencer
 
   logic started;
   assign started = (image_valid_o && image_ready_i) || (store_valid_o && store_ready_i)
-                || layernorm_start_o || res_init_start_o;
+                || layernorm_start_o || res_init_start_o || res_copy_start_o;
 
   always_ff @(posedge clk_i) begin
     fetch_start_o <= 1'b0;
@@ -172,14 +174,14 @@ module peritus_sequencer
           if (all_idle_i) router_pending_q <= 1'b0;
           unique case (instr_q.opcode)
             OP_GEMM: state_q <= (gathers && queued == '0) ? DROP : GEMM;
-            OP_LOAD_IMAGE, OP_RES_INIT, OP_LAYERNORM, OP_STORE, OP_KEEP: state_q <= START;
+            OP_LOAD_IMAGE, OP_RES_INIT, OP_LAYERNORM, OP_STORE, OP_KEEP, OP_COPY: state_q <= START;
             OP_END: state_q <= DONE;
             default: begin
               err_o <= 4'd1;
               state_q <= STOPPED;
             end
           endcase
-          if (bad_count && (is_gemm || blocks || uses_stream)) begin
+          if (bad_count && (is_gemm || blocks || uses_stream || instr_q.opcode == OP_COPY)) begin
             err_o <= 4'd2;
             state_q <= STOPPED;
           end

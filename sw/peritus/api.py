@@ -49,8 +49,11 @@ def load_model(name_or_path: str | Path) -> QuantModel:
     return QuantModel.load(path)
 
 
-def compile(model: QuantModel, *, hw: str | HwConfig) -> Bundle:  # noqa: A001 (peritus.compile)
+def compile(model: QuantModel, *, hw: str | HwConfig, together: bool = False) -> Bundle:  # noqa: A001 (peritus.compile)
     """Compile a model for a hardware configuration, or the name of one.
+
+    together: with a job of all tasks of an image, which shares what they have in common: device.run(image,
+    task="together").
 
     Raises:
         ConfigError: unknown hardware. CapacityError: the model is too large for one of its memories; names
@@ -59,7 +62,7 @@ def compile(model: QuantModel, *, hw: str | HwConfig) -> Bundle:  # noqa: A001 (
     from peritus.arch import load_config
     from peritus.compiler import compile_model
 
-    return compile_model(model, load_config(hw) if isinstance(hw, str) else hw)
+    return compile_model(model, load_config(hw) if isinstance(hw, str) else hw, together=together)
 
 
 def load_bundle(path: str | Path) -> Bundle:

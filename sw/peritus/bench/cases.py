@@ -40,20 +40,22 @@ class BenchError(PeritusError):
 class Case:
     """model: shipped, or of SHAPES. batch: frames of one task behind each other, 0: not measured.
 
+    together: compiled with a job of all tasks, which is measured instead of one job after the other.
     banded: also over what the memory of a board may sustain.
     """
 
     hw: str
     model: str
     batch: int = 0
+    together: bool = False
     banded: bool = False
 
 
 CASES = (
-    Case("zcu104", "m3vit_tiny_int4", batch=4, banded=True),
-    Case("zcu104", "m3vit_tiny", batch=4, banded=True),
+    Case("zcu104", "m3vit_tiny_int4", batch=4, together=True, banded=True),
+    Case("zcu104", "m3vit_tiny", batch=4, together=True, banded=True),
     *(Case("zcu104_vit", shape, banded=True) for shape in SHAPES),
-    Case("nano", "m3vit_micro", batch=4),
+    Case("nano", "m3vit_micro", batch=4, together=True),
 )
 
 
@@ -71,4 +73,4 @@ def bundle_of(case: Case) -> Bundle:
     """The compiled network."""
     shape = SHAPES.get(case.model)
     model = api.load_model(case.model) if shape is None else random_model(shape)
-    return api.compile(replace(model, name=case.model), hw=load_config(case.hw))
+    return api.compile(replace(model, name=case.model), hw=load_config(case.hw), together=case.together)

@@ -23,6 +23,9 @@ def compile_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Bundle to write; default: MODEL-HW.bundle.")
     ] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="With a job of all tasks of an image: --task together.")
+    ] = False,
     json_target: JsonOption = None,
 ) -> None:
     """Compile a quantized model for a hardware configuration."""
@@ -33,7 +36,7 @@ def compile_command(
     else:
         quantized = api.load_model(model)
     with busy(f"Compiling {model} for {hw}"):
-        bundle = api.compile(quantized, hw=hw)
+        bundle = api.compile(quantized, hw=hw, together=together)
         path = output or Path(f"{Path(model).stem}-{bundle.hw.name}.bundle")
         path.parent.mkdir(parents=True, exist_ok=True)
         bundle.save(path)

@@ -40,7 +40,9 @@ class Place:
 class Context:
     """State of one compilation.
 
-    places: where each value of the graph lies. task_mask: tasks that execute what is being lowered.
+    places: where each value of the graph lies. task_mask: jobs that execute what is being lowered.
+    copies: of the tokens, one for each task, in a job of all tasks (peritus.compiler.together); else 1.
+    room: copies that the residual memory holds. offsets: of that job's maps in its output, task by task.
     """
 
     def __init__(self, graph: Graph, hw: HwConfig) -> None:
@@ -50,6 +52,18 @@ class Context:
         self.steps: list[Step] = []
         self.places: dict[str, Place] = {}
         self.task_mask = ALL_TASKS
+        self.copies = self.room = 1
+        self.offsets: tuple[int, ...] = ()
+
+    def beside(self, copies: int, places: dict[str, Place]) -> Context:
+        """Another job's, whose steps come between this one's: with places of its own for so many copies."""
+        found = Context(self.graph, self.hw)
+        found.steps, found.copies, found.places = self.steps, copies, places
+        return found
+
+    def rows(self, value: str) -> int:
+        """Rows of a value: its tokens, of every copy."""
+        return self.types[value].shape[0] * self.copies
 
     def limit(self, what: str, need: int, have: int, unit: str, field: str | None = None) -> None:
         """CapacityError if the hardware has less than needed; field: as there."""

@@ -38,6 +38,8 @@ def emit(steps: Sequence[Step], plan: MemoryPlan, flags: Sequence[Flags], hw: Hw
     instructions, fetches = [], []
     for step, flag in zip(steps, flags, strict=True):
         found = {**_addresses(step, plan, hw), "sync": int(flag.sync), "wait_stream": int(flag.wait_stream)}
+        if step.instruction.opcode is Opcode.LAYERNORM:
+            found["keys"] = flag.unread
         instruction = step.instruction
         if step.segment is not None:
             offset, stripes = image.add(step.segment)

@@ -26,6 +26,7 @@ UNIT_CAUSES = {
     Opcode.LAYERNORM: Cause.LAYERNORM,
     Opcode.STORE: Cause.RESULT,
     Opcode.KEEP: Cause.RESIDENT,
+    Opcode.COPY: Cause.COPY,
 }
 
 
@@ -42,6 +43,7 @@ class Sequencer:
         self._streamer = Streamer(self._latencies, self._loader, self.recorder)
         self._routed = 0  # cycle from which on the queues are complete
         self._router_pending = False
+        self._normalized = 0  # from which cycle on LayerNorm is done
         self._loads = deque([-1] * LOAD_QUEUE)  # when GEMMs left the queues
         self._streams = deque([-1] * STREAM_QUEUE)
         self._index = 0
@@ -80,8 +82,9 @@ class Sequencer:
         self._say(Cause.DRAIN, self._streamer.written)
         self._say(Cause.ROUTER, self._routed)
         self._say(Cause.LOADER, self._loader.idle)
+        self._say(Cause.LAYERNORM, self._normalized)
         self._router_pending = False
-        cycle = max(cycle, self._streamer.written, self._routed, self._loader.idle)
+        cycle = max(cycle, self._streamer.written, self._routed, self._loader.idle, self._normalized)
         self._say(Cause.SEQUENCER, cycle + 1)
         return cycle
 
@@ -121,7 +124,9 @@ class Sequencer:
             case Opcode.LOAD_IMAGE | Opcode.STORE:
                 end = units.memory_unit(cycle, instruction, self._stream)
             case Opcode.LAYERNORM:
-                end = units.layernorm(cycle, instruction, self._latencies, self._stream)
+                end, self._normalized = units.layernorm(cycle, instruction, self._latencies, self._stream)
+            case Opcode.COPY:
+                end = units.copy(cycle, instruction)
             case _:
                 end = units.res_init(cycle, instruction, self._stream)
         if instruction.opcode in (Opcode.LAYERNORM, Opcode.RES_INIT, Opcode.KEEP):

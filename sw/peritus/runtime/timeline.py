@@ -32,6 +32,7 @@ class Cause(Enum):
     LAYERNORM = "LayerNorm"
     RESULT = "result"
     RESIDENT = "resident weights"
+    COPY = "copy for each task"
 
 
 class Span(NamedTuple):
