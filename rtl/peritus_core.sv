@@ -39,6 +39,9 @@ module peritus_core
   output logic                     seg_done_o,
   output logic                     drop_valid_o,
   output logic [15:0]              drop_stripes_o,
+  output logic [7:0]               gates_o,        // see peritus_sequencer.sv
+  output logic                     routed_o,
+  output logic [MAX_EXPERTS-1:0]   idle_experts_o, // no token in their queues
   input  logic                     drop_ready_i,
   // LOAD_IMAGE
   output logic                     img_valid_o,
@@ -96,6 +99,8 @@ module peritus_core
     .all_idle_i       (all_idle),
     .expert_count_i   (expert_count),
     .router_start_o   (router_start),
+    .gates_o,
+    .routed_o,
     .instr_o          (instr),
     .image_valid_o    (img_valid_o),
     .image_ready_i    (img_ready_i),
@@ -424,6 +429,10 @@ module peritus_core
     .q_token_o (queue_token),
     .q_score_o (queue_score)
   );
+
+  always_ff @(posedge clk_i) begin
+    for (int e = 0; e < int'(MAX_EXPERTS); e++) idle_experts_o[e] <= expert_count[e] == '0;
+  end
 
   assign all_idle = loader_idle && streamer_idle && !stream_valid && !router_busy && layernorm_idle;
 

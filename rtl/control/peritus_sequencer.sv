@@ -37,6 +37,8 @@ module peritus_sequencer
   input  logic                  all_idle_i,      // every earlier result written
   input  logic [COUNT_W-1:0]    expert_count_i [MAX_EXPERTS],
   output logic                  router_start_o,
+  output logic [7:0]            gates_o,         // gates of this job that have emptied the queues
+  output logic                  routed_o,        // the queues are complete
   // units: one-hot start pulse by opcode, then done
   output exec_instr_t           instr_o,
   output logic                  image_valid_o,
@@ -93,6 +95,11 @@ module peritus_sequencer
   assign wait_drain = !is_gemm || instr_q.sync || (instr_q.expert_valid && router_pending_q);
   assign uses_stream = instr_q.opcode inside {OP_LAYERNORM, OP_RES_INIT, OP_KEEP};
 
+  // A gate whose tokens come behind those of the gate before.
+  logic appends;
+  assign appends  = is_gemm && instr_q.dst == DST_ROUTER && instr_q.dst_base != '0;
+  assign routed_o = gates_o != '0 && !router_pending_q;
+
   // Rows: a static count, or the expert's queue length, read when it is final.
   logic [COUNT_W-1:0] queued;
   assign queued = expert_count_i[EXPERT_W'(instr_q.expert)];
@@ -147,6 +154,7 @@ module peritus_sequencer
           job_q <= job_i;
           pc_q <= '0;
           router_pending_q <= 1'b0;
+          gates_o <= '0;
           fetch_start_o <= 1'b1;
           state_q <= READ;
         end
@@ -171,7 +179,7 @@ module peritus_sequencer
       DRAIN: begin
         count_q <= instr_q.expert_valid ? queued : COUNT_W'(instr_q.tokens);
         if (!wait_drain || all_idle_i) begin
-          if (all_idle_i) router_pending_q <= 1'b0;
+          if (all_idle_i && !appends) router_pending_q <= 1'b0;
           unique case (instr_q.opcode)
             OP_GEMM: state_q <= (gathers && queued == '0) ? DROP : GEMM;
             OP_LOAD_IMAGE, OP_RES_INIT, OP_LAYERNORM, OP_STORE, OP_KEEP, OP_COPY: state_q <= START;
@@ -189,7 +197,10 @@ module peritus_sequencer
       end
       GEMM: begin
         if (gemm_ready_i) begin
-          if (instr_q.dst == DST_ROUTER) router_pending_q <= 1'b1;
+          if (instr_q.dst == DST_ROUTER) begin
+            router_pending_q <= 1'b1;
+            if (!appends) gates_o <= gates_o + 8'd1;
+          end
           pc_q <= pc_q + 1'b1;
           state_q <= READ;
         end
@@ -220,6 +231,7 @@ module peritus_sequencer
     if (err_i) state_q <= STOPPED;
     if (!rst_ni) begin
       state_q <= IDLE;
+      gates_o <= '0;
       err_o <= '0;
       pc_q <= '0;
     end

@@ -154,12 +154,13 @@ COUNTS: dict[Opcode, tuple[str, ...]] = {
 }
 
 FETCH_FIELDS: tuple[Field, ...] = (
-    Field("offset", 24, "first stripe, counted from the weight base"),
+    Field("offset", 23, "first stripe, counted from the weight base"),
     Field("stripes", 16, "length in stripes"),
     Field("task_mask", 16, "fetched only if bit `job.task` is set"),
     Field("expert_valid", 1, "segment belongs to one expert and may be dropped if that expert is idle"),
     Field("expert", 6, "the expert"),
     Field("cold_only", 1, "fetched only in the first job after the program was loaded"),
+    Field("first_of_gate", 1, "the first segment of experts behind a gate that empties the queues"),
 )
 
 
@@ -264,6 +265,7 @@ class FetchEntry:
     expert_valid: int = 0
     expert: int = 0
     cold_only: int = 0
+    first_of_gate: int = 0
 
     def encode(self) -> int:
         """The 64-bit word; EncodingError names a field that does not fit."""

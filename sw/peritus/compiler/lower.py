@@ -13,6 +13,7 @@ from peritus.bundle.frame import FrameLayout
 from peritus.compiler import segments
 from peritus.compiler.context import ALL_TASKS, Context, Place
 from peritus.compiler.errors import CompileError
+from peritus.compiler.expert_use import ExpertUse, order_of_experts
 from peritus.compiler.layout import Layout, padded_channels
 from peritus.compiler.lower_attention import lower_attention
 from peritus.compiler.lower_experts import lower_experts
@@ -24,16 +25,17 @@ from peritus.ir.ops import Add, Attention, Experts, Head, LayerNorm, Linear, Nod
 from peritus.ir.types import Kind
 
 
-def lower(graph: Graph, hw: HwConfig, *, together: bool = False) -> list[Step]:
+def lower(graph: Graph, hw: HwConfig, *, together: bool = False, use: ExpertUse | None = None) -> list[Step]:
     """The steps of a graph, in execution order, END last.
 
-    together: also of a job of all tasks, number len(graph.tasks) (peritus.compiler.together).
+    together: also of a job of all tasks, number len(graph.tasks) (peritus.compiler.together). use: of the
+    experts (peritus.compiler.expert_use).
 
     Raises:
         CapacityError: a limit of the hardware is exceeded. CompileError: the graph cannot be mapped; names
         the node.
     """
-    context = Context(graph, hw)
+    context = Context(graph, hw, order_of_experts(graph, use))
     jobs = len(graph.tasks) + together
     context.limit("the task table", jobs, MAX_TASKS, "tasks")
     needed = [graph.needed(task.name, features=True) for task in graph.tasks]

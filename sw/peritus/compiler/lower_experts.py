@@ -42,7 +42,8 @@ def lower_experts(context: Context, node: Experts) -> None:
         rows = source.rows_from(first)
         _lower_gates(context, router, rows, count, suffix)
         hidden = Region.whole(f"{node.name} hidden{suffix}", Memory.ACT, count, hidden_words)
-        for index, (expert, layout) in enumerate(zip(node.experts, layouts, strict=True)):
+        for index in context.experts[router.name]:
+            expert, layout = node.experts[index], layouts[index]
             label = f"{node.name} expert {index}"
             routed = Instruction(Opcode.GEMM, expert_valid=1, expert=index)
             gather = replace(

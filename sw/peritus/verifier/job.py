@@ -70,6 +70,7 @@ class Job:
         self._expert_writes: list[tuple[Contents, I64]] = []
         self._gate: _Gate | None = None
         self._gate_pending = False
+        self._form: Form | None = None  # of the instruction before
         self._scores: Instruction | None = None  # the last that wrote scores
         self._chased: Instruction | None = (
             None  # the LAYERNORM before, if it lets others begin before its end
@@ -80,6 +81,10 @@ class Job:
         expert = i.expert if form in _ROUTED else None
         if expert != self._expert:
             self._change_expert(expert)
+        before, self._form = self._form, form
+        if form is Form.GATE and i.dst_base:
+            message = f"{where}: its tokens come behind a gate's, which must be the instruction before"
+            need(before is Form.GATE, "gate", message)
         if self._chased is not None:
             self._chase(i, form, where)
         if form in _UNITS:
@@ -94,6 +99,10 @@ class Job:
             used = Used(np.zeros(i.k_tiles * self._hw.pk, np.bool_), np.zeros(0, np.bool_))
         else:
             used = self._segments.take(i, form, where)
+        if form in _ROUTED and self._gate is not None:
+            seen, number = self._segments.gates, self._gate.number
+            message = f"{where}: fetch entries have begun {seen} gates, its queue is of gate {number}"
+            need(seen == number, "gate", message)
         length = max(i.tokens if form not in _ROUTED else 1, MIN_PASS)  # an idle expert does not run at all
         if form in (Form.SCORES, Form.VALUES):
             self._stationary(i, form, where)
