@@ -41,19 +41,21 @@ class Case:
     """model: shipped, or of SHAPES. batch: frames of one task behind each other, 0: not measured.
 
     together: compiled with a job of all tasks, which is measured instead of one job after the other.
-    banded: also over what the memory of a board may sustain.
+    idle: also with half of the experts idle, as routed and known in advance. banded: also over what the
+    memory of a board may sustain.
     """
 
     hw: str
     model: str
     batch: int = 0
     together: bool = False
+    idle: bool = False
     banded: bool = False
 
 
 CASES = (
-    Case("zcu104", "m3vit_tiny_int4", batch=4, together=True, banded=True),
-    Case("zcu104", "m3vit_tiny", batch=4, together=True, banded=True),
+    Case("zcu104", "m3vit_tiny_int4", batch=4, together=True, idle=True, banded=True),
+    Case("zcu104", "m3vit_tiny", batch=4, together=True, idle=True, banded=True),
     *(Case("zcu104_vit", shape, banded=True) for shape in SHAPES),
     Case("nano", "m3vit_micro", batch=4, together=True),
 )

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from peritus import api
 from peritus.bench.cases import Case, bundle_of
+from peritus.bench.idle import known_in_advance, with_idle_experts
 from peritus.bundle import Bundle
 from peritus.cycles import Routing, predict, routing_of
 from peritus.demo import SCENE
@@ -48,16 +50,30 @@ def rows(case: Case, device: RtlDevice) -> Iterator[dict[str, Any]]:
     image = image_of(bundle)
     names = [task.name for task in bundle.tasks]
     for job in range(bundle.jobs):
-        yield _one_job(case, bundle, device, image, job)
+        work = " + ".join(entry.name for entry in bundle.job_tasks(job))
+        yield _one_job(case, bundle, device, image, job, work if job < len(names) else f"{work}, one job")
     if len(names) > 1 and not case.together:
         yield _in_a_row(case, bundle, device, [image] * len(names), names, " + ".join(names))
     if case.batch:
         yield _in_a_row(
             case, bundle, device, [image] * case.batch, names[:1] * case.batch, f"{case.batch} × {names[0]}"
         )
+    if case.idle:
+        yield from _half_idle(case, device, image, names[0])
 
 
-def _one_job(case: Case, bundle: Bundle, device: RtlDevice, image: Image, job: int) -> dict[str, Any]:
+def _half_idle(case: Case, device: RtlDevice, image: Image, task: str) -> Iterator[dict[str, Any]]:
+    model, use = with_idle_experts(api.load_model(case.model))
+    bundle = api.compile(model, hw=device.hw, use=use)
+    job, work = bundle.task_index(task), f"{task}, half of the experts idle"
+    yield _one_job(case, bundle, device, image, job, work)
+    known = known_in_advance(bundle, task, routing_of(bundle, image, task))
+    yield _one_job(case, known, device, image, job, f"{work}, known in advance")
+
+
+def _one_job(
+    case: Case, bundle: Bundle, device: RtlDevice, image: Image, job: int, work: str
+) -> dict[str, Any]:
     task = bundle.job_name(job)
     device.load(bundle)
     first = device.run(image, task=task)
@@ -72,16 +88,7 @@ def _one_job(case: Case, bundle: Bundle, device: RtlDevice, image: Image, job: i
     rate = bundle.hw.ddr.bytes_per_cycle
     needed = account.total(bundle, steps, rate)
     macs = bundle.job_macs(job)
-    work = " + ".join(entry.name for entry in bundle.job_tasks(job))
-    row = _row(
-        case,
-        bundle,
-        work if job < len(bundle.tasks) else f"{work}, one job",
-        [result],
-        timeline.cycles,
-        seconds,
-        macs,
-    )
+    row = _row(case, bundle, work, [result], timeline.cycles, seconds, macs)
     array = macs / bundle.hw.macs_per_cycle
     row["first_frame"] = first.perf.cycles
     row["model"] = model_cycles(bundle, task, routing)

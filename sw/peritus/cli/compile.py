@@ -11,8 +11,8 @@ import typer
 from peritus import api
 from peritus.cli.common import HwOption, JsonOption, busy, output_console, reports_errors, write_json
 from peritus.cli.imported import imported_record, read_imported
-from peritus.compiler.expert_use import read_expert_use
 from peritus.cli.info import bundle_record, bundle_table
+from peritus.compiler.expert_use import read_expert_use
 
 
 @reports_errors

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which experts are used how much, as `peritus sparsity --json` measures it: the order in which they are computed.
+"""Which experts are used how much, as `peritus sparsity --json` measures it: the order of their computation.
 
 The prefetcher reads the first experts before the router has spoken. Those that are seldom used come last, so
 that an idle one is still unread by then, and never read. The order changes no result: contributions add up.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 from peritus.ir.graph import Graph
-from peritus.ir.ops import Attention, Experts, Head, Linear, Node, PatchEmbed, Router
+from peritus.ir.ops import Add, Attention, Experts, Head, LayerNorm, Linear, Node, PatchEmbed, Router
 
 
 def job_macs(graph: Graph, task: str) -> int:
@@ -41,5 +41,6 @@ def _node_macs(graph: Graph, node: Node, task: str) -> int:
             return tokens * chosen * (expert.hidden.weight.size + expert.output.weight.size)
         case Head():
             return node.rows * node.columns * node.affine.weight.size
-        case _:
-            return 0  # LayerNorm, Add: nothing that the array multiplies
+        case LayerNorm() | Add():
+            return 0  # nothing that the array multiplies
+    raise TypeError(f"node {node.name!r} is a {type(node).__name__}")

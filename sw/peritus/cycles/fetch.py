@@ -189,7 +189,7 @@ class Fetch:
         return following
 
     def routed(self, cycle: int, gate: int, counts: Sequence[int]) -> None:
-        """From `cycle` on it is known which experts of a gate are idle: the walk passes over their segments."""
+        """From `cycle` on a gate's idle experts are known: the walk passes over their segments."""
         while (request := self.request_time()) is not None and request <= cycle:
             self.reach(len(self.address))
         begun = self.segment + (self.issued > 0 or self._known - DECIDED <= cycle)

@@ -158,7 +158,7 @@ class Job:
                         need(False, "output", f"{where}: byte {first} of {name} is never written")
 
     def _chase(self, i: Instruction, form: Form, where: str) -> None:
-        """Behind a LAYERNORM that has not ended: what waits for everything, or a GEMM that cannot overtake it."""
+        """Behind a LAYERNORM that has not ended: what waits for it, or a GEMM that cannot overtake it."""
         norm, self._chased = self._chased, None
         assert norm is not None
         if form in _UNITS or i.sync or (form in _ROUTED and self._gate_pending):

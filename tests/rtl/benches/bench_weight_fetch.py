@@ -18,7 +18,7 @@ BASE = 0x40_0000
 
 @dataclass
 class Traffic:
-    """ready: of the ports; free: chance per cycle that the consumer ends a stripe; drop: share of idle experts."""
+    """ready: of the ports; free: chance that the consumer ends a stripe; drop: that an expert is idle."""
 
     ready: float = 0.5
     free: float = 0.5
@@ -28,7 +28,7 @@ class Traffic:
 
 
 def random_table(groups: int, longest: int) -> list[FetchEntry]:
-    """Segments of 1..longest stripes, some for other tasks; in each group some of nobody's, then those of experts."""
+    """Segments of 1..longest stripes, some for other tasks; in each group nobody's, then those of experts."""
     table: list[FetchEntry] = []
 
     def add(mask: int, **fields: int) -> None:
@@ -200,7 +200,7 @@ async def drops(dut: Any) -> None:
 
 @cocotb.test()
 async def idle_experts_are_passed_over(dut: Any) -> None:
-    """Known to be idle before the walk comes to them: no stripe of theirs is requested, of others every one."""
+    """Known to be idle before the walk comes to them: no stripe of theirs is requested, all of the others."""
     bench = Bench(dut)
     c = bench.cycles
     await bench.reset()
