@@ -23,6 +23,7 @@ module peritus_axi_reader
   // requests
   input  logic [NumClients-1:0]             req_valid_i,
   output logic [NumClients-1:0]             req_ready_o,
+  output logic                              open_o,       // a request would be taken, if no other were
   input  logic [NumClients-1:0][ADDR_W-1:0] req_addr_i,
   input  logic [NumClients-1:0][4:0]        req_beats_i,
   // beats
@@ -67,6 +68,7 @@ module peritus_axi_reader
   assign take        = !arvalid_o && room && !flush_i;
   assign start       = take && |req_valid_i;
   assign req_ready_o = take ? grant : '0;
+  assign open_o      = take;
 
   // Who gets the data of the bursts in flight, oldest first.
   peritus_fifo #(

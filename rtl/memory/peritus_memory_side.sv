@@ -2,7 +2,7 @@
 // Everything between the core and DDR: program, weights, image in; results and features out.
 //
 //   port 0 read : weights, image, program (round robin)      port 0 write: results, features
-//   port p read : weights, image (round robin)               every AXI_PORTS-th stripe, or burst
+//   port p read : weights, image (round robin)               stripes that it is free for, every AXI_PORTS-th burst
 //
 // rst_ni resets the blocks at any time; the AXI masters know only axi_rst_ni (aresetn) and drain on flush_i.
 
@@ -99,7 +99,8 @@ module peritus_memory_side
   logic [BEAT_W-1:0] program_wdata;
   logic freed, skip_valid;
   logic [15:0] skip_stripes;
-  logic [AXI_PORTS-1:0] weight_req, weight_ready, weight_beat, reader_idle;
+  logic [AXI_PORTS-1:0] weight_req, weight_ready, weight_beat, reader_idle, reader_open;
+  logic ring_room;
   logic [AXI_PORTS-1:0][BEAT_W-1:0] beat_data;
   addr_t weight_addr, image_addr, program_addr, store_addr;
   logic image_req, image_ready, image_beat;
@@ -178,10 +179,12 @@ module peritus_memory_side
     .idle_experts_i,
     .drop_ready_o,
     .freed_i       (freed),
+    .room_i        (ring_room),
     .skip_valid_o  (skip_valid),
     .skip_stripes_o(skip_stripes),
     .req_valid_o   (weight_req),
     .req_ready_i   (weight_ready),
+    .port_open_i   (reader_open),
     .req_addr_o    (weight_addr),
     .violation_o   (weight_violation),
     .entry_o       (fetch_entry_o)
@@ -190,6 +193,8 @@ module peritus_memory_side
   peritus_weight_store u_weight_store (
     .clk_i,
     .rst_ni,
+    .req_i         (weight_req & weight_ready),
+    .room_o        (ring_room),
     .beat_valid_i  (weight_beat),
     .beat_data_i   (beat_data),
     .skip_valid_i  (skip_valid),
@@ -326,6 +331,7 @@ module peritus_memory_side
       .idle_o      (reader_idle[p]),
       .req_valid_i (valid),
       .req_ready_o (ready),
+      .open_o      (reader_open[p]),
       .req_addr_i  (addr),
       .req_beats_i (beats),
       .beat_valid_o(beat),

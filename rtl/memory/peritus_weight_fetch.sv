@@ -5,7 +5,7 @@
 //            unless its expert is known to be idle:
 //            for s in entry.stripes: wait for a free slot of the ring;
 //                                    request stripe i at weight_base + (entry.offset + s) * STRIPE_BYTES
-//                                    on port i mod AXI_PORTS;  i = i + 1
+//                                    on the next port in turn whose reader is free
 //
 // ahead counts the segments requested in full and not yet consumed. A drop removes the segment that would be consumed
 // next: if that is the current one, still being requested (ahead = 0), the rest of it is never requested, and the
@@ -56,11 +56,13 @@ module peritus_weight_fetch
   input  logic [MAX_EXPERTS-1:0]  idle_experts_i,
   // ring
   input  logic                    freed_i,          // one stripe has been consumed
+  input  logic                    room_i,           // more may be on their way
   output logic                    skip_valid_o,
   output logic [15:0]             skip_stripes_o,
-  // one stripe, to the port of its turn
+  // one stripe, to one of the ports
   output logic [AXI_PORTS-1:0]    req_valid_o,
   input  logic [AXI_PORTS-1:0]    req_ready_i,
+  input  logic [AXI_PORTS-1:0]    port_open_i,      // its reader would take a request
   output logic [ADDR_W-1:0]       req_addr_o,
   output logic                    violation_o,      // req_addr_o is the refused address
   output logic [15:0]             entry_o           // fetch entry of req_addr_o
@@ -90,7 +92,8 @@ module peritus_weight_fetch
   logic [FETCH_AW:0] req_entry_q;
   logic [ADDR_W-1:0] req_addr_q;
   logic guard_ready, passed;
-  logic [AXI_PORTS-1:0] turn_q;  // one-hot: port of the next stripe
+  logic [AXI_PORTS-1:0] turn_q, port_q;  // one-hot: the port served last, the one that is asked
+  logic [AXI_PORTS-1:0] behind, port;
   logic wanted, wanted_q, last_entry_q;  // this entry: its task is the job's; no other follows
   logic drop, issue, next_entry, requested, consumed;
   logic [3:0] task_q;  // of the walk
@@ -112,7 +115,8 @@ module peritus_weight_fetch
   // The segment to be dropped is the current one: decided once its entry is known, or the table has ended. One that the
   // walk passes over has first to be passed.
   assign kept           = kept_q != '0;
-  assign drop_ready_o   = routed_q && !start_i && (!current_q || (kept && state_q == ISSUE) || state_q == IDLE);
+  assign drop_ready_o   = routed_q && !start_i
+                        && (!current_q || (kept && state_q == ISSUE) || state_q == IDLE);
   assign drop           = drop_valid_i && drop_ready_o;
   assign skip_valid_o   = restart || (drop && kept);
   always_comb begin
@@ -122,8 +126,8 @@ module peritus_weight_fetch
   end
 
   // ---- idle experts ----
-  assign cancel = state_q == DECODE && wanted_q && segment_q.expert_valid && routed_i && routed_q && !begun_q && gate_q == gates_i
-                  && idle_experts_i[EXPERT_W'(segment_q.expert)];
+  assign cancel = state_q == DECODE && wanted_q && segment_q.expert_valid && routed_i && routed_q && !begun_q
+                  && gate_q == gates_i && idle_experts_i[EXPERT_W'(segment_q.expert)];
   assign walked = state_q inside {ADDRESS, ISSUE} || (state_q == DECODE && wanted_q);  // the current segment
 
   always_ff @(posedge clk_i) begin
@@ -136,7 +140,7 @@ module peritus_weight_fetch
   end
 
   // ---- requests ----
-  assign issue = state_q == ISSUE && left_q != 0 && 32'(used_q) < RING_STRIPES && !req_valid_q &&
+  assign issue = state_q == ISSUE && left_q != 0 && 32'(used_q) < RING_STRIPES && room_i && !req_valid_q &&
                  !(drop && current_q) && !restart && pace_q == '0;
   assign next_entry = (state_q == DECODE && (!wanted_q || cancel)) ||
                       (state_q == ISSUE && (left_q == 0 || (drop && current_q)));
@@ -232,17 +236,27 @@ module peritus_weight_fetch
     .req_addr_i (req_addr_q),
     .req_beats_i(5'(BURST_BEATS)),
     .req_valid_o(passed),
-    .req_ready_i(|(turn_q & req_ready_i)),
+    .req_ready_i(|(port_q & req_ready_i)),
     .req_addr_o,
     .req_beats_o(passed_beats),
     .violation_o
   );
 
-  assign req_valid_o = passed ? turn_q : '0;
+  assign req_valid_o = passed ? port_q : '0;
+
+  // The first open port behind the one served last, else the lowest: chosen a cycle before it is asked, and again if another
+  // client was served there.
+  assign behind = port_open_i & ~(turn_q | (turn_q - 1'b1));
+  assign port   = (behind != '0) ? behind & (~behind + 1'b1) : port_open_i & (~port_open_i + 1'b1);
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) turn_q <= AXI_PORTS'(1);
-    else if (|(req_valid_o & req_ready_i)) turn_q <= AXI_PORTS'({turn_q, turn_q[AXI_PORTS-1]});
+    port_q <= port;
+    if (!rst_ni) begin
+      port_q <= '0;
+      turn_q <= AXI_PORTS'(1) << (AXI_PORTS - 1);
+    end else if (|(req_valid_o & req_ready_i)) begin
+      turn_q <= port_q;
+    end
   end
 
 `ifndef SYNTHESIS

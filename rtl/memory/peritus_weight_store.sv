@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weight store: a ring of stripes between the AXI ports and the array.
 //
-// Stripe i (counted since reset) arrives on port i mod AXI_PORTS, in order on each port, and lives in slot
-// i mod RING_STRIPES. Slot s holds words [s * STRIPE_WORDS, (s+1) * STRIPE_WORDS) of one memory, word = 2*PN bytes.
-// Each port gathers WORD_BEATS beats to a word; words are written in fixed rotation over the ports, which is fast
-// enough because WORD_BEATS >= AXI_PORTS. A stripe may be read when its port has completed it (and all before it).
+// Stripe i (counted since reset) arrives on any port and lives in slot i mod RING_STRIPES. req_i says which port was asked
+// for the next one; a port's stripes arrive in the order of their requests. Slot s holds words [s * STRIPE_WORDS,
+// (s+1) * STRIPE_WORDS) of one memory, word = 2*PN bytes. Each port gathers WORD_BEATS beats to a word; words are written in
+// fixed rotation over the ports, which is fast enough because WORD_BEATS >= AXI_PORTS. Stripes may be read once they and all
+// before them are in the memory (committed). No more than WINDOW are on their way, so that none is overtaken by one of its slot.
 //
 // Words leave in stream order, one per cycle, through a prefetch FIFO that hides the memory's cycles.
 // skip: the next skip_stripes_i stripes after those consumed are passed over, arrived or not; they still land in their
@@ -13,7 +14,7 @@
 // w_plenty_o: the words of a whole tile, at least, will leave without a gap.
 //
 // Latency: RING_LATENCY to RING_LATENCY - 1 + AXI_PORTS cycles from the last beat of a stripe to its first word at the
-// output: gather 1, turn 1, write 1, done 1, request 1, memory 3, FIFO 1.
+// output: gather 1, turn 1, write 1, done 1, commit 1, request 1, memory 3, FIFO 1.
 
 `default_nettype none
 
@@ -23,6 +24,8 @@ module peritus_weight_store
 (
   input  logic                                  clk_i,
   input  logic                                  rst_ni,
+  input  logic [AXI_PORTS-1:0]                  req_i,       // this port is asked for the next stripe
+  output logic                                  room_o,      // ROOM more may be requested
   input  logic [AXI_PORTS-1:0]                  beat_valid_i,
   input  logic [AXI_PORTS-1:0][AXI_BYTES*8-1:0] beat_data_i,
   input  logic                                  skip_valid_i,
@@ -41,8 +44,10 @@ module peritus_weight_store
   localparam int unsigned SLOT_W = $clog2(RING_STRIPES);
   localparam int unsigned INDEX_W = (STRIPE_WORDS > 1) ? $clog2(STRIPE_WORDS) : 1;
   localparam int unsigned PORT_W = (AXI_PORTS > 1) ? $clog2(AXI_PORTS) : 1;
-  localparam int unsigned PORT_BITS = $clog2(AXI_PORTS);
-  localparam int unsigned READ_LATENCY = RING_LATENCY - 6;
+  localparam int unsigned READ_LATENCY = RING_LATENCY - 7;
+  localparam int unsigned WINDOW = (RING_STRIPES < 256) ? RING_STRIPES : 256;  // stripes on their way
+  localparam int unsigned PORT_STRIPES = 20;  // of a port: what its reader has in flight, and a few behind it
+  localparam int unsigned ROOM = 4;  // requests between weight_fetch's decision and its port
   localparam string STYLE = (WEIGHT_STORE_WORDS >= 4096) ? "ultra" : "block";  // an UltraRAM has 4096 words
   localparam int unsigned BANK_DEPTH = (WEIGHT_STORE_WORDS > 4096) ? 4096 : WEIGHT_STORE_WORDS;
 
@@ -51,10 +56,10 @@ module peritus_weight_store
   typedef logic [INDEX_W-1:0] index_t;
   typedef logic [$clog2(PREFETCH_WORDS+1)-1:0] credit_t;
   typedef logic [15:0] stripe_t;  // stripe number, modulo 2^16
-  typedef logic [15-PORT_BITS:0] count_t;  // stripes of one port, modulo 2^16 / AXI_PORTS
+  typedef logic [$clog2(WINDOW+1)-1:0] count_t;  // stripes on their way
 
-  if (WORD_BEATS < AXI_PORTS || RING_STRIPES % AXI_PORTS != 0 || RING_STRIPES >= 2 ** 14) begin : gen_illegal
-    $fatal(1, "weight store: needs beats per word >= ports, whole stripes per port, < 16384 stripes");
+  if (WORD_BEATS < AXI_PORTS || RING_STRIPES >= 2 ** 14) begin : gen_illegal
+    $fatal(1, "weight store: needs beats per word >= ports, < 16384 stripes");
   end
 
   function automatic slot_t advance(slot_t slot, int unsigned stripes);
@@ -66,11 +71,74 @@ module peritus_weight_store
     return addr_t'(32'(slot) * STRIPE_WORDS + 32'(index));
   endfunction
 
+  // ---- stripes on their way ----
+  logic [PORT_W-1:0] req_port, oldest_port;
+  logic oldest, commit;
+  slot_t next_slot_q;
+  count_t flying_q;
+  logic [AXI_PORTS-1:0] done;  // a stripe of this port is in the memory now
+  count_t ready_q[AXI_PORTS];  // stripes of each port in the memory and not committed
+  stripe_t commit_q;  // the first one not committed
+
+  always_comb begin
+    req_port = '0;
+    for (int p = 0; p < int'(AXI_PORTS); p++) if (req_i[p]) req_port = PORT_W'(p);
+  end
+
+  // The ports of those not committed, oldest first.
+  logic order_ready;
+  peritus_fifo #(
+    .Width(PORT_W),
+    .Depth(WINDOW)
+  ) u_order (
+    .clk_i,
+    .rst_ni,
+    .clear_i(1'b0),
+    .valid_i(|req_i),
+    .ready_o(order_ready),
+    .data_i (req_port),
+    .valid_o(oldest),
+    .ready_i(commit),
+    .data_o (oldest_port)
+  );
+
+  assign commit = oldest && ready_q[oldest_port] != '0;
+
+  always_ff @(posedge clk_i) begin
+    room_o <= 32'(flying_q) + ROOM <= WINDOW && rst_ni;
+    if (!rst_ni) begin
+      next_slot_q <= '0;
+      flying_q    <= '0;
+      commit_q    <= '0;
+      for (int p = 0; p < int'(AXI_PORTS); p++) ready_q[p] <= '0;
+    end else begin
+      if (|req_i) next_slot_q <= advance(next_slot_q, 1);
+      flying_q <= flying_q + count_t'(|req_i) - count_t'(commit);
+      if (commit) commit_q <= commit_q + 1'b1;
+      for (int p = 0; p < int'(AXI_PORTS); p++) begin
+        ready_q[p] <= ready_q[p] + count_t'(done[p]) - count_t'(commit && 32'(oldest_port) == p);
+      end
+    end
+  end
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (!(|req_i) || order_ready)
+      else $error("more than %0d stripes on their way", WINDOW);
+      assert ($onehot0(req_i))
+      else $error("two requests in a cycle");
+    end
+  end
+`else
+  logic unused_order;
+  assign unused_order = order_ready;
+`endif
+
   // ---- write side ----
   logic [WORD_W-1:0] word[AXI_PORTS];  // complete word waiting for its turn
   logic [AXI_PORTS-1:0] full;
   addr_t waddr[AXI_PORTS];
-  count_t done[AXI_PORTS];  // stripes of this port that are in the memory
   logic [PORT_W-1:0] turn_q;
   logic we_q;
   addr_t we_addr_q;
@@ -83,17 +151,33 @@ module peritus_weight_store
     logic complete_q;  // all beats of a word are in partial_q
     logic full_q;
     logic [WORD_W-1:0] word_q;
-    slot_t slot_q;
+    slot_t slot;  // of the stripe that arrives
     index_t index_q;
-    logic last_q;
-    count_t done_q;
+    logic last, last_q;
+    logic slot_valid, slot_ready;
 
     assign last_beat = beat_valid_i[p] && 32'(beat_q) == WORD_BEATS - 1;
     assign written  = full_q && 32'(turn_q) == p;
     assign word[p]  = word_q;
     assign full[p]  = full_q;
-    assign waddr[p] = address(slot_q, index_q);
-    assign done[p]  = done_q;
+    assign waddr[p] = address(slot, index_q);
+    assign last     = written && 32'(index_q) == STRIPE_WORDS - 1;
+    assign done[p]  = last_q;
+
+    peritus_fifo #(
+      .Width(SLOT_W),
+      .Depth(PORT_STRIPES)
+    ) u_slots (
+      .clk_i,
+      .rst_ni,
+      .clear_i(1'b0),
+      .valid_i(req_i[p]),
+      .ready_o(slot_ready),
+      .data_i (next_slot_q),
+      .valid_o(slot_valid),
+      .ready_i(last),
+      .data_o (slot)
+    );
 
     always_ff @(posedge clk_i) begin
       if (beat_valid_i[p]) partial_q <= WORD_W'({beat_data_i[p], partial_q} >> BEAT_W);
@@ -102,32 +186,32 @@ module peritus_weight_store
         beat_q  <= '0;
         complete_q <= 1'b0;
         full_q  <= 1'b0;
-        slot_q  <= slot_t'(p);
         index_q <= '0;
         last_q  <= 1'b0;
-        done_q  <= '0;
       end else begin
         if (beat_valid_i[p]) beat_q <= last_beat ? '0 : beat_q + 1'b1;
         complete_q <= last_beat;
         if (complete_q) full_q <= 1'b1;
         else if (written) full_q <= 1'b0;
-        if (written) begin
-          index_q <= index_q + 1'b1;
-          if (32'(index_q) == STRIPE_WORDS - 1) begin
-            index_q <= '0;
-            slot_q  <= advance(slot_q, AXI_PORTS);
-          end
-        end
-        last_q <= written && 32'(index_q) == STRIPE_WORDS - 1;
-        if (last_q) done_q <= done_q + 1'b1;  // now in the memory
+        if (written) index_q <= last ? '0 : index_q + 1'b1;
+        last_q <= last;  // now in the memory
       end
     end
 
 `ifndef SYNTHESIS
-    always_ff @(posedge clk_i)
-      if (rst_ni)
+    always_ff @(posedge clk_i) begin
+      if (rst_ni) begin
         assert (!(complete_q && full_q && !written))
         else $error("port %0d: word lost", p);
+        assert (!written || slot_valid)
+        else $error("port %0d: a stripe that nobody asked for", p);
+        assert (!req_i[p] || slot_ready)
+        else $error("port %0d: more than %0d stripes on their way", p, PORT_STRIPES);
+      end
+    end
+`else
+    logic unused_slots;
+    assign unused_slots = slot_valid ^ slot_ready;
 `endif
   end
 
@@ -149,26 +233,20 @@ module peritus_weight_store
   credit_t credit_q;  // places in the FIFO not spoken for
   logic [READ_LATENCY:0] reading_q;  // reads requested and in the memory's pipeline
   addr_t raddr_q;
-  count_t backlog;  // complete stripes of this port from the read position on; < 0 after a skip
   logic arrived, read, pop, fifo_valid;
   logic [WORD_W-1:0] rdata;
   /* verilator lint_off UNUSEDSIGNAL */
   logic fifo_ready;  // always true: places are counted by credit_q
   /* verilator lint_on UNUSEDSIGNAL */
 
-  assign backlog = done[PORT_W'(read_stripe_q % 16'(AXI_PORTS))] - count_t'(read_stripe_q >> PORT_BITS);
-  assign arrived = !backlog[15-PORT_BITS] && backlog != 0;
-  // Stripes that all ports have completed, in stream order, counted one per cycle: the first not yet complete one.
+  // Committed stripes from the read position on; behind a skip there may be fewer than none.
   localparam int unsigned TILE_STRIPES = (TILE_WORDS + STRIPE_WORDS - 1) / STRIPE_WORDS;
-  stripe_t commit_q, level;
-  count_t commit_backlog;
-  assign commit_backlog = done[PORT_W'(commit_q % 16'(AXI_PORTS))] - count_t'(commit_q >> PORT_BITS);
-  assign level = commit_q - read_stripe_q;
+  stripe_t level;
+  assign level   = commit_q - read_stripe_q;
+  assign arrived = !level[15] && level != '0;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) commit_q <= '0;
-    else if (commit_backlog != 0) commit_q <= commit_q + 1'b1;
-    // Behind a skip the level is negative; one stripe more, because the first one may be partly read.
+    // One stripe more, because the first one may be partly read.
     w_plenty_o <= rst_ni && !level[15] && level > 16'(TILE_STRIPES) && !skipping_q && !skip_valid_i;
   end
 

@@ -32,7 +32,7 @@ RESULT_LATENCY = 72
 UPDATE_LATENCY = 16
 # Weights: cycles from the last beat of a stripe to its first word at the output of the ring (its port has the
 # turn); from the start of a stream of resident words to the first; and words that either reads ahead.
-RING_LATENCY = 9
+RING_LATENCY = 10
 RESIDENT_LATENCY = 6
 PREFETCH_WORDS = 8
 ABI_VERSION = 1
