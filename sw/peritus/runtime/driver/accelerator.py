@@ -150,7 +150,10 @@ class Accelerator:
         deadline = time.monotonic() + RESET_TIMEOUT_S
         while reg.STATUS_RESETTING.of(self._read(Offset.STATUS)):
             if time.monotonic() > deadline:
-                raise DeviceTimeout(f"soft reset: not done within {RESET_TIMEOUT_S:g} s; {self.state()}")
+                raise DeviceTimeout(
+                    f"soft reset: not done within {RESET_TIMEOUT_S:g} s, and it waits for nothing but "
+                    f"memory ports that have not answered; {self.state()}"
+                )
         self._write(Offset.IRQ_STATUS, _IRQ_ALL)
         self._write(Offset.IRQ_ENABLE, _IRQ_ALL)
 
