@@ -164,6 +164,7 @@ def test_a_frame_of_m3vit_tiny() -> None:
         DdrParameters(bytes_per_cycle=6.0, read_latency=60, jitter=60),
         DdrParameters(bytes_per_cycle=2.0, read_latency=40, refresh_period=900, refresh_cycles=100),
         DdrParameters(bytes_per_cycle=42.0, read_latency=1),
+        DdrParameters(port_bytes_per_cycle=(1.5,)),
     ],
     ids=str,
 )

@@ -109,7 +109,9 @@ def test_one_request_after_the_other_is_the_same_as_many() -> None:
         address = max(passed, single.last[behind] if behind >= 0 else 0.0) + 1
         single.accept(request, passed, address)
         before = single.last[stripe - hw.axi_ports] if stripe >= hw.axi_ports else 0.0
-        single.last.append(single.ddr.data(single.due[stripe], before, single.left + 1))
+        single.last.append(
+            single.ddr.data(single.due[stripe], stripe % hw.axi_ports, before, single.left + 1)
+        )
     assert many.address == single.address and many.last == single.last and many.left == single.left
 
 

@@ -46,6 +46,8 @@ class Contention(ABC):
         self._asked = [0] * self._ports  # bursts of all
         self._reader = [0.0] * self._ports  # it takes another request
         self._saved = 0.0  # bandwidth, in beats
+        # Beats a cycle of each channel that is alone; writes are port 0's.
+        self._rates = [BURST_BEATS / beats for beats in (*self._ddr.beats, self._ddr.beats[0])]
 
     @abstractmethod
     def _next(self) -> float:
@@ -91,10 +93,11 @@ class Contention(ABC):
         ]
         del fetch.whole[min(flying, default=len(fetch.last)) :]
         for stripe in flying:
-            left = min(self._ddr.beats, fetch.last[stripe] + 1 - self._start)
-            self._queues[stripe % self._ports].append(Burst(fetch.due[stripe], stripe, left))
+            port = stripe % self._ports
+            left = min(self._ddr.beats[port], fetch.last[stripe] + 1 - self._start)
+            self._queues[port].append(Burst(fetch.due[stripe], stripe, left))
             fetch.last[stripe] = NEVER
-            self._asked[stripe % self._ports] += 1
+            self._asked[port] += 1
 
     def _request(self) -> None:
         """Whatever is asked for now, by what is known of bursts that have ended."""
@@ -107,7 +110,7 @@ class Contention(ABC):
                 self._moving += 1
                 channel = self._channel()
                 due = self._ask(client, size)
-                self._queues[channel].append(Burst(due, CLIENT, size / self._ddr.port_rate))
+                self._queues[channel].append(Burst(due, CLIENT, size / self._rates[channel]))
             else:
                 self._ask_weight(weight)
 
@@ -139,9 +142,10 @@ class Contention(ABC):
         fetch, stripe = self._fetch, len(self._fetch.address)
         request = fetch.request_time()
         assert request is not None
-        fetch.accept(request, passed, self._take(passed, stripe % self._ports))
+        port = stripe % self._ports
+        fetch.accept(request, passed, self._take(passed, port))
         fetch.last.append(NEVER)
-        self._queues[stripe % self._ports].append(Burst(fetch.due[stripe], stripe, self._ddr.beats))
+        self._queues[port].append(Burst(fetch.due[stripe], stripe, self._ddr.beats[port]))
 
     def _transfer(self, now: float) -> float:
         """Up to the next event; its time."""
@@ -150,7 +154,7 @@ class Contention(ABC):
         active = [self._queues[n] for n in moving]
         then = min((queue[0].due for queue in self._queues if queue and queue[0].due > now), default=NEVER)
         inflow = ddr.bandwidth / ddr.beat_bytes  # beats a cycle
-        wanted = len(active) * ddr.port_rate
+        wanted = sum(self._rates[channel] for channel in moving)
         share = 1.0 if wanted <= inflow or self._saved > _NOTHING else inflow / wanted
         if active:
             then = min(then, ddr.busy(now, min(queue[0].left for queue in active) / share))
@@ -181,8 +185,9 @@ class Contention(ABC):
         total = len(fetch.address) + fetch.left
         flying = sorted((burst for queue in self._queues for burst in queue), key=lambda burst: burst.stripe)
         for due, stripe, left in flying:
-            if left < self._ddr.beats:
-                fetch.last[stripe] = self._ddr.rest(now, left / self._ddr.beats)
+            port = stripe % self._ports
+            if left < self._ddr.beats[port]:
+                fetch.last[stripe] = self._ddr.rest(now, port, left / self._ddr.beats[port])
                 continue
             before = fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
-            fetch.last[stripe] = self._ddr.data(due, before, total - stripe)
+            fetch.last[stripe] = self._ddr.data(due, port, before, total - stripe)

@@ -87,7 +87,8 @@ class Fetch:
         held, outstanding = READER_BURSTS * ports, ddr.parameters.outstanding * ports
         address, due, last, freed = self.address, self.due, self.last, self.freed
         stall, latency, calm = 1 + ddr.stall, ddr.parameters.read_latency, ddr.calm
-        served, saved, burst, beats, fair, others = ddr.timing()
+        served, saved, burst, others = ddr.timing()
+        alone, fair = ddr.beats, ddr.fair
         number = len(address)
         total = number + self.left
         while number <= stripe:
@@ -114,6 +115,7 @@ class Fetch:
                     taken = last[number - outstanding] + stall
                 address.append(taken)
                 before = last[number - ports] if number >= ports else 0.0
+                port = number % ports
                 if calm:  # Ddr.due and Ddr.data, without the calls
                     first = taken + latency
                     done = first - saved
@@ -123,18 +125,18 @@ class Fetch:
                     served = done = done + burst
                     start = first if first > before + 1 else before + 1
                     final = float(ceil(done))
-                    if start + beats - 1 > final:
-                        final = start + beats - 1
+                    if start + alone[port] - 1 > final:
+                        final = start + alone[port] - 1
                     if lags:
                         at_the_end = done + (total - number) * others
                         if at_the_end > final:
                             final = at_the_end
-                        if start + fair - 1 < final:
-                            final = start + fair - 1
+                        if start + fair[port] - 1 < final:
+                            final = start + fair[port] - 1
                     last.append(final)
                 else:
-                    first = ddr.due(taken, number % ports)
-                    last.append(ddr.data(first, before, total - number))
+                    first = ddr.due(taken, port)
+                    last.append(ddr.data(first, port, before, total - number))
                 due.append(first)
                 issued, request = request, begun + 2
                 number += 1

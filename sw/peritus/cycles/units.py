@@ -134,7 +134,7 @@ class Store(Contention):
         if outstanding:
             address = max(address, outstanding + 1)
         first = address + self._ddr.stall + 1
-        self._begin = first + beats / self._ddr.port_rate - 1
+        self._begin = first + beats / self._rates[self._channel()] - 1
         self._number += 1
         return first
 
