@@ -74,12 +74,10 @@ class Contention(ABC):
         self._collect()
         now = float(self._start)
         while self._sizes or self._moving:
-            self._request()
-            now = self._transfer(now)
+            now = self._transfer(now, self._request(now))
         asked = len(self._fetch.address)
         while any(burst.stripe < asked for queue in self._queues for burst in queue):
-            self._request()
-            now = self._transfer(now)
+            now = self._transfer(now, self._request(now))
         self._settle(now)
 
     def _collect(self) -> None:
@@ -99,12 +97,16 @@ class Contention(ABC):
             fetch.last[stripe] = NEVER
             self._asked[port] += 1
 
-    def _request(self) -> None:
-        """Whatever is asked for now, by what is known of bursts that have ended."""
+    def _request(self, now: float) -> float:
+        """Whatever is asked for, by what is known of bursts that have ended; when the next one is.
+
+        Who has to wait for an end that is not known yet may still be first, but not before `now`.
+        """
         while True:
             weight, client = self._weight(), self._next() if self._sizes else NEVER
-            if weight == client == NEVER:
-                return
+            first = min(weight, client)
+            if first == NEVER or (first > now and max(weight, client) == NEVER):
+                return first
             if client < weight or (client == weight and self._before_weights()):
                 size = self._sizes.popleft()
                 self._moving += 1
@@ -147,12 +149,13 @@ class Contention(ABC):
         fetch.last.append(NEVER)
         self._queues[port].append(Burst(fetch.due[stripe], stripe, self._ddr.beats[port]))
 
-    def _transfer(self, now: float) -> float:
-        """Up to the next event; its time."""
+    def _transfer(self, now: float, until: float) -> float:
+        """Up to the next event, at the latest `until`; its time."""
         ddr = self._ddr
         moving = [n for n, queue in enumerate(self._queues) if queue and queue[0].due <= now]
         active = [self._queues[n] for n in moving]
         then = min((queue[0].due for queue in self._queues if queue and queue[0].due > now), default=NEVER)
+        then = min(then, until)
         inflow = ddr.bandwidth / ddr.beat_bytes  # beats a cycle
         wanted = sum(self._rates[channel] for channel in moving)
         share = 1.0 if wanted <= inflow or self._saved > _NOTHING else inflow / wanted

@@ -24,10 +24,21 @@ GUARD = 3  # from a request to the reader, and between two requests
 
 
 class Fetch:
-    """segments: stripes of each entry of the fetch table that the task wants, in order."""
+    """segments: stripes of each entry of the fetch table that the task wants, in order.
 
-    def __init__(self, hw: HwConfig, ddr: Ddr, entries: Sequence[FetchEntry], task: int, cold: bool) -> None:
-        self.ddr, self.ports = ddr, hw.axi_ports
+    Ports are numbered from that of the first stripe; image_port: of the first burst of the image.
+    """
+
+    def __init__(
+        self,
+        hw: HwConfig,
+        ddr: Ddr,
+        entries: Sequence[FetchEntry],
+        task: int,
+        cold: bool,
+        image_port: int = 0,
+    ) -> None:
+        self.ddr, self.ports, self.image_port = ddr, hw.axi_ports, image_port
         self.ring = hw.weight_store_words // hw.stripe_words
         self.segments: list[int] = []
         self._gaps: list[int] = []  # cycles in the table before each
