@@ -80,8 +80,8 @@ def check_part(hw: HwConfig, part: str) -> None:
     over = [f"{needs[kind]:g} {_KINDS[kind]} of {has[kind]}" for kind in _KINDS if needs[kind] > has[kind]]
     if over:
         raise DoesNotFit(
-            f"hardware {hw.name} does not fit an {device.upper()}: {', '.join(over)}; make the array (pk, pn) "
-            f"or memories (act_words, weight_store_words, resident_words, ...) smaller"
+            f"hardware {hw.name} does not fit an {device.upper()}: {', '.join(over)}; make the array (pk, pn)"
+            f" or memories (act_words, weight_store_words, resident_words, ...) smaller"
         )
 
 
