@@ -63,7 +63,7 @@ module peritus_core
   // errors, state, counters
   input  logic                     err_i,
   output logic [3:0]               core_err_o,
-  output logic [63:0]              state_o,
+  output logic [39:0]              state_o,
   output logic                     busy_o,
   output logic                     stall_weight_o,
   output logic                     stall_wait_o
@@ -125,7 +125,7 @@ module peritus_core
 
   assign img_instr_o = instr;
   assign st_instr_o = instr;
-  assign state_o = {24'd0, streamer_state, loader_state, sequencer_state, pc};
+  assign state_o = {streamer_state, loader_state, sequencer_state, pc};
 
   // A GEMM enters both queues at once; the loader is at most one tile ahead of the streamer.
   logic load_push_ready, stream_push_ready, load_valid, load_ready, stream_valid, stream_ready;

@@ -129,7 +129,8 @@ module peritus_top
   localparam logic [3:0] CACHE = 4'b0011;
 
   // ---- control ----
-  logic core_rst_n, memory_rst_n, flush, stop, axi_idle;
+  logic core_rst_n, memory_rst_n, flush, stop;
+  logic [AXI_PORTS:0] axi_busy;
   config_t config_regs;
   job_t queued_job, running_job;
   logic job_valid, job_ready, job_done, next_valid;
@@ -141,7 +142,7 @@ module peritus_top
   logic [AXI_PORTS-1:0] read_beat;
   logic write_beat;
   logic [3:0] core_err;
-  logic [63:0] core_state;
+  logic [39:0] core_state;
   logic array_busy, stall_weight, stall_wait;
 
   peritus_control_unit u_control (
@@ -169,7 +170,7 @@ module peritus_top
     .memory_rst_no (memory_rst_n),
     .flush_o       (flush),
     .stop_o        (stop),
-    .axi_idle_i    (axi_idle),
+    .axi_busy_i    (axi_busy),
     .config_o      (config_regs),
     .load_o        (load),
     .loading_i     (loading),
@@ -274,7 +275,7 @@ module peritus_top
     .rst_ni        (memory_rst_n),
     .axi_rst_ni    (aresetn),
     .flush_i       (flush),
-    .axi_idle_o    (axi_idle),
+    .axi_busy_o    (axi_busy),
     .config_i      (config_regs),
     .job_i         (running_job),
     .next_valid_i  (next_valid),

@@ -6,6 +6,7 @@
 #include "axi.hpp"
 #include "ddr_config.hpp"
 #include "fifo.hpp"
+#include "open_access.hpp"
 #include "violations.hpp"
 
 namespace peritus {
@@ -17,7 +18,7 @@ class Channel {
 
  protected:
   Channel(unsigned port, const DdrConfig &config, ViolationLog &log, std::uint64_t seed)
-      : config_(config), random_(seed), log_(log), port_(port) {}
+      : config_(config), port_(port), random_(seed), log_(log) {}
 
   void report(std::uint64_t cycle, Fault fault, std::uint64_t address) {
     log_.add(cycle, port_, fault, address);
@@ -42,12 +43,15 @@ class Channel {
   unsigned jitter() { return config_.jitter ? random_() % (config_.jitter + 1) : 0; }
   bool stall() { return config_.stall && random_() % 256 < config_.stall; }
 
+  bool listed_in(std::uint32_t ports) const { return ports >> port_ & 1; }
+
   const DdrConfig &config_;
+  const unsigned port_;
+  std::uint64_t since_ = 0;  // cycle of the last handshake: of a beat, a response, or an address while idle
 
  private:
   Random random_;
   ViolationLog &log_;
-  const unsigned port_;
 };
 
 }  // namespace peritus

@@ -24,6 +24,8 @@ struct DdrConfig {
   std::uint32_t refresh_cycles;    // cycles of each refresh, in which nothing is transferred
   std::uint32_t outstanding;       // bursts a port holds in each direction, 1..MAX_OUTSTANDING
   std::uint32_t stall;             // in 256: how often a channel is randomly held back
+  std::uint32_t silent_reads;      // bit n: port n takes read bursts and never answers them
+  std::uint32_t silent_writes;     // the same of written bursts
 };
 
 }  // namespace peritus

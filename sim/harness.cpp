@@ -109,6 +109,16 @@ void sim_traffic(Handle *handle, std::uint64_t *read, std::uint64_t *written) {
   for (const peritus::WriteChannel &writer : handle->simulation.ddr().writers()) *written += writer.bytes;
 }
 
+// Copies what all channels have been asked for and have not given (at most 2 * MAX_PORTS), returns how many.
+std::uint32_t sim_open_accesses(Handle *handle, peritus::OpenAccess *out) {
+  const peritus::OpenAccess *first = out;
+  for (const peritus::ReadChannel &reader : handle->simulation.ddr().readers())
+    if (reader.open()) *out++ = reader.open_access();
+  for (const peritus::WriteChannel &writer : handle->simulation.ddr().writers())
+    if (writer.open()) *out++ = writer.open_access();
+  return out - first;
+}
+
 // Copies up to `capacity` violations, returns how many there were in all.
 std::uint64_t sim_violations(Handle *handle, peritus::Violation *out, std::uint32_t capacity) {
   const peritus::ViolationLog &log = handle->simulation.ddr().violations;

@@ -26,12 +26,13 @@ class ReadChannel : Channel {
     waiting_ = *pins_.arvalid && !*pins_.arready;
     held_ = request;
     if (*pins_.arvalid && *pins_.arready) accept(cycle, request);
-    if (*pins_.rvalid && *pins_.rready) finish_beat();
+    if (*pins_.rvalid && *pins_.rready) finish_beat(cycle);
   }
 
   // After the edge: is a beat due that waits for bandwidth?
   bool wants(std::uint64_t cycle) const {
-    return !valid_ && !stalled_ && !bursts_.empty() && cycle + 1 >= bursts_.front().due;
+    return !valid_ && !stalled_ && !bursts_.empty() && cycle + 1 >= bursts_.front().due &&
+           !listed_in(config_.silent_reads);
   }
   void grant() {
     const Burst &burst = bursts_.front();
@@ -48,6 +49,9 @@ class ReadChannel : Channel {
     *pins_.rvalid = valid_;
     stalled_ = stall();
   }
+
+  bool open() const { return !bursts_.empty(); }
+  OpenAccess open_access() const { return {bursts_.front().address, since_, port_, 0, bursts_.size()}; }
 
   // Forget everything in flight.
   void idle() {
@@ -70,11 +74,13 @@ class ReadChannel : Channel {
     check_burst(cycle, request, pins_.data_bytes);
     const bool in_memory = mapped(request, pins_.data_bytes);
     if (!in_memory) report(cycle, Fault::UnmappedRead, request.address);
+    if (bursts_.empty()) since_ = cycle;
     bursts_.push({request.address, cycle + config_.read_latency + jitter(), request.beats(), in_memory});
   }
 
-  void finish_beat() {
+  void finish_beat(std::uint64_t cycle) {
     valid_ = false;
+    since_ = cycle;
     bytes += pins_.data_bytes;
     Burst &burst = bursts_.front();
     burst.address += pins_.data_bytes;

@@ -28,6 +28,7 @@ class WriteChannel : Channel {
     if (*pins_.wvalid && *pins_.wready) accept_beat(cycle);
     if (*pins_.bvalid && *pins_.bready) {
       response_ = false;
+      since_ = cycle;
       bursts_.pop();
     }
   }
@@ -46,11 +47,14 @@ class WriteChannel : Channel {
     *pins_.wready = unreceived_ != 0 && buffered_ < BUFFERED && !hold;
     if (!response_ && !bursts_.empty()) {
       const Burst &burst = bursts_.front();
-      response_ = burst.ungranted == 0 && cycle + 1 >= burst.due && !hold;
+      response_ = burst.ungranted == 0 && cycle + 1 >= burst.due && !hold && !listed_in(config_.silent_writes);
       *pins_.bresp = burst.mapped ? RESP_OKAY : RESP_SLVERR;
     }
     *pins_.bvalid = response_;
   }
+
+  bool open() const { return !bursts_.empty(); }
+  OpenAccess open_access() const { return {bursts_.front().address, since_, port_, 1, bursts_.size()}; }
 
   // Forget everything in flight.
   void idle() {
@@ -113,6 +117,7 @@ class WriteChannel : Channel {
     check_burst(cycle, request, pins_.data_bytes);
     const bool in_memory = mapped(request, pins_.data_bytes);
     if (!in_memory) report(cycle, Fault::UnmappedWrite, request.address);
+    if (bursts_.empty()) since_ = cycle;
     bursts_.push({request.address, 0, request.beats(), request.beats(), in_memory});
     unreceived_ += request.beats();
   }
@@ -128,6 +133,7 @@ class WriteChannel : Channel {
     if (bool(now.last) != (burst.unreceived == 1)) report(cycle, Fault::WriteLast, burst.address);
     burst.address += pins_.data_bytes;
     --burst.unreceived;
+    since_ = cycle;
     --unreceived_;
     ++buffered_;
     bytes += pins_.data_bytes;

@@ -35,7 +35,7 @@ module peritus_control_unit
   output logic                 memory_rst_no,
   output logic                 flush_o,          // AXI masters: begin nothing new
   output logic                 stop_o,           // core: an error has occurred
-  input  logic                 axi_idle_i,
+  input  logic [AXI_PORTS:0]   axi_busy_i,       // bursts in flight: read ports, writes
   // memory side
   output config_t              config_o,
   output logic                 load_o,           // pulse
@@ -55,7 +55,7 @@ module peritus_control_unit
   input  logic                 job_done_i,
   input  logic [31:0]          job_done_seq_i,
   input  logic [3:0]           core_err_i,
-  input  logic [63:0]          core_state_i,
+  input  logic [39:0]          core_state_i,
   input  logic                 array_busy_i,
   input  logic                 stall_weight_i,
   input  logic                 stall_wait_i
@@ -154,7 +154,7 @@ module peritus_control_unit
     .clk_i,
     .rst_ni,
     .soft_reset_i(out.CONTROL.soft_reset.value),
-    .idle_i      (axi_idle_i),
+    .idle_i      (axi_busy_i == 0),
     .rst_no      ({memory_rst_no, core_rst_no, rst_n}),
     .flush_o     (draining)
   );
@@ -303,7 +303,8 @@ module peritus_control_unit
     in.SEQ_STATE0.sequencer.next        = core_state_i[23:16];
     in.SEQ_STATE0.loader.next           = core_state_i[31:24];
     in.SEQ_STATE1.streamer.next         = core_state_i[39:32];
-    in.SEQ_STATE1.detail.next           = core_state_i[63:40];
+    in.SEQ_STATE1.reading.next          = 4'(axi_busy_i[AXI_PORTS-1:0]);
+    in.SEQ_STATE1.writing.next          = axi_busy_i[AXI_PORTS];
     in.CYCLES_LO.value.next             = cycles[31:0];
     in.CYCLES_HI.value.next             = cycles[63:32];
     in.ARRAY_BUSY.value.next            = array_busy;

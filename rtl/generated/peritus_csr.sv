@@ -2207,7 +2207,8 @@ module peritus_csr (
         end
         if(ad_low(rd_mux_addr) == ad_low(12'he4)) begin
             readback_data_var[ad_hi(12'he4)][7:0] = hwif_in.SEQ_STATE1.streamer.next;
-            readback_data_var[ad_hi(12'he4)][31:8] = hwif_in.SEQ_STATE1.detail.next;
+            readback_data_var[ad_hi(12'he4)][11:8] = hwif_in.SEQ_STATE1.reading.next;
+            readback_data_var[ad_hi(12'he4)][12] = hwif_in.SEQ_STATE1.writing.next;
         end
         if(ad_low(rd_mux_addr) == ad_low(12'h100)) begin
             readback_data_var[ad_hi(12'h100)][31:0] = hwif_in.CYCLES_LO.value.next;

@@ -170,12 +170,17 @@ package peritus_csr_pkg;
     } csr__SEQ_STATE1__streamer__in_t;
 
     typedef struct {
-        logic [23:0] next;
-    } csr__SEQ_STATE1__detail__in_t;
+        logic [3:0] next;
+    } csr__SEQ_STATE1__reading__in_t;
+
+    typedef struct {
+        logic next;
+    } csr__SEQ_STATE1__writing__in_t;
 
     typedef struct {
         csr__SEQ_STATE1__streamer__in_t streamer;
-        csr__SEQ_STATE1__detail__in_t detail;
+        csr__SEQ_STATE1__reading__in_t reading;
+        csr__SEQ_STATE1__writing__in_t writing;
     } csr__SEQ_STATE1__in_t;
 
     typedef struct {

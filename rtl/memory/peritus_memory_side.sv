@@ -16,7 +16,7 @@ module peritus_memory_side
   input  logic                                  rst_ni,
   input  logic                                  axi_rst_ni,
   input  logic                                  flush_i,
-  output logic                                  axi_idle_o,
+  output logic [AXI_PORTS:0]                    axi_busy_o,      // bursts in flight: read ports, writes
   // control
   input  config_t                               config_i,
   input  job_t                                  job_i,          // running job; its number is not used here
@@ -351,7 +351,7 @@ module peritus_memory_side
     );
   end
 
-  assign axi_idle_o   = (&reader_idle) && writer_idle;
+  assign axi_busy_o   = ~{writer_idle, reader_idle};
   assign read_beat_o  = rvalid_i & rready_o;
   assign write_beat_o = wvalid_o && wready_i && wstrb_o != 0;
 

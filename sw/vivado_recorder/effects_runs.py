@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vivado_recorder.effects_project import Result
-from vivado_recorder.errors import ScriptError
+from vivado_recorder.errors import RunFailed, ScriptError
 from vivado_recorder.model import Model, Thing
 from vivado_recorder.table import Call
 
@@ -56,7 +56,11 @@ def wait_on_runs(model: Model, call: Call) -> Result:
 
 
 def _finish(model: Model, run: Thing) -> None:
-    """Complete; an implementation meets its timing, unless the model says that it is one that does not."""
+    """Complete; an implementation meets its timing, unless the model says that it does not, or fails."""
+    if run.name == "impl_1" and model.broken:
+        model.broken -= 1
+        run.properties |= {"status": "route_design ERROR", "progress": "80%"}
+        raise RunFailed(f"wait_on_runs: failed runs: {run.name}")
     anew = run.properties["progress"] != "100%"
     run.properties |= {"status": "Complete", "progress": "100%"}
     if run.name == "impl_1" and anew:

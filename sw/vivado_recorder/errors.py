@@ -12,3 +12,7 @@ class ScriptError(RecorderError):
 
 class TclMissing(RecorderError):
     """This Python has no Tcl."""
+
+
+class RunFailed(RecorderError):
+    """A run ended with an error: what happens to a script that is right, and may be caught."""

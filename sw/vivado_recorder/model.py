@@ -76,6 +76,7 @@ class Model:
         self.core: Thing | None = None
         self.design: Design | None = None
         self.implemented = False
+        self.broken = 0  # so many implementations to come fail
         self.unmet = 0  # so many implementations to come do not meet their timing
         self.core_checked = False
         self.elaborated = False  # the HDL of the packaged IP, by Verilator

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vivado_recorder.effects import EFFECTS
-from vivado_recorder.errors import ScriptError, TclMissing
+from vivado_recorder.errors import RunFailed, ScriptError, TclMissing
 from vivado_recorder.hdl import Verilator
 from vivado_recorder.model import Design, Model
 from vivado_recorder.table import Call, load_table, parse
@@ -50,6 +50,8 @@ class _Recorder:
             self._check_objects(call, entry)
             self._check_files(call, entry)
             result = EFFECTS[entry["effect"]](self.model, call)
+        except RunFailed as error:
+            return "1", str(error)  # which is not the script's fault
         except ScriptError as error:
             text = str(error) if str(error).startswith(name) else f"{name}: {error}"
             self.failures.append(text)
@@ -105,6 +107,7 @@ def record(
     *,
     verilator: Verilator | None = None,
     unmet: int = 0,
+    broken: int = 0,
     timeout_s: int = TIMEOUT_S,
     table: str = "commands.toml",
     folder: Path = Path(),
@@ -115,7 +118,7 @@ def record(
     table: of the commands, here Vivado's or vitis_hls.toml. folder: what names of files are relative to.
     verilator: elaborates the HDL of the packaged IP; None: that is left out, `model.elaborated` is False.
     exported: IP that another script has made, as its `model.exported` has them.
-    unmet: so many implementations do not meet their timing, the others do.
+    unmet: so many implementations do not meet their timing, the others do. broken: so many fail before that.
 
     Raises:
         ScriptError: the script is wrong, by the table, by Tcl, or takes longer than `timeout_s`.
@@ -128,7 +131,7 @@ def record(
     except ImportError as error:
         raise TclMissing(f"Python's tkinter is missing (Debian: python3-tk): {error}") from error
     recorder = _Recorder(interpreter, verilator, table, folder)
-    recorder.model.unmet = unmet
+    recorder.model.unmet, recorder.model.broken = unmet, broken
     recorder.model.ips |= exported or {}
     interpreter.createcommand("recorder_call", recorder.call)
     interpreter.eval("""

@@ -50,6 +50,19 @@ def test_shipped_names() -> None:
             ("weight_store_words = 1024", "weight_store_words = 8"),
             "weight_store_words = 8, must be at least four",
         ),
+        (
+            ("resident_words = 0", "resident_words = 32761"),
+            r"resident_words = 32761, must be 0, or 16\.\.32760",
+        ),
+        (
+            ("resident_block_words = 0", "resident_block_words = 16"),
+            r"resident_block_words = 16, must be 0, or 16\.\.resident_words",
+        ),
+        (("dsp_ratio = 1", "dsp_ratio = 3"), "dsp_ratio = 3, must be 1 or 2"),
+        (
+            ("dsp_ratio = 1", "dsp_ratio = 2"),
+            "dsp_ratio = 2, must be 1 without pack_macs or with pk below 16",
+        ),
     ],
 )
 def test_bad_files_are_named(change: tuple[str, str], message: str, tmp_path: Path) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 
 import pytest
 
-from peritus.arch.pl_clock import FASTEST, SLOWEST, ClockError, divisor_for, reachable_mhz
+from peritus.arch.pl_clock import (
+    FASTEST,
+    SLOWEST,
+    VCO_MHZ,
+    ClockError,
+    divisor_for,
+    mmcm_for,
+    reachable_mhz,
+)
 
 
 @pytest.mark.parametrize("pll_mhz", [1500.0, 33.333333 * 45, 33.333 * 45])
@@ -29,3 +37,19 @@ def test_every_reachable_clock_is_reached(pll_mhz: float) -> None:
 def test_others_are_refused_and_the_nearest_named(mhz: float, near: str) -> None:
     with pytest.raises(ClockError, match=rf"^{mhz:g} MHz is not .*1500 MHz.*nearest: .*{near} MHz$"):
         divisor_for(mhz)
+
+
+def test_an_mmcm_makes_every_reachable_clock_and_twice_that() -> None:
+    for divisor in range(FASTEST, SLOWEST + 1):
+        mhz = reachable_mhz(divisor)
+        mmcm = mmcm_for(mhz)
+        assert VCO_MHZ[0] <= mhz * mmcm.multiply <= VCO_MHZ[1] * (1 + 1e-6)
+        assert mmcm.multiply == mmcm.divide == 2 * mmcm.divide_fast
+
+
+@pytest.mark.parametrize("mhz", [801.0, 1600.0])
+def test_a_ratio_without_a_clock_is_refused(mhz: float) -> None:
+    with pytest.raises(
+        ClockError, match=rf"{mhz:g} MHz and twice that .* runs at 800 to 1600 MHz, an even mul"
+    ):
+        mmcm_for(mhz)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from peritus.arch.config import BURST_BEATS
 from peritus.arch.isa import Opcode
 from peritus.bundle import Bundle
 from peritus.cycles import Prediction, predict, routing_of
@@ -47,8 +48,12 @@ def measure(
     ddr: DdrParameters | None = None,
 ) -> Pair:
     """Run a frame on a device that was opened with the same `ddr` and has the bundle, and predict it."""
+    device.reset()
+    image_port = 0
     if bundle.instructions[0].opcode is Opcode.KEEP:
-        device.run(image, task=task)  # the first one after a load fills what stays on chip
+        # The first one after a reset fills what stays on chip; the next begins at the ports where that ended.
+        before = device.run(image, task=task).perf
+        image_port = _bursts(bundle) - (before.bytes_read - bundle.frame.bytes) // bundle.hw.stripe_bytes
     device.simulation.record_cycles()
     perf = device.run(image, task=task, features=features).perf
     (rtl,) = device.timelines()
@@ -57,5 +62,19 @@ def measure(
     assert rtl.cycles == perf.cycles
     routing = routing_of(bundle, image, task)
     phase = begin % ddr.refresh_period if ddr and ddr.refresh_period else 0
-    model = predict(bundle, task, routing, features=features, ddr=ddr, phase=phase)
+    model = predict(
+        bundle,
+        task,
+        routing,
+        features=features,
+        ddr=ddr,
+        phase=phase,
+        image_port=image_port % bundle.hw.axi_ports,
+    )
     return Pair(rtl, model, perf.bytes_read - bundle.frame.bytes)
+
+
+def _bursts(bundle: Bundle) -> int:
+    """Of an image."""
+    load = next(i for i in bundle.instructions if i.opcode is Opcode.LOAD_IMAGE)
+    return -(-load.keys * load.k_tiles * load.tokens * load.n_tiles // BURST_BEATS)

@@ -45,6 +45,23 @@ def test_beside_the_rtl(tmp_path: Path) -> None:
     assert abs(cycles["cycle model"] - cycles["RTL"]) <= 50
 
 
+def test_slower_ports_are_laid_beside(tmp_path: Path) -> None:
+    """A column for each; the slowest port bounds the stream."""
+    target = tmp_path / "cycles.json"
+    slow = ("--ports", "10.5,10.5,10.5,10.5", "--ports", "12,12,12,6")
+    output = invoked("m3vit_micro", "--hw", "zcu104", "--even", *slow, "--json", str(target))
+    plain, equal, one = json.loads(target.read_text())["cycles"].values()
+    assert plain <= equal < one
+    assert f"{equal:,}" in output and f"{one / plain:.1%}" in output
+
+
+@pytest.mark.parametrize("ports", ["1,2", "1,2,3,x", "1,2,3,0"])
+def test_ports_that_there_are_not(ports: str) -> None:
+    result = CliRunner().invoke(app, ["cycles", "m3vit_micro", "--hw", "zcu104", "--ports", ports])
+    assert result.exit_code == 1
+    assert "zcu104 has 4" in result.output or "above 0" in result.output
+
+
 def test_an_unknown_task_is_one_line() -> None:
     result = CliRunner().invoke(app, ["cycles", "m3vit_micro", "--hw", "nano", "--task", "dreams"])
     assert result.exit_code == 1

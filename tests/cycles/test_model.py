@@ -84,6 +84,22 @@ def test_more_bandwidth_is_never_slower(micro: Bundle) -> None:
     assert frames == sorted(frames, reverse=True) and frames[0] > 3 * frames[-1]
 
 
+def test_a_port_that_lags_holds_the_others_back() -> None:
+    """Stripes go round the ports: but for what port 0 writes, one slow port is as bad as four."""
+    bundle = peritus.compile(peritus.load_model("m3vit_micro"), hw=load_config("zcu104"))
+    routing = even_routing(bundle, "semseg")
+    plain, equal, one, pair = (
+        predict(bundle, "semseg", routing, ddr=ddr).cycles
+        for ddr in (
+            DdrParameters(),
+            DdrParameters(port_bytes_per_cycle=(2.0,) * 4),
+            DdrParameters(port_bytes_per_cycle=(16.0, 16.0, 2.0)),
+            DdrParameters(shared=((1, 2),), shared_bytes_per_cycle=4.0),
+        )
+    )
+    assert plain < one and one == pytest.approx(equal, rel=0.06) and pair == pytest.approx(equal, rel=0.06)
+
+
 def test_idle_experts_cost_less(micro: Bundle) -> None:
     even = even_routing(micro, "semseg")
     one = tuple((sum(row), *(0 for _ in row[1:])) for row in even)
@@ -109,7 +125,9 @@ def test_one_request_after_the_other_is_the_same_as_many() -> None:
         address = max(passed, single.last[behind] if behind >= 0 else 0.0) + 1
         single.accept(request, passed, address)
         before = single.last[stripe - hw.axi_ports] if stripe >= hw.axi_ports else 0.0
-        single.last.append(single.ddr.data(single.due[stripe], before, single.left + 1))
+        single.last.append(
+            single.ddr.data(single.due[stripe], stripe % hw.axi_ports, before, single.left + 1)
+        )
     assert many.address == single.address and many.last == single.last and many.left == single.left
 
 

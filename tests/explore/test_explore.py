@@ -16,7 +16,10 @@ from typer.testing import CliRunner
 from peritus import api
 from peritus.arch.config import load_config
 from peritus.cli import app
+from peritus.eda.board import board_names, load_board, vivado_settings
+from peritus.eda.errors import DoesNotFit
 from peritus.explore import Area, Axis, ExploreError, Point, area_of, front, points, svg, sweep
+from peritus.explore.area import check_part
 from peritus.explore.sweep import RECORDS
 
 NANO = load_config("nano")
@@ -156,3 +159,23 @@ def test_threads_do_as_well_as_processes(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as executor:
         records = sweep(swept("acc_depth=16,32"), tmp_path, executor, lambda done: None)
     assert all("cycles" in one for one in records)
+
+
+def test_what_is_over_the_part_is_refused_with_its_numbers() -> None:
+    """Blocks of the memories that are too large, by what the device has; and what to make smaller."""
+    zcu104, part = load_config("zcu104"), "xczu7ev-ffvc1156-2-e"
+    for board in (load_board(name) for name in board_names()):
+        if board.flow == "vivado":
+            check_part(load_config(board.hw), vivado_settings(board).part)
+    check_part(load_config("zcu104_vit"), part)
+    larger = replace(zcu104, resident_words=32760)
+    with pytest.raises(
+        DoesNotFit,
+        match=rf"zcu104 does not fit an XCZU7EV: {area_of(larger).uram} URAM288 of 96; .*resident_words",
+    ):
+        check_part(larger, part)
+    both = replace(zcu104, dsp_ratio=1, kv_words=16384)
+    with pytest.raises(DoesNotFit, match=r"2,?\d+ DSP48E2 of 1728, \d+ RAMB36 of 312"):
+        check_part(both, part)
+    with pytest.raises(DoesNotFit, match=r"XCK26: .* URAM288 of 64"):
+        check_part(zcu104, "xck26-sfvc784-2LV-c")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import peritus
 from peritus.bundle import Bundle
 from peritus.cli import app
-from peritus.report.selftest import ExpectationError, Finding, expectations, record, selftest
+from peritus.report.selftest import ExpectationError, Finding, _clock, expectations, record, selftest
 from peritus.runtime import Device
 from peritus.runtime.driver.errors import ForeignDevice
 
@@ -68,6 +68,13 @@ def test_a_device_that_does_not_open_is_the_last_finding(bundle: Bundle, expecte
     assert "no accelerator there" in findings[-1].found
 
 
+@pytest.mark.parametrize(("set_mhz", "right"), [(300.0, True), (299.997, True), (250.0, False)])
+def test_a_clock_that_is_not_the_one_it_was_built_for_fails(set_mhz: float, right: bool) -> None:
+    device = SimpleNamespace(hw=SimpleNamespace(clock_mhz=300.0), clock_mhz=lambda: set_mhz)
+    assert _clock(device).ok is right  # type: ignore[arg-type]
+    assert f"set to {set_mhz} MHz" in _clock(device).found  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("change", [{"model": "another"}, {"config_hash": "0x0"}, {"tasks": []}])
 def test_expectations_of_another_bundle_are_refused(
     bundle: Bundle, expected: dict[str, Any], change: dict[str, Any]
@@ -107,7 +114,8 @@ def test_the_simulated_board(
     findings = list(selftest(lambda: peritus.open_device("pynq-sim", hw="nano"), bundle, expected, frames=1))
     found = by_name(iter(findings))
     assert record(findings, "pynq-sim", bundle)["passed"]
-    assert found["clock"].values == {"mhz": bundle.hw.clock_mhz}
+    assert found["clock"].ok  # what PYNQ's registers say: a reference of 33.333 MHz times 45, divided by 30
+    assert found["clock"].values == {"mhz": bundle.hw.clock_mhz, "set_mhz": pytest.approx(50, abs=1e-3)}
     assert found["power rails"].values == {"watts": {"VCCINT": 1.7, "12V": 9.5}}
     ports = found[f"memory ports in {bundle.tasks[0].name}"].values
     assert len(ports["bytes"]) == bundle.hw.axi_ports and all(count > 0 for count in ports["bytes"])

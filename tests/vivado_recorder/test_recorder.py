@@ -390,6 +390,19 @@ def test_the_first_clock_that_is_met_is_packaged(scratch: Project) -> None:
     assert [path.stem for path in scratch.attempts] == sorted("_".join(attempt) for attempt in tried)
 
 
+def test_an_implementation_that_fails_does_not_end_the_flow(scratch: Project) -> None:
+    """Two strategies end in an error, the third misses its timing: the fourth, at that clock, is packaged."""
+    recording = record(scratch.script, broken=2, unmet=1)
+    assert implementations(recording) == [("300", name) for name in STRATEGIES[2:]]
+    assert scratch.bitstream.is_file() and scratch.handoff.is_file()
+
+
+def test_if_all_fail_it_says_so(scratch: Project) -> None:
+    with pytest.raises(ScriptError, match=r"no strategy meets .* the log why others failed"):
+        record(scratch.script, broken=len(scratch.clocks) * len(STRATEGIES))
+    assert scratch.attempts == [] and not scratch.bitstream.exists()
+
+
 def test_only_what_is_met_is_packaged(scratch: Project) -> None:
     everything = len(scratch.clocks) * len(STRATEGIES)
     with pytest.raises(ScriptError, match=r"no strategy meets 300, 250, 214\.286, 187\.5 MHz"):

@@ -18,12 +18,13 @@ from peritus.boards.twin import twin_for
 from peritus.boards.zynq import package
 from peritus.cli.build_ecp5 import ecp5_flow
 from peritus.cli.common import JsonOption, busy, output_console, progress_console, reports_errors, write_json
-from peritus.eda.board import Board, board_names, load_board
+from peritus.eda.board import Board, board_names, load_board, vivado_settings
 from peritus.eda.errors import ProjectError, VivadoNotFound
 from peritus.eda.vivado.project import Project, write_project
 from peritus.eda.vivado.reports import BuildReport, check_timing, read_reports
 from peritus.eda.vivado.run import check_project, find_vivado, run_vivado
 from peritus.eda.yosys.fit import check_fits, estimate_board, estimate_table
+from peritus.explore.area import check_part
 
 PROJECT_ONLY = 3  # exit status: the project is written, but there is no Vivado to run
 
@@ -92,6 +93,7 @@ def build_command(
 def vivado_flow(board: Board, options: Options) -> None:
     """Vivado, for the boards that AMD's tools are needed for."""
     folder = options.folder
+    check_part(load_config(board.hw), vivado_settings(board).part)
     twin = options.twin and twin_for(board, load_config(options.twin), folder / f"vitis_{options.twin}")
     project = write_project(
         board, folder / "vivado", timeout_s=options.timeout_s, jobs=options.jobs, twin=twin or None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,8 @@ from peritus.cli.common import (
     write_json,
 )
 from peritus.cli.frames import image_for, model_bundle
+from peritus.cycles.errors import CycleError
+from peritus.runtime.rtl.simulation import DdrParameters
 from peritus.runtime.timeline import Cause, Timeline
 
 
@@ -38,6 +41,10 @@ def cycles_command(
     ] = None,
     even: Annotated[bool, typer.Option("--even", help="Every expert gets as many tokens instead.")] = False,
     rtl: Annotated[bool, typer.Option("--rtl", help="Run the frame on the RTL, too, and compare.")] = False,
+    ports: Annotated[
+        list[str] | None,
+        typer.Option(help="Also with ports of so many bytes a cycle, as 12,12,12,6; may be repeated."),
+    ] = None,
     trace: TraceOption = None,
     json_target: JsonOption = None,
 ) -> None:
@@ -54,15 +61,22 @@ def cycles_command(
     image = image_for(bundle, image_file)
     with busy("Routing"):
         routing = even_routing(bundle, name) if even else routing_of(bundle, image, name)
-    prediction = predict(bundle, name, routing, features=features)
-    timelines = {MODEL: prediction.timeline}
-    if rtl:
-        timelines[RTL] = _simulated(bundle, image, name, features)
+    memories = {text: _memory(bundle, text) for text in ("", *(ports or []))}
+    predicted = {
+        text: predict(bundle, name, routing, features=features, ddr=ddr) for text, ddr in memories.items()
+    }
+    prediction = predicted[""]
+    timelines: dict[str, Timeline] = {}
+    for text, ddr in memories.items():
+        timelines[f"{MODEL} {text}".strip()] = predicted[text].timeline
+        if rtl:
+            timelines[f"{RTL} {text}".strip()] = _simulated(bundle, image, name, features, ddr)
     title = f"{bundle.model} on {bundle.hw.name}, task {name}"
     console.print(_causes_table(title, timelines))
     console.print(_layers_table(bundle, prediction.timeline))
     if trace is not None:
-        subject = of_timelines(bundle, name, features, routing, timelines)
+        plain = {who: timelines[who] for who in (MODEL, RTL) if who in timelines}
+        subject = of_timelines(bundle, name, features, routing, plain)
         slices = write_trace(trace, subject)
         console.print(f"Trace: {trace}, {slices:,} slices for ui.perfetto.dev", soft_wrap=True)
     record: dict[str, Any] = {
@@ -83,10 +97,26 @@ def cycles_command(
     write_json(record, json_target)
 
 
-def _simulated(bundle: Bundle, image: Any, task: str, features: bool) -> Timeline:
+def _memory(bundle: Bundle, ports: str) -> DdrParameters:
+    """That of the configuration, with ports of so many bytes a cycle each if any are said."""
+    memory = DdrParameters.of(bundle.hw.ddr)
+    if not ports:
+        return memory
+    try:
+        rates = tuple(float(rate) for rate in ports.split(","))
+    except ValueError:
+        rates = ()
+    if len(rates) != bundle.hw.axi_ports:
+        raise CycleError(
+            f"ports {ports!r}: {bundle.hw.name} has {bundle.hw.axi_ports}, give a number for each"
+        )
+    return replace(memory, port_bytes_per_cycle=rates)
+
+
+def _simulated(bundle: Bundle, image: Any, task: str, features: bool, ddr: DdrParameters) -> Timeline:
     from peritus.runtime.rtl.device import RtlDevice
 
-    with open_with_progress("rtl", bundle.hw, None, {}) as device:
+    with open_with_progress("rtl", bundle.hw, None, {"ddr": ddr}) as device:
         assert isinstance(device, RtlDevice)
         device.load(bundle)
         device.run(image, task=task)  # the first one after a load fills what stays on chip
@@ -109,6 +139,8 @@ def _causes_table(title: str, timelines: dict[str, Timeline]) -> Table:
             table.add_row(cause.value, *(f"{found[cause]:,}" for found in causes), share)
     table.add_section()
     table.add_row("frame", *(f"{timeline.cycles:,}" for timeline in timelines.values()), "100.0%")
+    if len(timelines) > 1:
+        table.add_row("of the first", *(f"{timeline.cycles / total:.1%}" for timeline in timelines.values()))
     return table
 
 

@@ -46,6 +46,8 @@ class Contention(ABC):
         self._asked = [0] * self._ports  # bursts of all
         self._reader = [0.0] * self._ports  # it takes another request
         self._saved = 0.0  # bandwidth, in beats
+        # Beats a cycle of each channel that is alone; writes are port 0's.
+        self._rates = [BURST_BEATS / beats for beats in (*self._ddr.beats, self._ddr.beats[0])]
 
     @abstractmethod
     def _next(self) -> float:
@@ -72,12 +74,10 @@ class Contention(ABC):
         self._collect()
         now = float(self._start)
         while self._sizes or self._moving:
-            self._request()
-            now = self._transfer(now)
+            now = self._transfer(now, self._request(now))
         asked = len(self._fetch.address)
         while any(burst.stripe < asked for queue in self._queues for burst in queue):
-            self._request()
-            now = self._transfer(now)
+            now = self._transfer(now, self._request(now))
         self._settle(now)
 
     def _collect(self) -> None:
@@ -91,23 +91,28 @@ class Contention(ABC):
         ]
         del fetch.whole[min(flying, default=len(fetch.last)) :]
         for stripe in flying:
-            left = min(self._ddr.beats, fetch.last[stripe] + 1 - self._start)
-            self._queues[stripe % self._ports].append(Burst(fetch.due[stripe], stripe, left))
+            port = stripe % self._ports
+            left = min(self._ddr.beats[port], fetch.last[stripe] + 1 - self._start)
+            self._queues[port].append(Burst(fetch.due[stripe], stripe, left))
             fetch.last[stripe] = NEVER
-            self._asked[stripe % self._ports] += 1
+            self._asked[port] += 1
 
-    def _request(self) -> None:
-        """Whatever is asked for now, by what is known of bursts that have ended."""
+    def _request(self, now: float) -> float:
+        """Whatever is asked for, by what is known of bursts that have ended; when the next one is.
+
+        Who has to wait for an end that is not known yet may still be first, but not before `now`.
+        """
         while True:
             weight, client = self._weight(), self._next() if self._sizes else NEVER
-            if weight == client == NEVER:
-                return
+            first = min(weight, client)
+            if first == NEVER or (first > now and max(weight, client) == NEVER):
+                return first
             if client < weight or (client == weight and self._before_weights()):
                 size = self._sizes.popleft()
                 self._moving += 1
                 channel = self._channel()
                 due = self._ask(client, size)
-                self._queues[channel].append(Burst(due, CLIENT, size / self._ddr.port_rate))
+                self._queues[channel].append(Burst(due, CLIENT, size / self._rates[channel]))
             else:
                 self._ask_weight(weight)
 
@@ -139,18 +144,20 @@ class Contention(ABC):
         fetch, stripe = self._fetch, len(self._fetch.address)
         request = fetch.request_time()
         assert request is not None
-        fetch.accept(request, passed, self._take(passed, stripe % self._ports))
+        port = stripe % self._ports
+        fetch.accept(request, passed, self._take(passed, port))
         fetch.last.append(NEVER)
-        self._queues[stripe % self._ports].append(Burst(fetch.due[stripe], stripe, self._ddr.beats))
+        self._queues[port].append(Burst(fetch.due[stripe], stripe, self._ddr.beats[port]))
 
-    def _transfer(self, now: float) -> float:
-        """Up to the next event; its time."""
+    def _transfer(self, now: float, until: float) -> float:
+        """Up to the next event, at the latest `until`; its time."""
         ddr = self._ddr
         moving = [n for n, queue in enumerate(self._queues) if queue and queue[0].due <= now]
         active = [self._queues[n] for n in moving]
         then = min((queue[0].due for queue in self._queues if queue and queue[0].due > now), default=NEVER)
+        then = min(then, until)
         inflow = ddr.bandwidth / ddr.beat_bytes  # beats a cycle
-        wanted = len(active) * ddr.port_rate
+        wanted = sum(self._rates[channel] for channel in moving)
         share = 1.0 if wanted <= inflow or self._saved > _NOTHING else inflow / wanted
         if active:
             then = min(then, ddr.busy(now, min(queue[0].left for queue in active) / share))
@@ -181,8 +188,9 @@ class Contention(ABC):
         total = len(fetch.address) + fetch.left
         flying = sorted((burst for queue in self._queues for burst in queue), key=lambda burst: burst.stripe)
         for due, stripe, left in flying:
-            if left < self._ddr.beats:
-                fetch.last[stripe] = self._ddr.rest(now, left / self._ddr.beats)
+            port = stripe % self._ports
+            if left < self._ddr.beats[port]:
+                fetch.last[stripe] = self._ddr.rest(now, port, left / self._ddr.beats[port])
                 continue
             before = fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
-            fetch.last[stripe] = self._ddr.data(due, before, total - stripe)
+            fetch.last[stripe] = self._ddr.data(due, port, before, total - stripe)

@@ -38,8 +38,9 @@ class Draws:
 class Ddr:
     """The ports' data.
 
-    beats: cycles of a burst on a port that is alone. burst: of one at the sustained bandwidth. fair: of one
-    on each port at once. others: of the stream's other ports, for each burst of the stream.
+    beats: cycles of a burst on each port while it is alone. burst: of one at the sustained bandwidth. fair:
+    of each port's while all have one at once. others: of the stream's other ports, for each burst of the
+    stream. A group behind one port of the controller (`shared`) is taken to be as busy as its members.
 
     Args:
         program_bytes: read by port 0 before the first job; they have had their numbers of the jitter.
@@ -58,9 +59,9 @@ class Ddr:
         self.beat_bytes = hw.axi_data_bytes
         self.bandwidth = _sustained(round(ddr.bytes_per_cycle * UNIT) / UNIT, hw, ddr)
         self.port_rate = 1 - round(ddr.stall * 256) / 256  # beats a cycle that a port is not held back
-        self.beats = BURST_BEATS / self.port_rate
+        self.beats = [self._alone(port, hw) for port in range(hw.axi_ports)]
         self.burst = BURST_BEATS * hw.axi_data_bytes / self.bandwidth
-        self.fair = max(self.beats, self.burst * hw.axi_ports)
+        self.fair = [max(beats, self.burst * hw.axi_ports) for beats in self.beats]
         self.others = self.burst * (hw.axi_ports - 1) / hw.axi_ports
         # What the bucket saves up in idle time, in cycles: a beat for every channel, and one cycle's inflow.
         self.saved = (self.bandwidth + hw.axi_data_bytes * (hw.axi_ports + 1)) / self.bandwidth
@@ -70,6 +71,17 @@ class Ddr:
         self._write_draws = Draws(8 * ddr.seed + 1)
         for _ in range(-(-program_bytes // (BURST_BEATS * hw.axi_data_bytes))):
             self._jitter(self._draws[0])
+
+    def _alone(self, port: int, hw: HwConfig) -> float:
+        """Cycles of a burst: by the port's width, by what it gets, by its part of what its group gets."""
+        ddr, least = self.parameters, 1 / self.port_rate
+        if ddr.port_bytes_per_cycle[port : port + 1]:
+            least = max(least, self.beat_bytes / ddr.port_bytes_per_cycle[port])
+        for group in ddr.shared:
+            members = sum(member < hw.axi_ports for member in group)
+            if port in group:
+                least = max(least, self.beat_bytes * members / ddr.shared_bytes_per_cycle)
+        return BURST_BEATS * least
 
     def due(self, address: float, port: int) -> float:
         """Earliest cycle of the first beat of a burst whose address is taken in cycle `address`."""
@@ -83,15 +95,15 @@ class Ddr:
         """Of the first frame after a load, unless channels are held back: those draw as well."""
         return draws.below(self.parameters.jitter + 1) if self.parameters.jitter else 0
 
-    def rest(self, cycle: float, part: float) -> float:
+    def rest(self, cycle: float, port: int, part: float) -> float:
         """Cycle of the last beat of a burst of which a part is left, while all ports have data due."""
         self._served = self.busy(self._served, self.burst * part)
-        return self.busy(cycle, self.fair * part) - 1
+        return self.busy(cycle, self.fair[port] * part) - 1
 
-    def data(self, due: float, port_last: float, after: int) -> float:
+    def data(self, due: float, port: int, port_last: float, after: int) -> float:
         """Cycle of the last beat of a burst.
 
-        port_last: that of the port's burst before. after: bursts of the stream that are still to come.
+        port_last: that of its port's burst before. after: bursts of the stream that are still to come.
         """
         served = due - self.saved
         if served < self._served:
@@ -99,10 +111,10 @@ class Ddr:
         start = due if due > port_last + 1 else port_last + 1
         if self._refreshed:
             self._served = done = self.busy(served, self.burst)
-            alone, shared = self.busy(start, self.beats), self.busy(start, self.fair)
+            alone, shared = self.busy(start, self.beats[port]), self.busy(start, self.fair[port])
         else:
             self._served = done = served + self.burst
-            alone, shared = start + self.beats, start + self.fair
+            alone, shared = start + self.beats[port], start + self.fair[port]
         # Called for every burst: comparisons instead of max and min.
         last = ceil(done) + self.stall
         if alone - 1 > last:
@@ -120,9 +132,9 @@ class Ddr:
         """Last beat of a burst with `behind` requested after it, and `left` to come, if its port lags."""
         return self._served - behind * self.burst + (behind + left) * self.others
 
-    def timing(self) -> tuple[float, float, float, float, float, float]:
-        """For callers without the calls: spoken for until; saved, burst, beats, fair, others."""
-        return self._served, self.saved, self.burst, self.beats, self.fair, self.others
+    def timing(self) -> tuple[float, float, float, float]:
+        """For callers without the calls: spoken for until; saved, burst, others."""
+        return self._served, self.saved, self.burst, self.others
 
     def used_until(self, cycle: float) -> None:
         """The bandwidth is spoken for until then."""

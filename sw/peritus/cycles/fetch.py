@@ -25,10 +25,21 @@ GUARD = 3  # from a request to the reader, and between two requests
 
 
 class Fetch:
-    """segments: stripes of each entry of the fetch table that the task wants, in order."""
+    """segments: stripes of each entry of the fetch table that the task wants, in order.
 
-    def __init__(self, hw: HwConfig, ddr: Ddr, entries: Sequence[FetchEntry], task: int, cold: bool) -> None:
-        self.ddr, self.ports = ddr, hw.axi_ports
+    Ports are numbered from that of the first stripe; image_port: of the first burst of the image.
+    """
+
+    def __init__(
+        self,
+        hw: HwConfig,
+        ddr: Ddr,
+        entries: Sequence[FetchEntry],
+        task: int,
+        cold: bool,
+        image_port: int = 0,
+    ) -> None:
+        self.ddr, self.ports, self.image_port = ddr, hw.axi_ports, image_port
         self.ring = hw.weight_store_words // hw.stripe_words
         self.segments: list[int] = []
         self._experts: list[tuple[int, int] | None] = []  # gate and expert of each, where it is one's
@@ -91,7 +102,8 @@ class Fetch:
         held, outstanding = READER_BURSTS * ports, ddr.parameters.outstanding * ports
         address, due, last, freed = self.address, self.due, self.last, self.freed
         stall, latency, calm = 1 + ddr.stall, ddr.parameters.read_latency, ddr.calm
-        served, saved, burst, beats, fair, others = ddr.timing()
+        served, saved, burst, others = ddr.timing()
+        alone, fair = ddr.beats, ddr.fair
         number = len(address)
         total = number + self.left
         while number <= stripe:
@@ -118,6 +130,7 @@ class Fetch:
                     taken = last[number - outstanding] + stall
                 address.append(taken)
                 before = last[number - ports] if number >= ports else 0.0
+                port = number % ports
                 if calm:  # Ddr.due and Ddr.data, without the calls
                     first = taken + latency
                     done = first - saved
@@ -127,18 +140,18 @@ class Fetch:
                     served = done = done + burst
                     start = first if first > before + 1 else before + 1
                     final = float(ceil(done))
-                    if start + beats - 1 > final:
-                        final = start + beats - 1
+                    if start + alone[port] - 1 > final:
+                        final = start + alone[port] - 1
                     if lags:
                         at_the_end = done + (total - number) * others
                         if at_the_end > final:
                             final = at_the_end
-                        if start + fair - 1 < final:
-                            final = start + fair - 1
+                        if start + fair[port] - 1 < final:
+                            final = start + fair[port] - 1
                     last.append(final)
                 else:
-                    first = ddr.due(taken, number % ports)
-                    last.append(ddr.data(first, before, total - number))
+                    first = ddr.due(taken, port)
+                    last.append(ddr.data(first, port, before, total - number))
                 due.append(first)
                 issued, request = request, begun + 2
                 number += 1

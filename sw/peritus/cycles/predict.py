@@ -43,6 +43,7 @@ def predict(
     cold: bool = False,
     ddr: DdrParameters | None = None,
     phase: int = 0,
+    image_port: int = 0,
 ) -> Prediction:
     """Time one frame of a bundle on the configuration that it was compiled for.
 
@@ -51,6 +52,8 @@ def predict(
             (peritus.cycles.routing). features: are they written? cold: is it the
             first frame after load(), which fills what stays on chip? ddr: memory timing; default: what the
             configuration assumes. phase: cycles of a refresh period that are over when the frame begins.
+        image_port: of the image's first burst, counted from that of the first stripe of weights: both go
+            round the ports from where the frame before has left off.
 
     Raises:
         BundleTaskError: no such task. CycleError: a gate has no row of routing; the program has no END.
@@ -58,7 +61,7 @@ def predict(
     index, hw = bundle.task_index(task), bundle.hw
     features = features or any(entry.host for entry in bundle.job_tasks(index))
     memory = Ddr(hw, ddr or DdrParameters.of(hw.ddr), len(bundle.program), phase)
-    fetch = Fetch(hw, memory, bundle.fetches, index, cold)
+    fetch = Fetch(hw, memory, bundle.fetches, index, cold, image_port)
     sequencer = Sequencer(hw, fetch, routing)
     sequencer.run(bundle.instructions, index, features, cold)
     weight_bytes = len(fetch.address) * hw.stripe_bytes

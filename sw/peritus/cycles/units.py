@@ -50,8 +50,8 @@ class ImageLoad(Contention):
 
     def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
         super().__init__(fetch, start, beats)
-        self._built = start + 1  # beats of the bursts so far are counted
-        self._passed = 0.0
+        self._built = start + 1.0  # beats of the bursts so far are counted
+        self._passed, self._before = 0.0, 0.0  # the guard, by the last burst and by the one before it
         self._number = 0  # of the next burst
         self._after_weights = [True] * self._ports  # whom each port has served last
         self._lengths: list[int] = []
@@ -64,31 +64,35 @@ class ImageLoad(Contention):
         return int(self._left[-1]) + 2  # written
 
     def _channel(self) -> int:
-        return self._number % self._ports
+        return (self._fetch.image_port + self._number) % self._ports
 
     def _next(self) -> float:
         room = 0.0
         if self._ports > 1 and (behind := self._number - PORT_BURSTS * self._ports) >= 0:
             room = self._left[behind] + 1 if behind < len(self._left) else NEVER
-        built = self._built + self._sizes[0] + GUARD - 1
+        built = self._counted(self._sizes[0]) + GUARD - 1
         return max(built, self._passed + GUARD, room, self._slot(self._channel()))
 
     def _ask(self, cycle: float, beats: int) -> float:
         port = self._channel()
-        self._built += beats
-        self._passed = cycle
+        self._built = self._counted(beats)
+        self._before, self._passed = self._passed, cycle
         self._after_weights[port] = False
         self._number += 1
         self._lengths.append(beats)
         self._arrived.append(NEVER)
         return self._ddr.due(self._take(cycle, port), port)
 
+    def _counted(self, beats: int) -> float:
+        """The next burst's beats: the last one waits until the guard has taken the burst before."""
+        return max(self._built + beats, self._before + GUARD)
+
     def _ask_weight(self, passed: float) -> None:
         self._after_weights[len(self._fetch.address) % self._ports] = True
         super()._ask_weight(passed)
 
     def _end(self, cycle: float, channel: int) -> None:
-        number = channel
+        number = (channel - self._fetch.image_port) % self._ports
         while self._arrived[number] != NEVER:
             number += self._ports
         self._arrived[number] = cycle
@@ -143,7 +147,7 @@ class Store(Contention):
         if outstanding:
             address = max(address, outstanding + 1)
         first = address + self._ddr.stall + 1
-        self._begin = first + beats / self._ddr.port_rate - 1
+        self._begin = first + beats / self._rates[self._channel()] - 1
         self._number += 1
         return first
 

@@ -7,11 +7,12 @@ been made; tests/explore compares. A configuration to be built deserves that est
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil
 
 from peritus.arch.config import ACC_BITS, RESIDUAL_BITS, HwConfig
 from peritus.arch.isa import EXEC_BITS, FETCH_BITS
+from peritus.eda.errors import DoesNotFit
 
 ULTRA_BITS, ULTRA_WORDS = 72, 4096  # of an UltraRAM; a shallower ring is block RAM (weight_store.sv)
 DISTRIBUTED_WORDS = 64  # what asks for nothing and is no deeper becomes LUT RAM
@@ -34,6 +35,11 @@ class Area:
     dsp: int
     uram: int
     bram: float
+
+
+# Of the boards' devices (AMD DS890, DS987).
+DEVICES = {"xczu7ev": Area(1728, 96, 312), "xck26": Area(1248, 64, 144)}
+_KINDS = {"dsp": "DSP48E2", "uram": "URAM288", "bram": "RAMB36"}
 
 
 def area_of(hw: HwConfig) -> Area:
@@ -63,6 +69,20 @@ def area_of(hw: HwConfig) -> Area:
         )
         bram += hw.pn / 8 + 2  # row maxima and sums, replay, tables
     return Area(dsp, uram, bram)
+
+
+def check_part(hw: HwConfig, part: str) -> None:
+    """DoesNotFit if a configuration needs more blocks than the device of a part's name has."""
+    device = part.partition("-")[0]
+    if device not in DEVICES:
+        return
+    needs, has = asdict(area_of(hw)), asdict(DEVICES[device])
+    over = [f"{needs[kind]:g} {_KINDS[kind]} of {has[kind]}" for kind in _KINDS if needs[kind] > has[kind]]
+    if over:
+        raise DoesNotFit(
+            f"hardware {hw.name} does not fit an {device.upper()}: {', '.join(over)}; make the array (pk, pn)"
+            f" or memories (act_words, weight_store_words, resident_words, ...) smaller"
+        )
 
 
 def ultra_blocks(bits: int, words: int) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from peritus.arch.pl_clock import TOLERANCE
 from peritus.bundle import Bundle
 from peritus.demo import SCENE
 from peritus.errors import PeritusError
@@ -85,7 +86,10 @@ def selftest(
         return
     with device:
         yield Finding("identity", True, f"ID, ABI and configuration of {bundle.hw.name}", wanted)
-        yield _clock(device)
+        try:
+            yield _clock(device)
+        except PeritusError as error:
+            yield _failed("clock", error)
         yield from _power(device)
         try:
             device.load(bundle)
@@ -140,9 +144,15 @@ def _bandwidth(device: Device, result: Result) -> Iterator[Finding]:
 
 
 def _clock(device: Device) -> Finding:
-    hw = getattr(device, "hw", None)
-    mhz = hw.clock_mhz if hw else None
-    return Finding("clock", None, f"built for {mhz} MHz", {"mhz": mhz})
+    """What the logic was built for, and where that can be read, what it gets."""
+    hw, reading = getattr(device, "hw", None), getattr(device, "clock_mhz", None)
+    built = hw.clock_mhz if hw else None
+    values = {"mhz": built}
+    if built is None or reading is None:
+        return Finding("clock", None, f"built for {built} MHz", values)
+    found = round(reading(), 3)
+    right = abs(found - built) <= built * TOLERANCE
+    return Finding("clock", right, f"built for {built} MHz, set to {found} MHz", {**values, "set_mhz": found})
 
 
 def _power(device: Device) -> Iterator[Finding]:

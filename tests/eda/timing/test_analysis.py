@@ -15,6 +15,7 @@ from peritus.eda.yosys.netlist import NetlistError
 XCUP = Library.load("xcup_2")
 FF, LUT = XCUP.cells["FDRE"], XCUP.cells["LUT2"]
 Q = 0.077  # clock to Q, LUT, setup of D and CE, uncertainty: as the table says
+CLOCK, FAST = 1, 2  # nets
 THROUGH, D, CE, JITTER = 0.092, -0.025, 0.035, 0.035
 
 
@@ -41,13 +42,15 @@ class Netlist:
             "connections": {pin: [bits] if isinstance(bits, int) else bits for pin, bits in pins.items()},
         }
 
-    def flip_flop(self, name: str, d: int, q: int, **pins: int) -> None:
-        self.add(name, "FDRE", f"source/rtl/memory/{name}.sv:7.3|x.v:1", C=1, D=d, Q=q, **pins)
+    def flip_flop(self, name: str, d: int, q: int, clock: int = CLOCK, **pins: int) -> None:
+        self.add(name, "FDRE", f"source/rtl/memory/{name}.sv:7.3|x.v:1", C=clock, D=d, Q=q, **pins)
         self.names[f"u_a.{name}_q"] = {"hide_name": 0, "bits": [q]}
 
     @property
     def design(self) -> dict[str, Any]:
-        return {"modules": {"top": {"ports": {}, "cells": self.cells, "netnames": self.names}}}
+        clocks = {"aclk": CLOCK, "aclk2x": FAST}
+        ports = {name: {"direction": "input", "bits": [bit]} for name, bit in clocks.items()}
+        return {"modules": {"top": {"ports": ports, "cells": self.cells, "netnames": self.names}}}
 
 
 def two_flip_flops(loads: int = 1) -> Netlist:
@@ -88,9 +91,10 @@ def test_a_wide_net_is_a_long_wire() -> None:
     net = found.fan_outs[0]
     assert (net.loads, net.by_logic, net.driver, net.into) == (400, True, "LUT2", {"FDRE.D": 400})
     assert net.signal == "into u_a.to_q"
-    assert (found.ends, found.over) == (400, 400)
+    (domain,) = found.domains
+    assert (domain.clocks, domain.ends, domain.over) == (("aclk", "aclk"), 400, 400)
     with pytest.raises(
-        TimingNotMet, match=r"400 registers .* over 0\.7 ns.*from u_a\.from_q to u_a\.to\[\d+\]_q"
+        TimingNotMet, match=r"400 registers .* of 0\.7 ns.*\(aclk\), from u_a\.from_q to u_a\.to\[\d+\]_q"
     ):
         check_budget(found)
 
@@ -187,6 +191,46 @@ def test_cascades_of_multipliers() -> None:
     netlist.add("one", "DSP48E2", CLK=1, PCOUT=10)
     netlist.add("two", "DSP48E2", CLK=1, PCIN=10, PCOUT=11)
     assert timing_of(netlist.design, "top").worst_ns == pytest.approx(0.28 + 0.016 + 0.55 + JITTER)
+
+
+def test_paths_at_the_fast_clock_have_half_a_period() -> None:
+    """One register of each clock drives one of each: the same wire, too long in three of four domains."""
+    netlist = Netlist()
+    for name, clock, q in (("slow", CLOCK, 10), ("fast", FAST, 20)):
+        netlist.flip_flop(name, d=9000, q=q, clock=clock)
+        netlist.flip_flop(f"{name}_slow", d=q, q=q + 1)
+        netlist.flip_flop(f"{name}_fast", d=q, q=q + 2, clock=FAST)
+    ns = Q + wire(3) + D + JITTER
+    found = timing_of(netlist.design, "top", budget_ns=1.5 * ns)
+    assert found.worst_ns == pytest.approx(2 * ns)
+    assert {domain.clocks: domain.over for domain in found.domains} == {
+        ("aclk", "aclk"): 0,
+        ("aclk", "aclk2x"): 1,
+        ("aclk2x", "aclk"): 1,
+        ("aclk2x", "aclk2x"): 1,
+    }
+    assert [domain.budget_ns for domain in found.domains] == pytest.approx([0.75 * ns] * 3 + [1.5 * ns])
+    assert all(domain.worst_ns == pytest.approx(ns) and domain.ends == 1 for domain in found.domains)
+    assert found.paths[-1].clocks == found.domains[-1].clocks == ("aclk", "aclk")
+    with pytest.raises(TimingNotMet, match=r"3 registers .* \(aclk2x\), from u_a\.fast_q to u_a\.fast_fast"):
+        check_budget(found)
+    check_budget(timing_of(netlist.design, "top", budget_ns=2.1 * ns))
+
+
+def test_a_slow_way_from_the_other_clock_does_not_hide_a_fast_one() -> None:
+    """The longer one of two ways to an end has a whole period; the shorter one half, and is too long."""
+    netlist = Netlist()
+    netlist.flip_flop("slow", d=9000, q=10)
+    netlist.flip_flop("fast", d=9001, q=11, clock=FAST)
+    netlist.add("first", "LUT2", I0=10, O=12)
+    netlist.add("second", "LUT2", I0=11, I1=12, O=13)
+    netlist.flip_flop("to", d=13, q=14)
+    short = Q + wire(2) + THROUGH + 0.050 + D + JITTER
+    found = timing_of(netlist.design, "top", budget_ns=1.9 * short)
+    assert {domain.clocks: (domain.worst_ns, domain.over) for domain in found.domains} == {
+        ("aclk2x", "aclk"): (pytest.approx(short), 1),
+        ("aclk", "aclk"): (pytest.approx(short + wire(2) + THROUGH), 0),
+    }
 
 
 def test_a_loop_is_named() -> None:

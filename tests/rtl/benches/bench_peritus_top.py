@@ -472,14 +472,14 @@ async def other_errors(dut: Any) -> None:
     await device.poll(Offset.STATUS, reg.STATUS_ERROR, 1)
     assert await device.field(Offset.ERROR_CAUSE, reg.ERROR_CAUSE_CAUSE) == ErrorCause.PROGRAM_SIZE
     await reset(device)
-    device.core.port.state_o.value = 0x0A0B0C_0D_0E0F_0102
+    device.core.port.state_o.value = 0x0D_0E0F_0102
     device.core.port.core_err_o.value = 5
     await device.poll(Offset.STATUS, reg.STATUS_ERROR, 1)
     assert await device.field(Offset.ERROR_CAUSE, reg.ERROR_CAUSE_CAUSE) == ErrorCause.CORE
     assert await device.field(Offset.ERROR_CAUSE, reg.ERROR_CAUSE_CORE) == 5
     assert await device.read(Offset.ERROR_INSTR) == 0x0102
     assert await device.read(Offset.SEQ_STATE0) == 0x0E0F_0102
-    assert await device.read(Offset.SEQ_STATE1) == 0x0A0B_0C0D
+    assert await device.read(Offset.SEQ_STATE1) == 0x0D  # and nothing in flight
     await reset(device)
     await job.prepare()
     await job.load_program()

@@ -48,7 +48,7 @@ module peritus_core
   output logic [PN-1:0][RES_W-1:0] st_rdata_o,
   input  logic                     err_i,
   output logic [3:0]               core_err_o,
-  output logic [63:0]              state_o,
+  output logic [39:0]              state_o,
   output logic                     busy_o,
   output logic                     stall_weight_o,
   output logic                     stall_wait_o

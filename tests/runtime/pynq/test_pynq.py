@@ -35,6 +35,7 @@ from peritus.runtime.driver.errors import (
     ForeignDevice,
     GuardError,
     InstructionError,
+    PortTimeout,
 )
 from peritus.runtime.driver.platform import Limit
 from peritus.runtime.driver.runner import FRAME_BUFFERS
@@ -43,6 +44,7 @@ from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.pynq import device as pynq_device
 from peritus.runtime.pynq.device import PynqDevice
 from peritus.runtime.rtl.errors import SimulationError
+from peritus.runtime.rtl.simulation import DdrParameters
 from peritus.runtime.virtual.pynq import PynqSimDevice
 from tests.common.copy_program import FETCHES, HOSTILE, HW, IMAGE, INIT, PROGRAM, bundle, table
 
@@ -359,6 +361,37 @@ class TestTime:
                 device.run(IMAGE, task="first")
             assert time.monotonic() - start < 10
             check_works(device)
+
+    @pytest.mark.parametrize(
+        ("silent", "message", "write"),
+        [
+            (
+                DdrParameters(silent_reads=(0,)),
+                r"^reads of memory port 0 \(m00\) have had no answer; .*program",
+                False,
+            ),
+            (
+                DdrParameters(silent_writes=(0,)),
+                r"^writes of memory port 0 \(m00\) have had no answer; .*job",
+                True,
+            ),
+        ],
+        ids=["reads", "writes"],
+    )
+    def test_a_port_that_never_answers(
+        self, silent: DdrParameters, message: str, write: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By the device's registers alone."""
+        monkeypatch.setattr("peritus.runtime.driver.accelerator.RESET_TIMEOUT_S", 0.1)
+        with PynqSimDevice(HW, limit=SHORT, ddr=silent) as device:
+
+            def frame() -> None:
+                device.load(bundle())
+                device.run(IMAGE, task="first")
+
+            with pytest.raises(PortTimeout, match=message) as caught:
+                frame()
+            assert (caught.value.ports, caught.value.write) == ((0,), write)
 
     def test_interrupts_that_get_lost_cost_time_only(
         self, device: PynqSimDevice, monkeypatch: pytest.MonkeyPatch

@@ -189,6 +189,39 @@ def test_refresh_takes_its_share(library: Path) -> None:
     assert 49 <= bench.sim.read32(GAP) <= 52
 
 
+@pytest.mark.parametrize(
+    ("ddr", "mode", "port", "write", "address"),
+    [
+        (DdrParameters(silent_reads=(2,)), ALL, 2, False, BASE + 2 * BEATS * 16),
+        (DdrParameters(silent_writes=(0,)), ALL | COPY, 0, True, None),
+    ],
+    ids=["read", "write"],
+)
+def test_a_port_that_never_answers_is_named(
+    library: Path, ddr: DdrParameters, mode: int, port: int, write: bool, address: int | None
+) -> None:
+    """Whatever else waits for it meanwhile."""
+    bench = open_bench(library, ddr)
+    assert bench.sim.open_accesses() == []
+    bench.start(bursts=40, mode=mode)
+    assert not bench.sim.run(20_000)
+    access = bench.sim.open_accesses()[0]
+    assert (access.port, access.write) == (port, write)
+    assert address is None or access.address == address
+    assert access.bursts == 16 and 15_000 < access.waited <= 20_000
+    bench.sim.close()
+
+
+def test_who_waits_longest_comes_first(library: Path) -> None:
+    bench = open_bench(library, DdrParameters(read_latency=5000, silent_reads=(3,)))
+    bench.start(bursts=40)
+    assert not bench.sim.run(6000)
+    accesses = bench.sim.open_accesses()
+    assert accesses[0].port == 3 and len(accesses) == 4
+    assert all(access.waited < 2000 for access in accesses[1:])
+    bench.sim.close()
+
+
 @pytest.mark.parametrize("mode", [ALL | COPY, ALL | COPY | SLOW])
 @pytest.mark.parametrize(
     "ddr", [DISTURBED, replace(DISTURBED, seed=8, outstanding=1, read_latency=1, write_latency=1)]
@@ -347,6 +380,7 @@ def test_waves(library: Path, tmp_path: Path) -> None:
         ("outstanding", 65),
         ("stall", 1.0),
         ("refresh_cycles", 5),
+        ("silent_reads", (4,)),
     ],
 )
 def test_bad_parameters(field: str, value: object) -> None:

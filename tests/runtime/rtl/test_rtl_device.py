@@ -5,6 +5,7 @@ The programs here only move data (position table -> residual memory -> DDR), so 
 device: identity, windows, queue, counters, errors and recovery. Whole models are tested in tests/equivalence.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ from peritus.runtime.driver.errors import (
     GuardError,
     InstructionError,
     JobRefused,
+    PortTimeout,
 )
 from peritus.runtime.driver.platform import Limit
 from peritus.runtime.errors import DeviceError
@@ -139,6 +141,50 @@ def test_hung_device_times_out_with_the_state_of_its_sequencer(device: RtlDevice
     ):
         device.run(IMAGE, task="first")
     check_recovers(device)
+
+
+class TestAPortThatNeverAnswers:
+    """By name, with what it was asked for; the device is the one for the next memory."""
+
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("peritus.runtime.driver.accelerator.RESET_TIMEOUT_S", 0.1)
+
+    def test_reads(self) -> None:
+        silent = DdrParameters(silent_reads=(0,))
+        with RtlDevice(HW, ddr=silent, limit=LIMIT, assertions=True) as device:
+            with pytest.raises(PortTimeout) as caught:
+                device.load(bundle())  # reads the program
+            assert (caught.value.ports, caught.value.write) == ((0,), False)
+            assert caught.value.address is not None and caught.value.address >= MEMORY_BASE
+            assert re.fullmatch(
+                rf"memory port 0 \(m00\) has not answered a read of {caught.value.address:#x} for "
+                r"\d{3},\d{3} cycles, bursts open: \d+; see that this port .* connected and enabled; "
+                r"reads of memory port 0 \(m00\) have had no answer; .*"
+                r"loading the program: nothing within 200,000 cycles or 60 s; sequencer at .*; power-up .*",
+                str(caught.value),
+            )
+
+    def test_writes(self) -> None:
+        silent = DdrParameters(silent_writes=(0,))
+        with RtlDevice(HW, ddr=silent, limit=LIMIT, assertions=True) as device:
+            device.load(bundle())
+            with pytest.raises(
+                PortTimeout, match=r"port 0 \(m00\) has not answered a write of 0x8\w+ for .*"
+            ) as caught:
+                device.run(IMAGE, task="first")
+            assert (caught.value.ports, caught.value.write) == ((0,), True)
+            device._ddr = (
+                DdrParameters()
+            )  # repaired: soft reset waits for the burst, so the bundle is loaded afresh
+            np.testing.assert_array_equal(device.run(IMAGE, task="second").outputs["second"], table(1))
+
+    @pytest.mark.usefixtures("unverified")
+    def test_nothing_open_is_no_fault_of_a_port(self, device: RtlDevice) -> None:
+        device.load(bundle(fetches=FETCHES[1:]))
+        with pytest.raises(DeviceTimeout) as caught:
+            device.run(IMAGE, task="first")
+        assert not isinstance(caught.value, PortTimeout)
 
 
 @pytest.mark.usefixtures("unverified")

@@ -22,7 +22,7 @@ class End:
 
 
 class Analysis:
-    """All paths of a graph. From ports of the top begins none, and none ends there.
+    """All paths of a graph; with `clock` those that begin at its edges. Ports of the top begin and end none.
 
     time: of each net when its driver has it, in ns; no entry: it never changes, or follows a port of the top.
     before: the net and the pin that the driver waited for. start: where the path began. ends: by cell.
@@ -31,8 +31,9 @@ class Analysis:
         NetlistError: there is a combinational loop.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, clock: str | None = None) -> None:
         self.graph = graph
+        self.clock = clock
         self.time: dict[int, float] = {}
         self.before: dict[int, tuple[int, Pin]] = {}
         self.start: dict[int, str] = {}
@@ -44,9 +45,9 @@ class Analysis:
         """What the clock's period must be at least; 0 without a path."""
         return max((end.ns for end in self.ends.values()), default=0.0)
 
-    def over(self, budget_ns: float) -> int:
-        """Cells in which a path ends that takes longer than `budget_ns`."""
-        return sum(end.ns > budget_ns for end in self.ends.values())
+    def clocks_of(self, end: End) -> tuple[str, str]:
+        """Of the registers where the path starts and ends: see `Graph.clock`."""
+        return self.graph.clock[self.start[end.bit]], self.graph.clock[end.pin.cell]
 
     def at_load(self, bit: int, load: Pin) -> float:
         """When a load of a net has it."""
@@ -78,6 +79,8 @@ class Analysis:
             raise NetlistError(f"combinational loop through {len(waiting) - done} cells, among them {stuck}")
 
     def _launch(self, cell: str) -> None:
+        if self.clock is not None and self.graph.clock[cell] != self.clock:
+            return
         timing = self.graph.timing_of(cell)
         block = self.graph.behind.get(cell)
         register = self.graph.timing_of(block).register if block else None

@@ -15,6 +15,7 @@ from peritus.arch.config import HwConfig
 from peritus.eda.errors import TimingNotMet
 from peritus.eda.sources import TOP
 from peritus.eda.timing.analysis import Analysis
+from peritus.eda.timing.clocks import Clocks, Domain, domains_of
 from peritus.eda.timing.graph import Graph
 from peritus.eda.timing.library import Library
 from peritus.eda.timing.paths import FanOut, Reader, TimingPath
@@ -30,18 +31,22 @@ _SHOWN_KINDS = 3
 class TimingEstimate:
     """Of a whole accelerator, before placement.
 
-    worst_ns: the shortest period of the clock. ends: registers and memories; over: those with a path longer
-    than budget_ns (0 without a budget). paths, fan_outs: see peritus.eda.timing.paths.
+    worst_ns: the shortest period of the fabric's clock, of which paths at the fast one have half. budget_ns:
+    what it is to be. domains: see peritus.eda.timing.clocks; paths, fan_outs: see peritus.eda.timing.paths.
     """
 
     hw: str
     device: str
     worst_ns: float
     budget_ns: float | None
-    ends: int
-    over: int
+    domains: tuple[Domain, ...]
     paths: tuple[TimingPath, ...]
     fan_outs: tuple[FanOut, ...]
+
+    @property
+    def over(self) -> int:
+        """Ends of paths that are longer than their part of the budget; 0 without one."""
+        return sum(domain.over for domain in self.domains)
 
     def record(self) -> dict[str, Any]:
         """Plain data."""
@@ -78,45 +83,48 @@ def timing_of(
     """The same of a netlist for UltraScale+: Yosys' write_json of a flat module `top`."""
     library = Library.load(LIBRARY)
     xcup.mark_registered_dsps(design, top)
-    analysis = Analysis(Graph(design, top, library, xcup.CELLS))
-    reader = Reader(analysis)
+    graph = Graph(design, top, library, xcup.CELLS)
+    analyses = [Analysis(graph, clock) for clock in graph.clocks]
+    domains = domains_of(analyses, budget_ns)
+    reader = Reader(analyses)
     return TimingEstimate(
         hw,
         library.device,
-        analysis.worst_ns,
+        max((domain.period_ns for domain in domains), default=0.0),
         budget_ns,
-        len(analysis.ends),
-        analysis.over(budget_ns) if budget_ns else 0,
+        domains,
         reader.paths(shown),
         reader.fan_outs(shown),
     )
 
 
 def check_budget(result: TimingEstimate) -> None:
-    """TimingNotMet if a path is longer than the budget."""
+    """TimingNotMet if a path is longer than its part of the budget."""
     if result.over and result.budget_ns:
         worst = result.paths[0]
         raise TimingNotMet(
-            f"{result.hw}: by the estimate {result.over} registers and memories have a path over "
-            f"{result.budget_ns:g} ns; the slowest takes {worst.ns:.2f} ns, from {worst.start} to {worst.end}"
+            f"{result.hw}: by the estimate {result.over} registers and memories have a path that is too long "
+            f"for a clock of {result.budget_ns:g} ns; the worst takes {worst.ns:.2f} ns "
+            f"({_between(worst.clocks)}), from {worst.start} to {worst.end}"
         )
 
 
 def timing_tables(result: TimingEstimate) -> Group:
-    """Slowest paths, largest fan-outs, and what they add up to."""
+    """Paths that need the longest period, largest fan-outs, and what they add up to, by clocks."""
     paths = Table(
         title=f"{result.hw} on an {result.device}: estimate before placement, not Vivado's numbers",
         title_justify="left",
         caption="alike: ends whose slowest path has these names but for numbers; loads: of the widest wire",
         caption_justify="left",
     )
-    for heading in ("ns", "wires", "cells", "alike", "loads"):
-        paths.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("ns", "clocks", "wires", "cells", "alike", "loads"):
+        paths.add_column(heading, justify="left" if heading == "clocks" else "right", no_wrap=True)
     for heading in ("from", "to"):
         paths.add_column(heading, overflow="fold")
     for path in result.paths:
         paths.add_row(
             f"{path.ns:.2f}",
+            _between(path.clocks),
             f"{path.wire_ns:.2f}",
             str(path.levels),
             str(path.alike),
@@ -132,14 +140,23 @@ def timing_tables(result: TimingEstimate) -> Group:
     for net in result.fan_outs:
         into = ", ".join(f"{count} {kind}" for kind, count in list(net.into.items())[:_SHOWN_KINDS])
         nets.add_row(str(net.loads), f"{net.wire_ns:.2f}", net.driver, net.signal, into)
+    domains = Table(title="Worst paths by clocks", title_justify="left")
+    for heading in ("clocks", "worst ns", "allowed ns", "ends", "over"):
+        domains.add_column(heading, justify="left" if heading == "clocks" else "right", no_wrap=True)
+    for domain in result.domains:
+        allowed = f"{domain.budget_ns:.3f}" if domain.budget_ns else ""
+        counts = f"{domain.ends:,}", f"{domain.over:,}" if domain.budget_ns else ""
+        domains.add_row(_between(domain.clocks), f"{domain.worst_ns:.2f}", allowed, *counts)
     found = (
-        f"Slowest path {result.worst_ns:.2f} ns, {1e3 / result.worst_ns:.0f} MHz"
+        f"Shortest period {result.worst_ns:.2f} ns, {1e3 / result.worst_ns:.0f} MHz"
         if result.paths
         else "No path"
     )
-    if result.budget_ns:
-        found += f"; {result.over} of {result.ends} ends over {result.budget_ns:g} ns"
-    return Group(paths, "", nets, "", f"{found}.")
+    return Group(paths, "", nets, "", domains, "", f"{found}.")
+
+
+def _between(clocks: Clocks) -> str:
+    return " to ".join(dict.fromkeys(clocks))
 
 
 def _place(name: str, line: str) -> str:

@@ -38,8 +38,9 @@ class Net:
 class Graph:
     """The top without its ports.
 
-    kind: of each cell. nets: by bit. inputs, outputs: of each cell its data pins, port and bit. home: the
-    block that a flip-flop stands in. behind: the same, of those at the block's outputs.
+    kind: of each cell. clock: the port of the top that clocks it, '' if none does. nets: by bit. inputs,
+    outputs: of each cell its data pins, port and bit. home: the block that a flip-flop stands in. behind: the
+    same, of those at the block's outputs.
 
     Raises:
         NetlistError: a cell of a kind that `cells` does not know.
@@ -52,6 +53,8 @@ class Graph:
         self.kind: dict[str, str] = {
             name: cell["type"] for name, cell in every.items() if cell["type"] != INVERTER
         }
+        port_of = {bit: name for name, port in self.netlist.ports.items() for bit in port["bits"]}
+        self.clock = {cell: self._clock(cell, port_of) for cell in self.kind}
         self.outputs = {cell: list(self.netlist.pins(cell, "output")) for cell in self.kind}
         self.nets = {bit: Net(Pin(cell, port)) for cell in self.kind for port, bit in self.outputs[cell]}
         straight = dict(self._inverters())
@@ -64,6 +67,11 @@ class Graph:
         for net in self.nets.values():
             net.wire = library.wire.delay(self.area(net))
 
+    @property
+    def clocks(self) -> list[str]:
+        """All there are, sorted."""
+        return sorted(set(self.clock.values()))
+
     def timing_of(self, cell: str) -> CellTiming:
         return self.library.cells[self.kind[cell]]
 
@@ -75,6 +83,10 @@ class Graph:
         kinds = self.kind[driver], self.kind[load.cell]
         inside = self.library.wire_inside(*kinds, load.port, alone=len(net.loads) == 1)
         return net.wire if inside is None else inside
+
+    def _clock(self, cell: str, port_of: Mapping[int, str]) -> str:
+        pins = self.netlist.pins(cell, "input")
+        return next((port_of.get(bit, "") for pin, bit in pins if pin in self.library.clocks), "")
 
     def _inverters(self) -> Iterator[tuple[int, int]]:
         """Net behind an inverter, net before it."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from peritus.eda.timing.analysis import Analysis, End
+from peritus.eda.timing.clocks import Clocks, share_of
 from peritus.eda.timing.graph import FLIP_FLOP, LUT_RAM, Net
 
 _INDEX = re.compile(r"\[\d+\]|\.\d+\b")
@@ -35,11 +36,13 @@ class Step:
 class TimingPath:
     """From a clock edge at `start` to the next one at `pin` of `end`.
 
-    ns: all of it, with setup and the clock's uncertainty. start_line, end_line: file and line of the RTL, ''
-    where the netlist does not say. alike: cells whose slowest path has the same names but for numbers.
+    ns: all of it, with setup and the clock's uncertainty. clocks: of start and end. start_line, end_line:
+    file and line of the RTL, '' where the netlist does not say. alike: cells whose slowest path has the same
+    names but for numbers.
     """
 
     ns: float
+    clocks: Clocks
     start: str
     start_line: str
     end: str
@@ -48,6 +51,11 @@ class TimingPath:
     setup_ns: float
     steps: tuple[Step, ...]
     alike: int
+
+    @property
+    def period_ns(self) -> float:
+        """What the period of the fabric's clock must be at least."""
+        return self.ns / share_of(self.clocks)
 
     @property
     def levels(self) -> int:
@@ -81,23 +89,24 @@ class FanOut:
 
 
 class Reader:
-    """Names what is in an analysis."""
+    """Names what is in the analyses of one graph."""
 
-    def __init__(self, analysis: Analysis) -> None:
-        self.analysis, self.graph = analysis, analysis.graph
+    def __init__(self, analyses: Sequence[Analysis]) -> None:
+        self.analyses, self.graph = analyses, analyses[0].graph
         self._names: dict[str, str] = {}
 
     def paths(self, count: int) -> tuple[TimingPath, ...]:
-        """The slowest paths, slowest first; one for all that differ in numbers only."""
-        worst: dict[tuple[str, str], End] = {}
-        alike: Counter[tuple[str, str]] = Counter()
-        for cell, end in self.analysis.ends.items():
-            ways = self._lane(self.analysis.start[end.bit]), self._lane(cell)
-            alike[ways] += 1
-            if ways not in worst or end.ns > worst[ways].ns:
-                worst[ways] = end
-        order = sorted(worst.items(), key=lambda item: (-item[1].ns, item[0]))
-        return tuple(self._path(end, alike[ways]) for ways, end in order[:count])
+        """Those that need the longest period, longest first; one for all that differ in numbers only."""
+        worst: dict[tuple[str, str, Clocks], tuple[Analysis, End]] = {}
+        alike: Counter[tuple[str, str, Clocks]] = Counter()
+        for analysis in self.analyses:
+            for cell, end in analysis.ends.items():
+                ways = self._lane(analysis.start[end.bit]), self._lane(cell), analysis.clocks_of(end)
+                alike[ways] += 1
+                if ways not in worst or end.ns > worst[ways][1].ns:
+                    worst[ways] = analysis, end
+        order = sorted(worst, key=lambda ways: (-worst[ways][1].ns / share_of(ways[2]), ways))
+        return tuple(self._path(*worst[ways], alike[ways]) for ways in order[:count])
 
     def fan_outs(self, count: int) -> tuple[FanOut, ...]:
         """The nets with most loads; those that logic drives before those of registers."""
@@ -128,11 +137,12 @@ class Reader:
     def _lane(self, cell: str) -> str:
         return _INDEX.sub("", self.name(cell))
 
-    def _path(self, end: End, alike: int) -> TimingPath:
-        steps = tuple(reversed(list(self._steps(end))))
-        start = self.analysis.start[end.bit]
+    def _path(self, analysis: Analysis, end: End, alike: int) -> TimingPath:
+        steps = tuple(reversed(list(self._steps(analysis, end))))
+        start = analysis.start[end.bit]
         return TimingPath(
             end.ns,
+            analysis.clocks_of(end),
             self.name(start),
             self._line(start),
             self.name(end.pin.cell),
@@ -143,16 +153,16 @@ class Reader:
             alike,
         )
 
-    def _steps(self, end: End) -> Iterator[Step]:
+    def _steps(self, analysis: Analysis, end: End) -> Iterator[Step]:
         """Backwards."""
         bit, load = end.bit, end.pin
         while True:
             net = self.graph.nets[bit]
-            before = self.analysis.before.get(bit)
-            since = self.analysis.at_load(*before) if before else 0.0
+            before = analysis.before.get(bit)
+            since = analysis.at_load(*before) if before else 0.0
             kind = self.graph.kind[net.driver.cell]
             wire = self.graph.wire(net, load)
-            yield Step(kind, self._signal(bit), len(net.loads), self.analysis.time[bit] - since, wire)
+            yield Step(kind, self._signal(bit), len(net.loads), analysis.time[bit] - since, wire)
             if before is None:
                 return
             bit, load = before

@@ -6,6 +6,8 @@ Knows no files and no buffers: addresses in, events out. Every wait has a limit.
 
 from __future__ import annotations
 
+import functools
+import operator
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,11 +24,15 @@ from peritus.runtime.driver.errors import (
     GuardError,
     InstructionError,
     JobRefused,
+    PortTimeout,
 )
 from peritus.runtime.driver.platform import Countdown, Limit, Platform
 from peritus.runtime.errors import DeviceError
 
 QUEUE_DEPTH = 2
+_LOOKS = (
+    100  # at what is in flight: a port that has bursts in all of them is stuck, when nothing else goes on
+)
 RESET_TIMEOUT_S = 5.0  # it takes microseconds: the bursts in flight
 _DONE = reg.IRQ_STATUS_DONE.mask
 _ERROR = reg.IRQ_STATUS_ERROR.mask
@@ -150,7 +156,10 @@ class Accelerator:
         deadline = time.monotonic() + RESET_TIMEOUT_S
         while reg.STATUS_RESETTING.of(self._read(Offset.STATUS)):
             if time.monotonic() > deadline:
-                raise DeviceTimeout(f"soft reset: not done within {RESET_TIMEOUT_S:g} s; {self.state()}")
+                raise self._timeout(
+                    f"soft reset: not done within {RESET_TIMEOUT_S:g} s, and it waits for nothing but "
+                    f"memory ports that have not answered"
+                )
         self._write(Offset.IRQ_STATUS, _IRQ_ALL)
         self._write(Offset.IRQ_ENABLE, _IRQ_ALL)
 
@@ -255,7 +264,7 @@ class Accelerator:
                 if causes & event:
                     return  # else it was of something that was abandoned earlier
             if left.over:
-                raise DeviceTimeout(f"{what}: nothing within {limit}; {self.state()}")
+                raise self._timeout(f"{what}: nothing within {limit}")
             self._platform.wait_interrupt(left)
 
     # --- diagnosis ---
@@ -270,6 +279,25 @@ class Accelerator:
         )
         status = self._read(Offset.STATUS)
         return f"sequencer at instruction {self._describe(pc)}; states: {states}; status {status:#x}"
+
+    def _timeout(self, message: str) -> DeviceTimeout:
+        """A PortTimeout if memory ports are what the device waits for."""
+        message = f"{message}; {self.state()}"
+        looks = [self._read(Offset.SEQ_STATE1) for _ in range(_LOOKS)]
+        stuck = functools.reduce(operator.and_, looks)
+        ports = tuple(
+            port for port in range(self._hw.axi_ports) if reg.SEQ_STATE1_READING.of(stuck) >> port & 1
+        )
+        write = bool(reg.SEQ_STATE1_WRITING.of(stuck))
+        if not ports and not write:
+            return DeviceTimeout(message)
+        named = ", ".join(f"{port} (m{port:02d})" for port in ports)
+        silent = f"reads of memory port {named}" if ports else "writes of memory port 0 (m00)"
+        return PortTimeout(
+            f"{silent} have had no answer; see that the port is connected and enabled; {message}",
+            ports or (0,),
+            write=not ports,
+        )
 
     def _error(self) -> DeviceError:
         """The exception for what ERROR_CAUSE says."""

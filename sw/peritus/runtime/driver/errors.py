@@ -11,6 +11,23 @@ class DeviceTimeout(DeviceError):
     """The accelerator did not answer within its limit; carries the state of its sequencer."""
 
 
+class PortTimeout(DeviceTimeout):
+    """A memory port did not answer.
+
+    Attributes:
+        ports: which, by number (m00 is 0). write: it was written to, not read. address: of the next byte that
+        is waited for, None where nobody sees it.
+    """
+
+    def __init__(
+        self, message: str, ports: tuple[int, ...], *, write: bool, address: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.ports = ports
+        self.write = write
+        self.address = address
+
+
 class ForeignDevice(DeviceError):
     """The registers are not those of the accelerator that was asked for: other ID, ABI or configuration."""
 

@@ -92,6 +92,10 @@ class PynqDevice(DrivenDevice):
         rails = import_pynq().get_rails()
         return {name: watts for name, rail in rails.items() if (watts := _watts(rail)) is not None}
 
+    def clock_mhz(self) -> float:
+        """What the generator of the logic's clock is set to now; BoardError if PYNQ cannot read it."""
+        return float(_in_loop(lambda: import_pynq().ps.Clocks.fclk0_mhz, "reading the clock"))
+
     def _open(self) -> PynqPlatform:
         """Load the bitstream; its accelerator, if it is the expected one."""
         pynq = import_pynq()

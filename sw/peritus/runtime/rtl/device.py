@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from peritus.bundle import Bundle
 from peritus.eda.sources import TOP, design_files, waivers
 from peritus.eda.verilator.build import BuildProgress
 from peritus.resources import resource
+from peritus.runtime.base import Request
+from peritus.runtime.device import Result
+from peritus.runtime.driver.errors import DeviceTimeout, PortTimeout
 from peritus.runtime.driver.platform import BUFFER_ALIGNMENT, Limit
 from peritus.runtime.driver.runner import FRAME_BUFFERS
 from peritus.runtime.errors import NotLoaded
@@ -25,6 +29,7 @@ from peritus.runtime.timeline import Cause, Span, Timeline
 
 NO_JOB = "IDLE"  # what sim/peritus_cycle_monitor.sv says between jobs
 DEFAULT_LIMIT = Limit(seconds=600, cycles=20_000_000)  # for each frame
+UNANSWERED_CYCLES = 10_000  # longer than any memory that is only slow
 
 
 def build_rtl(
@@ -63,7 +68,8 @@ class RtlDevice(PoweredUp):
     """Implements peritus.runtime.Device by simulation.
 
     Runs raise besides the errors of `peritus.runtime.driver.errors` ProtocolError (the design broke a rule
-    of AXI) and DesignStopped (an assertion failed).
+    of AXI) and DesignStopped (an assertion failed). A DeviceTimeout is a PortTimeout where a memory port has
+    not answered for UNANSWERED_CYCLES.
 
     Args:
         hw: the configuration; its simulator is built on first use and cached.
@@ -165,6 +171,26 @@ class RtlDevice(PoweredUp):
         if self._platform is not None:
             self._platform.simulation.close()
         self._platform = None
+
+    def _start(self) -> None:
+        with self._silent_port_named():
+            super()._start()
+
+    def _jobs(self, bundle: Bundle, requests: Iterator[Request]) -> Iterator[Result]:
+        with self._silent_port_named():
+            yield from super()._jobs(bundle, requests)
+
+    @contextmanager
+    def _silent_port_named(self) -> Iterator[None]:
+        try:
+            yield
+        except DeviceTimeout as error:
+            slowest = next(iter(self.simulation.open_accesses()), None)
+            if slowest is None or slowest.waited < UNANSWERED_CYCLES:
+                raise
+            raise PortTimeout(
+                f"{slowest}; {error}", (slowest.port,), write=slowest.write, address=slowest.address
+            ) from error
 
     def _check(self) -> None:
         found, total = self.simulation.violations()

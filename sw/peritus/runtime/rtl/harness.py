@@ -38,7 +38,7 @@ class Config(ctypes.Structure):
             (name, ctypes.c_uint32)
             for name in (
                 "ports", "read_latency", "write_latency", "jitter",
-                "refresh_period", "refresh_cycles", "outstanding", "stall",
+                "refresh_period", "refresh_cycles", "outstanding", "stall", "silent_reads", "silent_writes",
             )
         ),
     ]  # fmt: skip
@@ -52,6 +52,15 @@ class RawViolation(ctypes.Structure):
         ("address", ctypes.c_uint64),
         ("port", ctypes.c_uint32),
         ("fault", ctypes.c_uint32),
+    ]
+
+
+class RawOpenAccess(ctypes.Structure):
+    """peritus::OpenAccess."""
+
+    _fields_ = [
+        *((name, ctypes.c_uint64) for name in ("address", "since")),
+        *((name, ctypes.c_uint32) for name in ("port", "write", "bursts")),
     ]
 
 
@@ -88,6 +97,7 @@ def load_library(library: Path) -> ctypes.CDLL:
         "sim_cycles": (u64, [handle]),
         "sim_irq": (ctypes.c_int, [handle]),
         "sim_traffic": (None, [handle, pointer(u64), pointer(u64)]),
+        "sim_open_accesses": (u32, [handle, pointer(RawOpenAccess)]),
         "sim_violations": (u64, [handle, pointer(RawViolation), u32]),
         "sim_clear_violations": (None, [handle]),
         "sim_fault_text": (text, [u32]),

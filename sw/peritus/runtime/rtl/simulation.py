@@ -22,7 +22,14 @@ from peritus.arch.config import DdrConfig
 from peritus.eda.verilator.build import CHECK_FLAGS, FAST_FLAGS, BuildProgress, verilate
 from peritus.resources import resource
 from peritus.runtime.rtl.errors import DesignStopped, RegisterError, RegisterTimeout, SimulationError
-from peritus.runtime.rtl.harness import MAX_PORTS, Config, RawViolation, Status, load_library
+from peritus.runtime.rtl.harness import (
+    MAX_PORTS,
+    Config,
+    RawOpenAccess,
+    RawViolation,
+    Status,
+    load_library,
+)
 from peritus.runtime.rtl.power_up import PowerUp
 from peritus.runtime.writes import WriteRecords
 
@@ -51,6 +58,7 @@ class DdrParameters:
         outstanding: bursts that a port holds in each direction, 1..64.
         stall: probability, 0 to below 1, that a channel is held back in a cycle.
         seed: of jitter and stalls.
+        silent_reads, silent_writes: ports that take bursts and never answer them.
     """
 
     read_latency: int = 80
@@ -65,6 +73,8 @@ class DdrParameters:
     outstanding: int = 16
     stall: float = 0.0
     seed: int = 1
+    silent_reads: tuple[int, ...] = ()
+    silent_writes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         def need(ok: bool, field: str, rule: str) -> None:
@@ -98,6 +108,9 @@ class DdrParameters:
         need(0 <= self.refresh_cycles <= self.refresh_period, "refresh_cycles", "0..refresh_period")
         need(1 <= self.outstanding <= MAX_OUTSTANDING, "outstanding", f"1..{MAX_OUTSTANDING}")
         need(0 <= self.stall < 1, "stall", "0 <= stall < 1")
+        for field in ("silent_reads", "silent_writes"):
+            named = set(getattr(self, field))
+            need(named <= set(range(MAX_PORTS)), field, f"ports 0..{MAX_PORTS - 1}")
 
     @property
     def groups(self) -> tuple[int, ...]:
@@ -122,6 +135,28 @@ class Violation:
 
     def __str__(self) -> str:
         return f"cycle {self.cycle}, port {self.port}, address {self.address:#x}: {self.what}"
+
+
+@dataclass(frozen=True)
+class OpenAccess:
+    """What a port has been asked for and has not given: `bursts` read or written, `address` the next byte.
+
+    waited: cycles since it last brought them on.
+    """
+
+    port: int
+    write: bool
+    address: int
+    bursts: int
+    waited: int
+
+    def __str__(self) -> str:
+        verb = "write" if self.write else "read"
+        return (
+            f"memory port {self.port} (m{self.port:02d}) has not answered a {verb} of {self.address:#x} for "
+            f"{self.waited:,} cycles, bursts open: {self.bursts}; see that this port of the memory is "
+            f"connected and enabled"
+        )
 
 
 @dataclass(frozen=True)
@@ -235,6 +270,8 @@ class Simulation:
             refresh_cycles=ddr.refresh_cycles,
             outstanding=ddr.outstanding,
             stall=round(ddr.stall * 256),
+            silent_reads=sum(1 << port for port in set(ddr.silent_reads)),
+            silent_writes=sum(1 << port for port in set(ddr.silent_writes)),
         )
         self._handle = self._lib.sim_create(ctypes.byref(config), self.power_up.number, self.power_up.seed)
         if not self._handle:
@@ -315,6 +352,16 @@ class Simulation:
         read, written = (ctypes.c_uint64 * self.ports)(), ctypes.c_uint64()
         self._lib.sim_traffic(self._open(), read, ctypes.byref(written))
         return Traffic(tuple(read), written.value)
+
+    def open_accesses(self) -> list[OpenAccess]:
+        """Of each port and direction that has any, the longest wait first."""
+        found = (RawOpenAccess * (2 * MAX_PORTS))()
+        count = int(self._lib.sim_open_accesses(self._open(), found))
+        now = self.cycles
+        accesses = [
+            OpenAccess(a.port, bool(a.write), a.address, a.bursts, now - a.since) for a in found[:count]
+        ]
+        return sorted(accesses, key=lambda access: -access.waited)
 
     def violations(self) -> tuple[list[Violation], int]:
         """The first protocol violations and accesses outside the memory, and how many there were in all."""

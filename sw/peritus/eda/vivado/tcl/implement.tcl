@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Synthesis and implementation at one clock after the other, by one strategy after the other, until one is met; then
-# reports/, and the two files that a board loads in product/. What was not met is in attempts/.
+# reports/, and the two files that a board loads in product/. What was not met is in attempts/; an implementation that
+# fails is one that does not meet its timing.
 
 add_files -fileset constrs_1 -norecurse [file join $here $settings(constraints)]
 set_property strategy $settings(synthesis) [get_runs synth_1]
@@ -8,13 +9,22 @@ foreach folder {reports attempts product} {
   file mkdir [file join $here $folder]
 }
 
-# Run to the end, or to a step; an error if it gets nowhere in its time.
-proc finish {run steps} {
+# Run to the end, or to a step; why it got nowhere in its time, or nothing.
+proc run_to_end {run steps} {
   global settings
   launch_runs {*}$steps -jobs $settings(jobs) $run
-  wait_on_runs -timeout $settings(timeout_minutes) $run
-  if {[get_property PROGRESS [get_runs $run]] ne "100%"} {
-    error "$run did not finish: [get_property STATUS [get_runs $run]]"
+  set failed [catch {wait_on_runs -timeout $settings(timeout_minutes) $run} reason]
+  if {!$failed && [get_property PROGRESS [get_runs $run]] eq "100%"} {
+    return ""
+  }
+  return "$run did not finish: [get_property STATUS [get_runs $run]] $reason"
+}
+
+# The same; an error if it did not.
+proc finish {run steps} {
+  set reason [run_to_end $run $steps]
+  if {$reason ne ""} {
+    error $reason
   }
 }
 
@@ -37,7 +47,11 @@ proc attempt {mhz strategy} {
   global here
   reset_runs impl_1
   set_property strategy $strategy [get_runs impl_1]
-  finish impl_1 {}
+  set reason [run_to_end impl_1 {}]
+  if {$reason ne ""} {
+    puts "$strategy at $mhz MHz: $reason"
+    return 0
+  }
   open_run impl_1
   set name [file join $here attempts ${mhz}_$strategy]
   report_timing_summary -file $name.rpt
@@ -61,7 +75,7 @@ foreach mhz $settings(clocks) {
   if {$met} break
 }
 if {!$met} {
-  error "no strategy meets [join $settings(clocks) {, }] MHz: attempts/ has the slacks of each"
+  error "no strategy meets [join $settings(clocks) {, }] MHz: attempts/ has the slacks of each, the log why others failed"
 }
 
 set reports [file join $here reports]
