@@ -109,7 +109,7 @@ def test_idle_experts_cost_less(micro: Bundle) -> None:
 
 
 def test_one_request_after_the_other_is_the_same_as_many() -> None:
-    """Fetch.reach says once more, for speed, what request_time, passed, room and accept say one by one."""
+    """Fetch.reach says once more, for speed, what request_time, passed, free and accept say one by one."""
     hw = load_config("zcu104")
     bundle = peritus.compile(peritus.load_model("m3vit_micro"), hw=hw)
     parameters = DdrParameters.of(hw.ddr)
@@ -120,14 +120,16 @@ def test_one_request_after_the_other_is_the_same_as_many() -> None:
     for stripe in range(201):
         request = single.request_time()
         assert request is not None
-        passed = max(single.passed(request), single.room(stripe))
-        behind = stripe - parameters.outstanding * hw.axi_ports
-        address = max(passed, single.last[behind] if behind >= 0 else 0.0) + 1
-        single.accept(request, passed, address)
-        before = single.last[stripe - hw.axi_ports] if stripe >= hw.axi_ports else 0.0
-        single.last.append(
-            single.ddr.data(single.due[stripe], stripe % hw.axi_ports, before, single.left + 1)
+        reached = single.passed(request)
+        passed, port = min(
+            ((max(reached, single.free(p)), p) for p in single.turn), key=lambda found: found[0]
         )
+        mine = single.on[port]
+        behind = single.last[mine[-parameters.outstanding]] if len(mine) >= parameters.outstanding else 0.0
+        before = single.last[mine[-1]] if mine else 0.0
+        single.accept(request, passed, max(passed, behind) + 1, port)
+        single.last.append(single.ddr.data(single.due[stripe], port, before, single.left + 1))
+    assert many.port == single.port
     assert many.address == single.address and many.last == single.last and many.left == single.left
 
 

@@ -13,9 +13,8 @@ from collections import deque
 from typing import NamedTuple
 
 from peritus.arch.config import BURST_BEATS
-from peritus.cycles.fetch import READER_BURSTS, Fetch
+from peritus.cycles.fetch import CHOSEN, NEVER, READER_BURSTS, Fetch
 
-NEVER = float("inf")
 CLIENT = -1  # stripe number of a burst that is not of weights
 _NOTHING = 1e-6  # of a beat: above the rounding of times as far as 10^9 cycles
 
@@ -65,10 +64,6 @@ class Contention(ABC):
     def _end(self, cycle: float, channel: int) -> None:
         """The last beat of its oldest burst on that channel moved in that cycle."""
 
-    def _before_weights(self) -> bool:
-        """Whose turn is it if weights ask for the same port in the same cycle?"""
-        return False
-
     def _work(self) -> None:
         """Until the client has all its bursts, and the ports what they were asked for until then."""
         self._collect()
@@ -91,7 +86,7 @@ class Contention(ABC):
         ]
         del fetch.whole[min(flying, default=len(fetch.last)) :]
         for stripe in flying:
-            port = stripe % self._ports
+            port = fetch.port[stripe]
             left = min(self._ddr.beats[port], fetch.last[stripe] + 1 - self._start)
             self._queues[port].append(Burst(fetch.due[stripe], stripe, left))
             fetch.last[stripe] = NEVER
@@ -103,18 +98,19 @@ class Contention(ABC):
         Who has to wait for an end that is not known yet may still be first, but not before `now`.
         """
         while True:
-            weight, client = self._weight(), self._next() if self._sizes else NEVER
+            weight, port, all_known = self._weight()
+            client = self._next() if self._sizes else NEVER
             first = min(weight, client)
-            if first == NEVER or (first > now and max(weight, client) == NEVER):
+            if first == NEVER or (first > now and not (all_known and (client < NEVER or not self._sizes))):
                 return first
-            if client < weight or (client == weight and self._before_weights()):
+            if client <= weight:  # of the same port: it asks in the cycle in which that is free
                 size = self._sizes.popleft()
                 self._moving += 1
                 channel = self._channel()
                 due = self._ask(client, size)
                 self._queues[channel].append(Burst(due, CLIENT, size / self._rates[channel]))
             else:
-                self._ask_weight(weight)
+                self._ask_weight(weight, port)
 
     def _slot(self, port: int) -> float:
         """When a port takes another request; NEVER while that, or when its address leaves, is not known."""
@@ -132,20 +128,22 @@ class Contention(ABC):
         self._reader[port] = address + 1
         return address
 
-    def _weight(self) -> float:
-        """When the next stripe's request is taken."""
+    def _weight(self) -> tuple[float, int, bool]:
+        """When the next stripe's request is taken, by which port; are all ports' times known?"""
         fetch = self._fetch
         request = fetch.request_time()
         if request is None:
-            return NEVER
-        return max(fetch.passed(request), self._slot(len(fetch.address) % self._ports))
+            return NEVER, 0, True
+        passed, slots = fetch.passed(request), [self._slot(port) for port in fetch.turn]
+        times = [max(passed, slot + CHOSEN) for slot in slots]
+        taken = min(times)
+        return taken, fetch.turn[times.index(taken)], taken == passed or NEVER not in slots
 
-    def _ask_weight(self, passed: float) -> None:
+    def _ask_weight(self, passed: float, port: int) -> None:
         fetch, stripe = self._fetch, len(self._fetch.address)
         request = fetch.request_time()
         assert request is not None
-        port = stripe % self._ports
-        fetch.accept(request, passed, self._take(passed, port))
+        fetch.accept(request, passed, self._take(passed, port), port)
         fetch.last.append(NEVER)
         self._queues[port].append(Burst(fetch.due[stripe], stripe, self._ddr.beats[port]))
 
@@ -188,9 +186,10 @@ class Contention(ABC):
         total = len(fetch.address) + fetch.left
         flying = sorted((burst for queue in self._queues for burst in queue), key=lambda burst: burst.stripe)
         for due, stripe, left in flying:
-            port = stripe % self._ports
+            port = fetch.port[stripe]
             if left < self._ddr.beats[port]:
                 fetch.last[stripe] = self._ddr.rest(now, port, left / self._ddr.beats[port])
                 continue
-            before = fetch.last[stripe - self._ports] if stripe >= self._ports else 0.0
+            earlier = fetch.on[port].index(stripe) - 1
+            before = fetch.last[fetch.on[port][earlier]] if earlier >= 0 else 0.0
             fetch.last[stripe] = self._ddr.data(due, port, before, total - stripe)

@@ -6,6 +6,7 @@ Stripes are counted from the start of the job. Lists by stripe, in cycles:
     address  of the AR handshake            due    of the earliest first beat
     last     of the last beat               whole  the latest `last` up to here: the consumer waits for all
     freed    of the pop of its last word, written by the consumer
+    port     that brings it: the next in turn that is free
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from peritus.arch.config import HwConfig
 from peritus.arch.isa import FetchEntry, runs
 from peritus.cycles.ddr import Ddr
 
+NEVER = float("inf")
 READER_BURSTS = 16  # MaxBursts of rtl/memory/peritus_axi_reader.sv
 ENTRY = 4  # cycles of a fetch entry that the task does not want
 STEP = 5  # of one that it wants, until its first request
 DECIDED = 2  # cycles before its first request, a segment is no longer passed over
 GUARD = 3  # from a request to the reader, and between two requests
+CHOSEN = 1  # cycles that a port has been free before it is asked
 
 
 class Fetch:
@@ -60,6 +63,12 @@ class Fetch:
         self.last: list[float] = []
         self.freed: list[float] = []
         self.whole: list[float] = []
+        self.port: list[int] = []
+        self.on: list[list[int]] = [[] for _ in range(self.ports)]  # stripes of each port
+        self.turns = [
+            tuple((served + n) % self.ports for n in range(1, self.ports + 1)) for served in range(self.ports)
+        ]
+        self.turn = self.turns[-1]  # of the ports
         self.segment = 0  # that is being requested
         self.issued = 0  # its stripes
         self._ready = 1.0 + self._gaps[0] if self.segments else 0.0  # earliest next request
@@ -80,9 +89,12 @@ class Fetch:
         """When a request made then reaches the reader of its port, if that takes it at once."""
         return max(request + GUARD, self._passed + GUARD)
 
-    def accept(self, request: float, passed: float, address: float) -> None:
-        """The reader takes the request in cycle `passed`, and its AR handshake is in cycle `address`."""
-        self.due.append(self.ddr.due(address, len(self.address) % self.ports))
+    def accept(self, request: float, passed: float, address: float, port: int) -> None:
+        """A port's reader takes the request in cycle `passed`, and its AR handshake is in cycle `address`."""
+        self.due.append(self.ddr.due(address, port))
+        self.on[port].append(len(self.address))
+        self.port.append(port)
+        self.turn = self.turns[port]
         self.address.append(address)
         self.issued += 1
         self.left -= 1
@@ -90,16 +102,20 @@ class Fetch:
         self._passed = passed
         self._to_next(request)
 
-    def room(self, stripe: int) -> float:
-        """When the reader of a port, which nobody shares, takes a stripe's request."""
-        held = stripe - READER_BURSTS * self.ports
-        free = self.last[held] + 1 if held >= 0 else 0.0
-        return max(free, self.address[stripe - self.ports] + 1) if stripe >= self.ports else free
+    def free(self, port: int) -> float:
+        """When a port, which nobody shares, takes another request."""
+        mine = self.on[port]
+        if not mine:
+            return 0.0
+        free = self.address[mine[-1]] + 1
+        if len(mine) >= READER_BURSTS:
+            free = max(free, self.last[mine[-READER_BURSTS]] + 1)
+        return free + CHOSEN
 
     def reach(self, stripe: int) -> bool:
         """Request everything up to a stripe; False: it is never requested, or there is no room for it."""
-        ports, ring, ddr = self.ports, self.ring, self.ddr
-        held, outstanding = READER_BURSTS * ports, ddr.parameters.outstanding * ports
+        ring, ddr, on, ports, turn = self.ring, self.ddr, self.on, self.port, self.turn
+        outstanding = ddr.parameters.outstanding
         address, due, last, freed = self.address, self.due, self.last, self.freed
         stall, latency, calm = 1 + ddr.stall, ddr.parameters.read_latency, ddr.calm
         served, saved, burst, others = ddr.timing()
@@ -121,16 +137,29 @@ class Fetch:
                         request = freed[reuse] + 1
                 begun = request if request > passed else passed
                 passed = begun + GUARD
-                if number >= ports and address[number - ports] >= passed:
-                    passed = address[number - ports] + 1
-                if number >= held and last[number - held] >= passed:
-                    passed = last[number - held] + 1
+                soonest = NEVER
+                for candidate in turn:  # Fetch.free, without the calls
+                    mine = on[candidate]
+                    if mine:
+                        free = address[mine[-1]]
+                        if len(mine) >= READER_BURSTS and last[mine[-READER_BURSTS]] > free:
+                            free = last[mine[-READER_BURSTS]]
+                        free += 1 + CHOSEN
+                    else:
+                        free = 0.0
+                    if free <= passed:
+                        soonest, port = passed, candidate
+                        break
+                    if free < soonest:
+                        soonest, port = free, candidate
+                passed, mine, turn = soonest, on[port], self.turns[port]
                 taken = passed + stall
-                if number >= outstanding and last[number - outstanding] >= taken:
-                    taken = last[number - outstanding] + stall
+                if len(mine) >= outstanding and last[mine[-outstanding]] >= taken:
+                    taken = last[mine[-outstanding]] + stall
                 address.append(taken)
-                before = last[number - ports] if number >= ports else 0.0
-                port = number % ports
+                before = last[mine[-1]] if mine else 0.0
+                mine.append(number)
+                ports.append(port)
                 if calm:  # Ddr.due and Ddr.data, without the calls
                     first = taken + latency
                     done = first - saved
@@ -159,7 +188,7 @@ class Fetch:
                 ddr.used_until(served)
             self.issued += number - begin
             self.left -= number - begin
-            self._ready, self._passed = request, passed
+            self._ready, self._passed, self.turn = request, passed, turn
             if number > begin:
                 self._to_next(issued)
             if number < end:

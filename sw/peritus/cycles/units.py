@@ -6,8 +6,8 @@ from __future__ import annotations
 from peritus.arch.config import BURST_BEATS
 from peritus.arch.isa import Instruction, Opcode
 from peritus.arch.params import PARAM_BLOCK_WORDS
-from peritus.cycles.contention import NEVER, Contention
-from peritus.cycles.fetch import GUARD, Fetch
+from peritus.cycles.contention import Contention
+from peritus.cycles.fetch import GUARD, NEVER, Fetch
 from peritus.cycles.latencies import Latencies
 from peritus.cycles.stream import WeightStream
 
@@ -46,14 +46,13 @@ def memory_unit(start: int, instruction: Instruction, stream: WeightStream) -> i
 
 
 class ImageLoad(Contention):
-    """LOAD_IMAGE of `beats` beats: bursts in turn over the ports, by turns with those of weights."""
+    """LOAD_IMAGE of `beats` beats: bursts in turn over the ports, before those of weights."""
 
     def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
         super().__init__(fetch, start, beats)
         self._built = start + 1.0  # beats of the bursts so far are counted
         self._passed, self._before = 0.0, 0.0  # the guard, by the last burst and by the one before it
         self._number = 0  # of the next burst
-        self._after_weights = [True] * self._ports  # whom each port has served last
         self._lengths: list[int] = []
         self._arrived: list[float] = []  # last beats of its bursts
         self._left: list[float] = []  # when they have gone to the memory, in order
@@ -77,7 +76,6 @@ class ImageLoad(Contention):
         port = self._channel()
         self._built = self._counted(beats)
         self._before, self._passed = self._passed, cycle
-        self._after_weights[port] = False
         self._number += 1
         self._lengths.append(beats)
         self._arrived.append(NEVER)
@@ -86,10 +84,6 @@ class ImageLoad(Contention):
     def _counted(self, beats: int) -> float:
         """The next burst's beats: the last one waits until the guard has taken the burst before."""
         return max(self._built + beats, self._before + GUARD)
-
-    def _ask_weight(self, passed: float) -> None:
-        self._after_weights[len(self._fetch.address) % self._ports] = True
-        super()._ask_weight(passed)
 
     def _end(self, cycle: float, channel: int) -> None:
         number = (channel - self._fetch.image_port) % self._ports
@@ -102,11 +96,6 @@ class ImageLoad(Contention):
             if self._ports > 1:  # put in order, a beat a cycle
                 gone = max(gone + REORDER, self._left[-1] + self._lengths[number] if self._left else 0.0)
             self._left.append(gone)
-
-    def _before_weights(self) -> bool:
-        """Another port asks, or this one has served weights last."""
-        port = len(self._fetch.address) % self._ports
-        return port != self._channel() or self._after_weights[port]
 
 
 class Store(Contention):
