@@ -240,7 +240,7 @@ class Fetch:
             of = self._experts[number]
             if of is not None and of[0] > gate:
                 return
-            if of is None or of[0] != gate or counts[of[1]]:
+            if of is None or of[0] != gate or of[1] >= len(counts) or counts[of[1]]:
                 self._gaps[number] += passed
                 passed = 0
                 continue
