@@ -88,6 +88,13 @@ def test_tables_read_without_javascript(report: Path) -> None:
         assert cells.count(f"{frame['cycles']:,}") >= 2  # the sums of causes and of layers
 
 
+def test_an_snr_that_weights_do_not_carry_is_unknown(report: Path) -> None:
+    text = report.read_text()
+    for frame in embedded(text)["subjects"][0]["frames"]:
+        assert frame["snr_db"] == {f"blocks.{block}.mlp": None for block in range(4)}
+    assert parsed(text).cells.count("unknown") == 2 * 4 and "these weights do not carry it" in text
+
+
 def test_the_page_asks_nobody(report: Path) -> None:
     text = report.read_text()
     assert parsed(text).fetched == []

@@ -74,7 +74,7 @@ def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:
         "routing": [list(row) for row in frame.routing] if frame.routing is not None else None,
     }
     if hw is None or frame.total is None or not cycles:
-        return {**found, "causes": None, "layers": [], "total": None, "ideal": None, "energy": None}
+        return {**found, "causes": None, "layers": [], "snr_db": {}, "total": None, "ideal": None, "energy": None}
     clocks = [hw.clock_mhz, *([LESS_MHZ] if hw.clock_mhz > LESS_MHZ else [])]
     causes = frame.total.causes
     energy = energy_of(hw, frame.total, frame.macs)
@@ -89,6 +89,7 @@ def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:
         "ideal": _ideal(hw, subject, frame),
         "total": _layer(frame.total, cycles),
         "layers": [_layer(layer, cycles) for layer in frame.layers],
+        "snr_db": _snr_db(subject, frame),
         "energy": {
             "millijoules": [low, high],
             "gops_per_watt": list(energy.gops_per_watt),
@@ -127,6 +128,20 @@ def _layer(layer: Layer, cycles: int) -> dict[str, Any]:
             if cause is not Cause.ARRAY and count
         ],
     }
+
+
+def _snr_db(subject: Subject, frame: Frame) -> dict[str, float | None]:
+    """SNR of the residual stream against the float network by the layer behind which it was measured, the
+    last one of each block; None where the weights do not say it."""
+    ends: dict[str, str] = {}
+    for layer in frame.layers:
+        kind, _, rest = layer.name.partition(".")
+        if kind == "blocks":
+            ends[rest.partition(".")[0]] = layer.name
+    measured = subject.program.origin.snr_db if subject.program else ()
+    if len(measured) != len(ends):  # of another network, or not measured
+        return dict.fromkeys(ends.values())
+    return dict(zip(ends.values(), measured, strict=True))
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[dict[str, Any]]:
