@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from peritus.demo import SCENE
-from peritus.image import fit_image
-from peritus.photo import read_photo
+from peritus.photo import photo_for
 from quant_models.network.model import M3ViT
 from quant_models.network.moe import Decision, MoeMlp
 from quant_models.network.weights import load_weights
@@ -39,7 +38,7 @@ def rows() -> Iterator[dict[str, Any]]:
         return
     net = load_weights(WEIGHTS).eval()
     config = net.config
-    image = fit_image(read_photo(SCENE), config.image_height, config.image_width)
+    image = photo_for(SCENE, (config.image_height, config.image_width, config.in_channels))
     batch = to_float(image[None], config)
     task = config.task_names[0]
     before = torch.get_num_threads()

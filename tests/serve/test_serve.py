@@ -21,7 +21,9 @@ from PIL import Image
 
 from peritus.demo import SCENE
 from peritus.serve import app as served
-from peritus.serve.jobs import COMMAND, MAX_KEPT, MAX_WAITING, Jobs, State
+from peritus.serve.job import Job, State
+from peritus.serve.jobs import MAX_KEPT, MAX_WAITING, Jobs
+from peritus.serve.process import COMMAND
 from tests.pages.browser import opened
 
 pytest.importorskip("starlette.testclient", reason="not installed: starlette, httpx")
@@ -152,6 +154,31 @@ def test_the_queue_is_bounded() -> None:
     with running(command=SLEEPER) as client:
         answers = [client.post(JOB, content=photo()).status_code for _ in range(MAX_WAITING + 2)]
         assert answers.count(503) >= 1 and answers[-1] == 503
+
+
+def test_who_waits_can_leave_the_queue(tmp_path: Path) -> None:
+    """Cancelled, or with the tab closed: at once, while another one runs."""
+    jobs = Jobs("nano", tmp_path / "jobs", limit_s=60, abandoned_s=0.5, command=SLEEPER)
+
+    def submitted() -> Job:
+        name, folder = jobs.new_folder()
+        return jobs.submit(name, folder, "m3vit_micro", "depth", "iss")
+
+    try:
+        first = submitted()
+        waiting = [submitted() for _ in range(MAX_WAITING - 1)]
+        jobs.cancel(waiting[0])
+        assert (waiting[0].state, waiting[0].step) == (State.FAILED, "cancelled")
+        until = time.monotonic() + 1
+        while time.monotonic() < until:  # only the first one's tab is open
+            jobs.find(first.id)
+            time.sleep(0.05)
+        jobs.check_room()
+        assert first.state is State.RUNNING
+        assert all("nobody was waiting" in job.step for job in waiting[1:])
+        assert [entry.name for entry in (tmp_path / "jobs").iterdir()] == [first.id]
+    finally:
+        jobs.close()
 
 
 def test_a_job_has_its_time_and_its_process_ends() -> None:

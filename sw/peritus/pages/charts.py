@@ -112,17 +112,13 @@ def _blocks(figure: Any, frame: Frame, track: str, place: int) -> Any:
 
     rows = []
     if track == "layers":
-        names: dict[str, list[Any]] = {}
-        for step in frame.steps:
-            names.setdefault(_layer(step.label), []).append(step)
-        for name, steps in names.items():
-            cycles = sum(step.cycles for step in steps)
-            rows.append((steps[0].start, max(s.end for s in steps), name, name, "", cycles))
+        for layer in frame.layers:
+            rows.append((layer.start, layer.end, layer.name, layer.name, "", layer.cycles))
     else:
         for step in frame.steps:
             expert = str(step.instruction.expert) if step.instruction.expert_valid else ""
             what = f"{step.index} {step.instruction.opcode.name} {step.label}"
-            rows.append((step.start, step.end, what, _layer(step.label), expert, step.cycles))
+            rows.append((step.start, step.end, what, step.layer, expert, step.cycles))
     columns = list(zip(*rows, strict=True))
     source = ColumnDataSource(
         {
@@ -141,12 +137,6 @@ def _blocks(figure: Any, frame: Frame, track: str, place: int) -> Any:
         left="left", right="right", top=place + 0.36, bottom=place - 0.36, color="colour", line_width=0,
         source=source,
     )  # fmt: skip
-
-
-def _layer(label: str) -> str:
-    from peritus.cycles.summary import layer_name
-
-    return layer_name(label)
 
 
 def _slices(figure: Any, cause: Cause, place: int, number: int) -> Any:

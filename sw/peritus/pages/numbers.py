@@ -14,7 +14,6 @@ from peritus.pages.built import Built
 from peritus.pages.energy import energy_of
 from peritus.pages.peers import PEERS
 from peritus.pages.subject import MODEL, MODEL_ERROR, Frame, Subject
-from peritus.runtime.timeline import Cause
 
 LESS_MHZ = 1500 / 7  # a lower clock that a Zynq can make (docs/boards/README.md), for who does not trust 300
 
@@ -74,7 +73,15 @@ def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:
         "routing": [list(row) for row in frame.routing] if frame.routing is not None else None,
     }
     if hw is None or frame.total is None or not cycles:
-        return {**found, "causes": None, "layers": [], "snr_db": {}, "total": None, "ideal": None, "energy": None}
+        return {
+            **found,
+            "causes": None,
+            "layers": [],
+            "snr_db": {},
+            "total": None,
+            "ideal": None,
+            "energy": None,
+        }
     clocks = [hw.clock_mhz, *([LESS_MHZ] if hw.clock_mhz > LESS_MHZ else [])]
     causes = frame.total.causes
     energy = energy_of(hw, frame.total, frame.macs)
@@ -122,11 +129,7 @@ def _layer(layer: Layer, cycles: int) -> dict[str, Any]:
         "memory": layer.memory,
         "macs": layer.macs,
         "bytes": layer.bytes,
-        "waits": [
-            [cause.name, count]
-            for cause, count in layer.causes.most_common()
-            if cause is not Cause.ARRAY and count
-        ],
+        "waits": [[cause.name, count] for cause, count in layer.waits],
     }
 
 
