@@ -63,6 +63,16 @@ $(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/prove $(STAMPS)/report
 .PHONY: venv
 venv: $(STAMPS)/docs $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/prove $(STAMPS)/board $(STAMPS)/link $(STAMPS)/serve $(STAMPS)/notebook ## Install everything for development into .venv
 
+# A browser is the one program that tests want and the package index has not; without it they are skipped.
+.PHONY: chromium
+chromium: ## Install Chromium for the tests of pages, by apt-get as root; elsewhere say why not, and go on
+	@if command -v chromium chromium-browser > /dev/null; then echo "Chromium is installed"; \
+	elif ! command -v apt-get > /dev/null; then echo "skipped: no apt-get here; install Chromium yourself"; \
+	elif test "$$(id -u)" != 0; then echo "skipped: not root; sudo apt-get install chromium"; \
+	else { timeout 300 apt-get -qq update && DEBIAN_FRONTEND=noninteractive timeout 600 apt-get -qq install --yes \
+	  --no-install-recommends chromium > /dev/null && echo "Chromium has been installed"; } || \
+	  echo "skipped: apt-get could not install chromium, see above; the tests that want it will be skipped"; fi
+
 .PHONY: lock
 lock: ## Write requirements/*.txt from the versions now in .venv
 	$(PY) tools/lock.py

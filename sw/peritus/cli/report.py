@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,13 +49,19 @@ def report_command(
     subjects = [_subject(name, hw, task, image_file) for name in (source, against) if name is not None]
     program = subjects[0].program
     built = read_built(build or [], program.hw.name if program else None)
+    started = time.perf_counter()
     with busy("Writing the page"):
         write_page(output, *subjects, built=built)
+    seconds = time.perf_counter() - started
     console = output_console(None)
     for subject in subjects:
         for note in (*subject.missing, *(note for frame in subject.frames for note in frame.notes)):
             console.print(f"missing: {note}", soft_wrap=True)
-    console.print(f"Report: {output}", soft_wrap=True)
+    timelines = [frame.timeline for subject in subjects for frame in subject.frames if frame.timeline]
+    slices, size = sum(len(timeline.spans) for timeline in timelines), output.stat().st_size / 1e6
+    console.print(
+        f"Report: {output}, {size:.1f} MB, {slices:,} slices, written in {seconds:.1f} s", soft_wrap=True
+    )
 
 
 def _subject(name: str, hw: str, task: str | None, image_file: Path | None) -> Subject:
