@@ -94,7 +94,7 @@ build/real/.installed: requirements/real.txt $(STAMPS)/base
 
 .PHONY: real
 real: $(STAMPS)/sim $(STAMPS)/models build/real/.installed ## A pretrained network of others and photographs, down to the RTL: maps against float, beside ONNX Runtime's int8
-	$(PY) tools/real_network.py --output build/real/maps.png
+	$(PY) tools/real_network.py --output build/real/maps.png --model build/real/dinov2_small.safetensors
 
 .PHONY: notebook
 notebook: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/notebook build/real/.installed ## Execute the tutorial notebook into build/notebooks; an error fails

@@ -95,7 +95,9 @@ def main(path: Path) -> None:
         found = measure(page)
     size = path.stat().st_size / 1e6
     print(f"{size:.1f} MB, {found.slices:,} slices, {found.charts} charts drawn")
-    print(f"first paint after {found.first_paint_ms:.0f} ms, zoom: {found.zoom_ms:.0f} ms for the longest step")
+    print(
+        f"first paint after {found.first_paint_ms:.0f} ms, zoom: {found.zoom_ms:.0f} ms for the longest step"
+    )
     print(f"{len(complaints)} complaints of the console, {len(requests) - 1} other requests")
 
 

@@ -67,7 +67,8 @@ def _one_task(case: Case, bundle: Bundle, device: RtlDevice, image: Image, task:
     (timeline,) = device.timelines()
     device.simulation.record_cycles(False)
     routing = routing_of(bundle, image, task)
-    steps = account.steps(bundle, timeline, bundle.task_index(task), features=False, cold=False)
+    index = bundle.task_index(task)
+    steps = account.steps(bundle, timeline, index, features=bundle.tasks[index].host, cold=False)
     rate = bundle.hw.ddr.bytes_per_cycle
     needed = account.total(bundle, steps, rate)
     row = _row(case, bundle, task, [result], timeline.cycles, seconds)
