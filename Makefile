@@ -121,6 +121,18 @@ test-rtl: $(STAMPS)/sim ## Run the RTL's benches, with the extra sim only; BLOCK
 	$(PY) -m pytest tests/rtl $(if $(BLOCK),--block $(BLOCK),-n $(JOBS) --dist worksteal) $(PYTEST_ARGS)
 
 FUZZ ?= 1000
+SECONDS ?= 120
+
+build/fuzz/.installed: requirements/fuzz.txt $(STAMPS)/models
+	@echo "Installing requirements/fuzz.txt into build/fuzz/packages"
+	@$(PIP) $(PIP_ARGS) --no-deps --upgrade --target build/fuzz/packages -r requirements/fuzz.txt
+	@touch $@
+
+.PHONY: fuzz-parsers
+fuzz-parsers: build/fuzz/.installed ## Every parser for SECONDS=120 under a fuzzer that looks for new lines of ours; a raw exception fails
+	for format in bundle model toml weights frames run image checkpoint journal qonnx; do \
+	  PYTHONPATH=.:build/fuzz/packages $(PY) -m tests.schema.guided --format $$format --seconds $(SECONDS) || exit 1; done
+	@! ls build/fuzz/*/raw-* 2> /dev/null
 
 .PHONY: fuzz
 fuzz: $(STAMPS)/models ## Damage FUZZ=1000 files of each format: each must be refused by a typed error, or understood
