@@ -64,6 +64,11 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str, bool]] = {
     "another layout": (_header(config_hash="0x1"), "another instruction layout", False),
     "no command": (lambda r: r.pop("origin"), "origin is not there", True),
     "a newer version": (lambda r: r.update(version=9), "version 9, read is 1", True),
+    "an older version": (lambda r: r.update(version=0), "version 0, read is 1", True),
+    "an older one without its version": (lambda r: r.pop("version"), "version None, read is 1", True),
+    "another configuration": (
+        lambda r: r["header"]["hw"].update(pn=2 * r["header"]["hw"]["pn"]), "instruction layout", False
+    ),
     "no frames": (lambda r: r.update(frames=[]), "no frame can be read", False),
     "frames of text": (lambda r: r.update(frames="many"), "no frame can be read", False),
     "a frame of another record": (lambda r: r["frames"].append({"cycles": 3}), "frame 1: ", True),
@@ -104,6 +109,31 @@ def test_the_rest_is_shown(run: Path, name: str) -> None:
     told = [*subject["missing"], *(note for frame in subject["frames"] for note in frame["notes"])]
     assert any(said in note for note in told), told
     assert any(frame["causes"] for frame in subject["frames"]) == explained
+
+
+@pytest.fixture
+def traced(run: Path) -> Path:
+    """With a timeline, and what two ports read, as of the RTL; nano has one port."""
+    record = json.loads((run / "run.json").read_text())
+    (frame,) = of_run(read_run(run)).frames
+    assert frame.timeline is not None
+    record["frames"][0]["timeline"] = vars(PackedTimeline.of(frame.timeline))
+    record["frames"][0]["counters"]["cycles"] = frame.timeline.cycles
+    record["frames"][0]["ports"] = {"cycles": [0, 500], "read": [[0, 64], [0, 64]]}
+    (run / "run.json").write_text(json.dumps(record))
+    return run
+
+
+@pytest.mark.parametrize(
+    "ports", [{"cycles": [0, 500], "read": [[0, 64]] * 2}, {"cycles": [0, 1 << 30], "read": [[0, 64]]}]
+)
+def test_ports_of_another_configuration_or_frame(traced: Path, ports: dict[str, Any]) -> None:
+    record = json.loads((traced / "run.json").read_text())
+    record["frames"][0]["ports"] = ports
+    (traced / "run.json").write_text(json.dumps(record))
+    (frame,) = of_run(read_run(traced)).frames
+    assert frame.source == "RTL" and frame.ports is None and frame.total is not None
+    assert frame.notes == ("what the ports read is of another configuration or frame, and left out",)
 
 
 @pytest.mark.parametrize(
