@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def _timed(work: Work) -> Iterator[dict[str, Any]]:
     for arithmetic, module in ((FLOAT, work.module), (INT8, smaller)):
         for threads in THREADS:
             with _torch_threads(threads):
-                yield row("PyTorch, eager", arithmetic, threads, lambda module=module: module(work.images))
+                yield row("PyTorch, eager", arithmetic, threads, partial(module, work.images))
     with tempfile.TemporaryDirectory() as folder:
         files = {FLOAT: Path(folder) / "float.onnx", INT8: Path(folder) / "int8.onnx"}
         export(work.module, work.images, files[FLOAT])

@@ -38,7 +38,9 @@ def int8_by_pytorch(module: nn.Module) -> nn.Module:
             setattr(experts, name, _Apart(getattr(experts, name)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a package that will take this over one day
-        quantized: nn.Module = torch.ao.quantization.quantize_dynamic(made, {nn.Linear}, dtype=torch.qint8)
+        quantized: nn.Module = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
+            made, {nn.Linear}, dtype=torch.qint8
+        )
     return quantized
 
 

@@ -43,24 +43,25 @@ def report_command(
     ] = None,
 ) -> None:
     """Write a page of a run, or of a bundle by the cycle model: maps, causes, timeline, layers, experts."""
+    started = time.process_time()
     from peritus.pages.built import read_built
     from peritus.pages.page import write_page
 
     subjects = [_subject(name, hw, task, image_file) for name in (source, against) if name is not None]
     program = subjects[0].program
     built = read_built(build or [], program.hw.name if program else None)
-    started = time.perf_counter()
     with busy("Writing the page"):
         write_page(output, *subjects, built=built)
-    seconds = time.perf_counter() - started
     console = output_console(None)
     for subject in subjects:
         for note in (*subject.missing, *(note for frame in subject.frames for note in frame.notes)):
             console.print(f"missing: {note}", soft_wrap=True)
     timelines = [frame.timeline for subject in subjects for frame in subject.frames if frame.timeline]
+    seconds = time.process_time() - started
     slices, size = sum(len(timeline.spans) for timeline in timelines), output.stat().st_size / 1e6
     console.print(
-        f"Report: {output}, {size:.1f} MB, {slices:,} slices, written in {seconds:.1f} s", soft_wrap=True
+        f"Report: {output}, {size:.1f} MB, {slices:,} slices, made in {seconds:.1f} s of one core",
+        soft_wrap=True,
     )
 
 

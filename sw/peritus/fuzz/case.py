@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +16,13 @@ from peritus.errors import PeritusError
 from peritus.fuzz.extremes import EXTREMES
 from peritus.ir.random_model import Dims
 from peritus.runtime.rtl.simulation import DdrParameters
-from peritus.schema import CLOSED, Count, Flag, Name, Real, SchemaError, Text, checked, read_json, short
+from peritus.schema import CLOSED, Count, Flag, Name, SchemaError, Text, checked, read_json, short
 
 IMAGES = ("noise", "black", "white", "grey", "checks", "ramp", "photo")
 ROUTINGS = ("even", "skewed", "idle", "single", "ties")
 JOBS = ("run", "batch", "reset", "abandon", "other")
 LARGEST = 4096  # of a network's dimensions, in a file
-Asked = tuple[Literal["run", "batch", "reset", "abandon", "other"], tuple[Name, ...], Count, Flag]
+Asked = tuple[Name, tuple[Name, ...], Count, Flag]  # what, images, task, features
 DRAWS = 200  # of a hardware, until one keeps its rules
 
 
@@ -48,7 +48,7 @@ class Case:
     model_seed: Count
     extremes: tuple[Name, ...] = ()
     modes: Count = 0
-    ddr: dict[Name, Real] = field(default_factory=dict)
+    ddr: dict[Name, Any] = field(default_factory=dict)
     power_up: Text = "zeros"
     jobs: tuple[Asked, ...] = ()
 
@@ -91,6 +91,7 @@ class Case:
         for what, names, known in (
             ("extreme", self.extremes, EXTREMES),
             ("image", images, IMAGES),
+            ("job", [what for what, *_ in self.jobs], JOBS),
             ("number of the memory", self.ddr, fields),
         ):
             if unknown := sorted(set(names) - set(known)):
