@@ -29,7 +29,7 @@ NETWORKS: dict[str, Callable[[], M3ViT]] = {
     NAME: lambda: read_pretrained().net,
 }
 THREADS = (1, 2)
-WARM, CALLS = 2, 8
+WARM, CALLS, ENOUGH_S = 2, 8, 5.0  # so many calls, or for so long: of who is slow a few will do
 FLOAT, INT8 = "float32", "int8, dynamic"
 TOLERANCE = 1e-2  # of float maps, by PyTorch and by ONNX Runtime
 
@@ -39,7 +39,7 @@ class ProcessorError(PeritusError):
 
 
 def rows() -> Iterator[dict[str, Any]]:
-    """Milliseconds of a frame, of the fastest of CALLS calls (others may be at work here).
+    """Milliseconds of a frame, of the fastest of CALLS calls or of ENOUGH_S (others may be at work here).
 
     model_name, work, by, arithmetic, threads, ms; or model_name and skipped: why there are none, or no more:
     its float weights are not here, or two programs compute different maps.
@@ -98,14 +98,12 @@ def _torch_threads(threads: int) -> Iterator[None]:
 
 def _fastest(run: Callable[[], object]) -> float:
     """Milliseconds of a call."""
-    for _ in range(WARM):
-        run()
-    times = []
-    for _ in range(CALLS):
+    times: list[float] = []
+    while len(times) < WARM + CALLS and sum(times[WARM:]) < 1e3 * ENOUGH_S:
         start = time.perf_counter()
         run()
         times.append(1e3 * (time.perf_counter() - start))
-    return min(times)
+    return min(times[WARM:])
 
 
 def _session(path: Path, threads: int, work: Work) -> Callable[[], Any]:
