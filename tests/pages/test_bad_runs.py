@@ -8,12 +8,14 @@ import json
 import shutil
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from peritus.arch.isa import Opcode
 from peritus.cli import app
 from peritus.pages import of_run
 from peritus.pages.page import page
@@ -169,3 +171,16 @@ def test_a_span_of_no_cycle() -> None:
     still = PackedTimeline.of(Timeline((Span(0, Cause.ARRAY, 4, 4),)))
     with pytest.raises(SchemaError, match="no cycle"):
         still.timeline(1)
+
+
+@pytest.mark.parametrize("opcode", [Opcode.LOAD_IMAGE, Opcode.STORE])
+def test_a_program_that_moves_nothing(run: Path, opcode: Opcode) -> None:
+    """Its checksum is nobody's, so that it may hold what no compiler writes."""
+    read = read_run(run)
+    assert read.program is not None
+    instructions = tuple(
+        replace(instruction, tokens=0) if instruction.opcode is opcode else instruction
+        for instruction in read.program.instructions
+    )
+    (frame,) = of_run(replace(read, program=replace(read.program, instructions=instructions))).frames
+    assert any(f"{opcode.name} of no beat cannot be timed" in note for note in frame.notes)
