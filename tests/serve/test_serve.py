@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -219,8 +220,8 @@ def test_old_jobs_are_forgotten(tmp_path: Path) -> None:
 
 
 @contextmanager
-def command() -> Iterator[str]:
-    """peritus serve, as one starts it; its address."""
+def command() -> Iterator[tuple[str, Path]]:
+    """peritus serve, as one starts it; its address, and the folder of its folder."""
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [*COMMAND, "serve", "--hw", "nano", "--port", "0"],
@@ -228,15 +229,30 @@ def command() -> Iterator[str]:
         )  # fmt: skip
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().split()[0]
+            yield process.stdout.readline().split()[0], Path(folder)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=20)
         assert list(Path(folder).glob("peritus-serve-*")) == []
 
 
+def test_a_tab_that_is_closed_in_the_midst_of_its_upload() -> None:
+    host = "127.0.0.1"
+    with command() as (address, folder):
+        head = f"POST {JOB} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100000\r\n\r\n"
+        with socket.create_connection((host, int(address.rpartition(":")[2])), timeout=10) as line:
+            line.sendall(head.encode() + photo()[:5000])
+            until = time.monotonic() + 10
+            while not list(folder.glob("peritus-serve-*/*/photo")):
+                assert time.monotonic() < until, "the upload does not begin"
+                time.sleep(0.02)
+        while list(folder.glob("peritus-serve-*/*")):
+            assert time.monotonic() < until, "something is left of the upload"
+            time.sleep(0.02)
+
+
 def test_the_whole_way_in_a_browser(tmp_path: Path) -> None:
-    with opened() as (screen, complaints, requests), command() as address:
+    with opened() as (screen, complaints, requests), command() as (address, _):
         screen.goto(address)
         screen.wait_for_selector("#model option[value=m3vit_micro]", state="attached")
         screen.select_option("#model", "m3vit_micro")
