@@ -4,7 +4,8 @@
 //   sequencer ──▶ tile_loader ──▶ mac_array ──▶ accumulator ──▶ epilogue ──▶ write_back ──▶ memories
 //       └───────▶ streamer ──▶ operand_fetch ──▶┘                                  act, kv, score, residual, router
 //
-// layernorm, res_init and the memory side's image loader and result writer run alone, between GEMMs.
+// layernorm, res_init, res_copy and the memory side's image loader and result writer run alone, between GEMMs; but a GEMM
+// may begin to stream the rows that layernorm has finished.
 // Side information travels with each token vector (peritus_core_pkg::token_t); AT_* count cycles from its issue.
 
 `default_nettype none
@@ -38,6 +39,9 @@ module peritus_core
   output logic                     seg_done_o,
   output logic                     drop_valid_o,
   output logic [15:0]              drop_stripes_o,
+  output logic [7:0]               gates_o,        // see peritus_sequencer.sv
+  output logic                     routed_o,
+  output logic [MAX_EXPERTS-1:0]   idle_experts_o, // no token in their queues
   input  logic                     drop_ready_i,
   // LOAD_IMAGE
   output logic                     img_valid_o,
@@ -68,8 +72,9 @@ module peritus_core
   // --- control ---
   gemm_t gemm;
   exec_instr_t instr;
-  logic gemm_valid, gemm_ready, loader_idle, all_idle, router_clear;
+  logic gemm_valid, gemm_ready, loader_idle, all_idle, router_start;
   logic layernorm_start, res_init_start, layernorm_done, res_init_done, unit_pop;
+  logic res_copy_start, res_copy_done, layernorm_idle;
   logic pad_ready, unit_seg_done, loader_seg_done;
   logic [15:0] pc;
   logic [7:0] sequencer_state, loader_state, streamer_state;
@@ -93,7 +98,9 @@ module peritus_core
     .loader_idle_i    (loader_idle),
     .all_idle_i       (all_idle),
     .expert_count_i   (expert_count),
-    .router_clear_o   (router_clear),
+    .router_start_o   (router_start),
+    .gates_o,
+    .routed_o,
     .instr_o          (instr),
     .image_valid_o    (img_valid_o),
     .image_ready_i    (img_ready_i),
@@ -101,7 +108,8 @@ module peritus_core
     .store_ready_i    (st_ready_i),
     .layernorm_start_o(layernorm_start),
     .res_init_start_o (res_init_start),
-    .unit_done_i      (img_done_i || st_done_i || layernorm_done || res_init_done),
+    .res_copy_start_o (res_copy_start),
+    .unit_done_i      (img_done_i || st_done_i || layernorm_done || res_init_done || res_copy_done),
     .unit_pop_i       (unit_pop),
     .w_valid_i,
     .pad_ready_o      (pad_ready),
@@ -364,9 +372,10 @@ module peritus_core
   logic [PN-1:0][7:0] wb_byte;
   logic [PN-1:0][RES_W-1:0] wb_res, res_rdata;
   logic [RESIDUAL_AW-1:0] wb_res_raddr, wb_res_waddr;
-  logic ri_we;
+  logic ri_we, rc_re, rc_we;
   logic [15:0] ri_waddr;
-  logic [PN-1:0][RES_W-1:0] ri_wdata;
+  logic [RESIDUAL_AW-1:0] rc_raddr, rc_waddr;
+  logic [PN-1:0][RES_W-1:0] ri_wdata, rc_wdata;
 
   peritus_write_back u_write_back (
     .clk_i,
@@ -374,9 +383,9 @@ module peritus_core
     .early_token_i(early_token),
     .token_i      (result_token),
     .z_i          (z),
-    .init_we_i    (ri_we),
-    .init_addr_i  (RESIDUAL_AW'(ri_waddr)),
-    .init_data_i  (ri_wdata),
+    .init_we_i    (ri_we || rc_we),
+    .init_addr_i  (rc_we ? rc_waddr : RESIDUAL_AW'(ri_waddr)),
+    .init_data_i  (rc_we ? rc_wdata : ri_wdata),
     .res_re_o     (wb_res_re),
     .res_raddr_o  (wb_res_raddr),
     .res_rdata_i  (res_rdata),
@@ -404,7 +413,8 @@ module peritus_core
   peritus_router u_router (
     .clk_i,
     .rst_ni,
-    .clear_i   (router_clear),
+    .start_i   (router_start),
+    .append_i  (gemm.instr.dst_base != '0),
     .experts_i (gemm.instr.width[EXPERT_W:0]),
     .top_k_i   (gemm.instr.top_k),
     .tokens_i  (gemm.count),
@@ -420,7 +430,11 @@ module peritus_core
     .q_score_o (queue_score)
   );
 
-  assign all_idle = loader_idle && streamer_idle && !stream_valid && !router_busy;
+  always_ff @(posedge clk_i) begin
+    for (int e = 0; e < int'(MAX_EXPERTS); e++) idle_experts_o[e] <= expert_count[e] == '0;
+  end
+
+  assign all_idle = loader_idle && streamer_idle && !stream_valid && !router_busy && layernorm_idle;
 
   // --- units that read the weight stream ---
   logic ln_w_ready, ln_res_re, ln_act_we, ri_w_ready, keep_we;
@@ -434,6 +448,7 @@ module peritus_core
     .start_i    (layernorm_start),
     .instr_i    (instr),
     .done_o     (layernorm_done),
+    .idle_o     (layernorm_idle),
     .w_valid_i,
     .w_data_i,
     .w_ready_o  (ln_w_ready),
@@ -458,6 +473,20 @@ module peritus_core
     .keep_we_o(keep_we),
     .waddr_o  (ri_waddr),
     .wdata_o  (ri_wdata)
+  );
+
+  peritus_res_copy u_res_copy (
+    .clk_i,
+    .rst_ni,
+    .start_i(res_copy_start),
+    .instr_i(instr),
+    .done_o (res_copy_done),
+    .re_o   (rc_re),
+    .raddr_o(rc_raddr),
+    .rdata_i(res_rdata),
+    .we_o   (rc_we),
+    .waddr_o(rc_waddr),
+    .wdata_o(rc_wdata)
   );
 
   assign w_ready_o = loader_w_ready || ln_w_ready || ri_w_ready || pad_ready;
@@ -529,8 +558,8 @@ module peritus_core
     .we_i   (wb_res_we),
     .waddr_i(wb_res_waddr),
     .wdata_i(wb_res),
-    .re_i   (wb_res_re || ln_res_re || st_re_i),
-    .raddr_i(st_re_i ? st_raddr_i : ln_res_re ? ln_res_raddr : wb_res_raddr),
+    .re_i   (wb_res_re || ln_res_re || rc_re || st_re_i),
+    .raddr_i(st_re_i ? st_raddr_i : ln_res_re ? ln_res_raddr : rc_re ? rc_raddr : wb_res_raddr),
     .rdata_o(res_rdata)
   );
   assign st_rdata_o = res_rdata;
@@ -560,6 +589,14 @@ module peritus_core
     logic unused_resident;
     assign unused_resident = &{resident_start, resident_addr, resident_ready, keep_we};
   end
+
+`ifndef SYNTHESIS
+  // A GEMM that streams what LayerNorm has not finished finds neither of the memories' ports taken.
+  assert property (@(posedge clk_i) disable iff (!rst_ni) !(ln_act_we && (wb_act_we || img_we_i)))
+  else $error("core: two writes to the activation memory");
+  assert property (@(posedge clk_i) disable iff (!rst_ni) !(ln_res_re && (wb_res_re || rc_re || st_re_i)))
+  else $error("core: two reads of the residual memory");
+`endif
 
   // The compiler leaves out waits on the strength of these two bounds. A row maximum is the last result of a row:
   // write register, comparison tree, update, memory. The residual is read three cycles before z and written one after.

@@ -200,6 +200,9 @@ module peritus_top
   logic w_valid, w_plenty, w_ready, seg_done, drop_valid, drop_ready;
   logic [2*PN*8-1:0] w_data;
   logic [15:0] drop_stripes;
+  logic [7:0] gates;
+  logic routed;
+  logic [MAX_EXPERTS-1:0] idle_experts;
   logic img_valid, img_ready, img_done, img_we;
   logic [ACT_AW-1:0] img_waddr;
   logic [PN*8-1:0] img_wdata;
@@ -230,6 +233,9 @@ module peritus_top
     .seg_done_o    (seg_done),
     .drop_valid_o  (drop_valid),
     .drop_stripes_o(drop_stripes),
+    .gates_o       (gates),
+    .routed_o      (routed),
+    .idle_experts_o(idle_experts),
     .drop_ready_i  (drop_ready),
     .img_valid_o   (img_valid),
     .img_ready_i   (img_ready),
@@ -292,6 +298,9 @@ module peritus_top
     .seg_done_i    (seg_done),
     .drop_valid_i  (drop_valid),
     .drop_stripes_i(drop_stripes),
+    .gates_i       (gates),
+    .routed_i      (routed),
+    .idle_experts_i(idle_experts),
     .drop_ready_o  (drop_ready),
     .img_valid_i   (img_valid),
     .img_ready_o   (img_ready),

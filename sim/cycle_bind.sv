@@ -24,7 +24,8 @@ bind peritus_core peritus_cycle_monitor u_monitor_cycles (
   .go_i            (u_streamer.go),
   .tile_ready_i    (tile_ready),
   .streamer_idle_i (streamer_idle),
-  .router_busy_i   (router_busy)
+  .router_busy_i   (router_busy),
+  .layernorm_idle_i(layernorm_idle)
 );
 
 `default_nettype wire

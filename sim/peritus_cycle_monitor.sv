@@ -33,7 +33,8 @@ module peritus_cycle_monitor
   input logic        go_i,             // it issues a token
   input logic        tile_ready_i,
   input logic        streamer_idle_i,
-  input logic        router_busy_i
+  input logic        router_busy_i,
+  input logic        layernorm_idle_i
 );
 
   import "DPI-C" function void peritus_trace_cycle(
@@ -41,7 +42,7 @@ module peritus_cycle_monitor
     input string cause
   );
 
-  typedef enum logic [3:0] {
+  typedef enum logic [4:0] {
     IDLE,
     ARRAY,
     MINIMUM_PASS,
@@ -57,7 +58,8 @@ module peritus_cycle_monitor
     POSITIONS,
     LAYERNORM,
     RESULT,
-    RESIDENT
+    RESIDENT,
+    COPY
   } cause_e;
 
   // States of the two machines that are watched, by their order.
@@ -90,6 +92,7 @@ module peritus_cycle_monitor
       OP_LOAD_IMAGE: of_unit = IMAGE;
       OP_RES_INIT: of_unit = POSITIONS;
       OP_KEEP: of_unit = RESIDENT;
+      OP_COPY: of_unit = COPY;
       OP_LAYERNORM: of_unit = LAYERNORM;
       default: of_unit = RESULT;
     endcase
@@ -102,6 +105,7 @@ module peritus_cycle_monitor
         else if (!streamer_idle_i) of_sequencer = DRAIN;
         else if (router_busy_i) of_sequencer = ROUTER;
         else if (!loader_idle_i) of_sequencer = of_loader;
+        else if (!layernorm_idle_i) of_sequencer = LAYERNORM;
       end
       SEQ_DROP: of_sequencer = IDLE_EXPERT;
       SEQ_START, SEQ_BUSY, SEQ_PAD: of_sequencer = of_unit;

@@ -109,6 +109,12 @@ inline Results epilogue(const Instruction &i, const Totals &totals, const Params
   return z;
 }
 
+// The token of a gate's row. A gate whose first one is not token 0 puts its tokens behind those of the gate before.
+inline int token_of(const Instruction &gate, int row) {
+#pragma HLS INLINE
+  return static_cast<int>(gate.dst_base) + row;
+}
+
 // Fills the queues of the experts of a token's choice.
 inline void route(const Instruction &i, int token, const Results &logits, Queues &queues) {
 #pragma HLS INLINE
@@ -165,8 +171,8 @@ inline void write_back(const Instruction &i, int row, int nb, int address, const
           larger_maximum(z, static_cast<int>(i.keys) - nb * PN, memories.row_maximum[row], nb == 0);
       break;
     case config::Dest::ROUTER:
-      log_write<config::ROUTER_LANE_W>(config::ROUTER_MONITOR, row, 0, PN, z.lane);
-      route(i, row, z, memories.queues);
+      log_write<config::ROUTER_LANE_W>(config::ROUTER_MONITOR, token_of(i, row), 0, PN, z.lane);
+      route(i, token_of(i, row), z, memories.queues);
       break;
     default: {
       const auto &old = memories.residual.read(address);

@@ -26,6 +26,7 @@ bool counts_are_valid(const Instruction &i);
 // The units return false if a buffer in external memory is too small.
 bool load_image(const Instruction &i, const Beat *image, int image_beats, Memories &memories);
 void res_init(const Instruction &i, Segment &segment, Memories &memories);
+void res_copy(const Instruction &i, Memories &memories);
 bool keep(const Instruction &i, Segment &segment, Memories &memories);
 void layernorm(const Instruction &i, Segment &segment, Memories &memories);
 void gemm(const Instruction &i, Segment &segment, Memories &memories);

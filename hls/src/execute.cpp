@@ -42,6 +42,7 @@ bool counts_are_valid(const Instruction &i) {
       return keys > 0 && k > 0 && tokens > 0 && n > 0;
     case config::Opcode::RES_INIT:
     case config::Opcode::KEEP:
+    case config::Opcode::COPY:
       return tokens > 0 && n > 0;
     case config::Opcode::LAYERNORM:
       return tokens > 0 && 0 < n && n <= config::MAX_D_WORDS && 0 < width && width <= n * PN;
@@ -51,7 +52,7 @@ bool counts_are_valid(const Instruction &i) {
       const int top_k = i.top_k;
       const bool gate = i.dst != config::Dest::ROUTER ||
                         (0 < top_k && top_k <= config::MAX_TOP_K && top_k <= width && width <= config::MAX_EXPERTS &&
-                         n == 1);
+                         n == 1 && static_cast<int>(i.dst_base) + tokens <= config::ACC_DEPTH);
       return rows && (!gathers || static_cast<int>(i.expert) < config::MAX_EXPERTS) && gate && k > 0 && n > 0;
     }
     default:
@@ -90,6 +91,9 @@ void execute(const Beat *program, const Beat *image, Beat *result, Beat *feature
         break;
       case config::Opcode::RES_INIT:
         res_init(i, segment, memories);
+        break;
+      case config::Opcode::COPY:
+        res_copy(i, memories);
         break;
       case config::Opcode::KEEP:
         fits = keep(i, segment, memories);

@@ -11,8 +11,11 @@
 //   weight stream ─ norm_params ─ gamma, beta, shift ───┘
 //
 // The residual is read once: words wait in norm_replay for the statistics of their token. start_i begins with
-// the parameters (5 n_tiles weight words; the segment's padding is not popped here); instr_i stays until done_o,
-// which follows the last write. Nothing stalls: reads are answered in two cycles, writes are never refused.
+// the parameters (5 n_tiles weight words; the segment's padding is not popped here); instr_i stays until done_o.
+// Nothing stalls: reads are answered in two cycles, writes are never refused.
+//
+// done_o follows the last write; or, if keys is not 0, the read after which so many rows are unread: a GEMM may then begin
+// to stream the first rows while the last ones are still normalized (peritus.arch.chase says how many). idle_o is the end.
 //
 // Reference: peritus.reference.layernorm. Latency: first read to first write
 // n_tiles + 2 + norm_stats_latency(PN) + NORM_REPLAY_LATENCY + NORM_LANES_LATENCY, then one word per cycle.
@@ -28,6 +31,7 @@ module peritus_layernorm
   input  logic                     start_i,
   input  exec_instr_t              instr_i,
   output logic                     done_o,
+  output logic                     idle_o,
   // weight stream
   input  logic                     w_valid_i,
   input  logic [2*PN*8-1:0]        w_data_i,
@@ -55,10 +59,30 @@ module peritus_layernorm
   } state_e;
 
   state_e state_q;
-  logic loaded, read_last_in_row, read_last, write_last;
+  logic loaded, read_last_in_row, read_last, write_last, early;
+  logic early_q;  // done_o has come before the end
+  logic [11:0] read_rows;
+  // Of the instruction, whose place another may have by then.
+  logic [11:0] width_q, keys_q;
+  logic [7:0] n_tiles_q;
+  logic [31:0] epsilon_q;
+
+  assign idle_o = state_q == IDLE;
+  assign early = res_re_o && read_last_in_row && keys_q != '0 && read_rows == keys_q + 12'd1;
 
   always_ff @(posedge clk_i) begin
-    done_o <= 1'b0;
+    if (start_i) begin
+      width_q   <= instr_i.width;
+      keys_q    <= instr_i.keys;
+      n_tiles_q <= instr_i.n_tiles;
+      epsilon_q <= instr_i.imm;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    done_o <= early;
+    if (start_i) early_q <= 1'b0;
+    else if (early) early_q <= 1'b1;
     unique case (state_q)
       IDLE: if (start_i) state_q <= LOAD;
       LOAD: if (loaded) state_q <= READ;
@@ -66,7 +90,7 @@ module peritus_layernorm
       default: begin
         if (act_we_o && write_last) begin
           state_q <= IDLE;
-          done_o <= 1'b1;
+          done_o <= !early_q;
         end
       end
     endcase
@@ -96,7 +120,8 @@ module peritus_layernorm
     .step_i       (res_re_o),
     .addr_o       (res_raddr_o),
     .last_in_row_o(read_last_in_row),
-    .last_o       (read_last)
+    .last_o       (read_last),
+    .rows_left_o  (read_rows)
   );
 
   always_ff @(posedge clk_i) begin
@@ -138,8 +163,8 @@ module peritus_layernorm
   ) u_stats (
     .clk_i,
     .rst_ni,
-    .width_i  (instr_i.width[WIDTH_W-1:0]),
-    .epsilon_i(instr_i.imm),
+    .width_i  (width_q[WIDTH_W-1:0]),
+    .epsilon_i(epsilon_q),
     .valid_i  (x_valid_q),
     .last_i   (x_last_q),
     .x_i      (x_q),
@@ -157,7 +182,7 @@ module peritus_layernorm
     .clk_i,
     .rst_ni,
     .start_i,
-    .n_tiles_i    (instr_i.n_tiles),
+    .n_tiles_i    (n_tiles_q),
     .valid_i      (x_valid_q),
     .word_i       (x_packed),
     .stats_valid_i(stats_valid),
@@ -213,7 +238,7 @@ module peritus_layernorm
   ) u_lanes (
     .clk_i,
     .rst_ni,
-    .width_i(instr_i.width[WIDTH_W-1:0]),
+    .width_i(width_q[WIDTH_W-1:0]),
     .valid_i(lanes_valid),
     .x_i    (lanes_x),
     .sum_i  (lanes_sum),
@@ -227,6 +252,7 @@ module peritus_layernorm
   );
 
   logic unused_last;
+  logic [11:0] unused_rows;
 
   peritus_row_walker #(
     .AddrW(ACT_AW)
@@ -240,11 +266,12 @@ module peritus_layernorm
     .step_i       (act_we_o),
     .addr_o       (act_waddr_o),
     .last_in_row_o(unused_last),
-    .last_o       (write_last)
+    .last_o       (write_last),
+    .rows_left_o  (unused_rows)
   );
 
   logic unused;
-  assign unused = ^{instr_i, lanes_block};
+  assign unused = ^{instr_i, lanes_block, unused_rows, width_q};
 
 `ifndef SYNTHESIS
   assert property (@(posedge clk_i) disable iff (!rst_ni) start_i |-> state_q == IDLE)

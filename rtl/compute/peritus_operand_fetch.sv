@@ -75,7 +75,7 @@ module peritus_operand_fetch
       dst_product_q <= PRODUCT_W'(dst_row) * PRODUCT_W'(issue_q[1].dst_stride);
     end
     product_q <= issue_q[1];
-    product_q.token.token <= dst_row;
+    if (issue_q[1].scatter) product_q.token.token <= queue_token_i;
     product_q.token.score <= queue_score_i;
 
     src_addr_q <= product_q.src_base + 20'(src_product_q);

@@ -3,8 +3,8 @@
 //
 // The top_k best experts of a token get {token, score} appended to their queues (gate_score says how they score).
 //
-// clear_i starts a gate of tokens_i tokens: it empties all queues and latches experts_i and top_k_i. Tokens follow,
-// from the next cycle on, at most one per cycle, in any rhythm. busy_o falls when the last one is in its queues: only
+// start_i starts a gate of tokens_i tokens: it latches experts_i and top_k_i, and empties all queues unless append_i says
+// that its tokens come behind those of the gate before. Tokens follow, from the next cycle on, at most one per cycle, in any rhythm. busy_o falls when the last one is in its queues: only
 // then are counts complete. A queue entry is read by position; it appears two cycles after q_re_i and is held.
 //
 // Reference: peritus.reference.router.route; a queue is Routing.queue(expert).
@@ -18,7 +18,8 @@ module peritus_router
   input  logic                clk_i,
   input  logic                rst_ni,
   // gate instruction
-  input  logic                clear_i,
+  input  logic                start_i,
+  input  logic                append_i,
   input  logic [EXPERT_W:0]   experts_i,  // 1..MAX_EXPERTS
   input  logic [2:0]          top_k_i,    // 1..min(MAX_TOP_K, experts)
   input  logic [COUNT_W-1:0]  tokens_i,
@@ -45,14 +46,14 @@ module peritus_router
   logic push_valid_q;
 
   always_ff @(posedge clk_i) begin
-    if (clear_i) begin
+    if (start_i) begin
       for (int e = 0; e < int'(MAX_EXPERTS); e++) experts_q[e] <= (EXPERT_W + 1)'(e) < experts_i;
       top_k_q <= top_k_i;
     end
   end
 
   always_ff @(posedge clk_i) begin
-    if (clear_i) begin
+    if (start_i) begin
       left_q <= tokens_i;
       busy_o <= tokens_i != '0;
     end else if (push_valid_q) begin
@@ -141,7 +142,7 @@ module peritus_router
     ) u_queue (
       .clk_i,
       .rst_ni,
-      .clear_i,
+      .clear_i(start_i && !append_i),
       .push_i (push_q[e]),
       .data_i ({push_token_q, push_score_q[e]}),
       .count_o(count_o[e]),
@@ -158,12 +159,12 @@ module peritus_router
   end
 
 `ifndef SYNTHESIS
-  assert property (@(posedge clk_i) disable iff (!rst_ni) clear_i |-> !busy_o && !valid_i)
-  else $error("router: clear_i while tokens are on their way");
+  assert property (@(posedge clk_i) disable iff (!rst_ni) start_i |-> !busy_o && !valid_i)
+  else $error("router: start_i while tokens are on their way");
   assert property (@(posedge clk_i) disable iff (!rst_ni) valid_i |-> busy_o)
   else $error("router: more tokens than announced");
   assert property (@(posedge clk_i) disable iff (!rst_ni)
-                   clear_i |-> top_k_i inside {[1:MAX_TOP_K]} && experts_i inside {[1:MAX_EXPERTS]}
+                   start_i |-> top_k_i inside {[1:MAX_TOP_K]} && experts_i inside {[1:MAX_EXPERTS]}
                                && (EXPERT_W+1)'(top_k_i) <= experts_i)
   else $error("router: top_k_i = %0d of experts_i = %0d, or more than the router has", top_k_i, experts_i);
 `endif

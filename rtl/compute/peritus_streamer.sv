@@ -125,7 +125,7 @@ module peritus_streamer
       issue_q.dst_stride <= instr.dst_stride;
       issue_q.keys <= (stream_keys_q < 12'(PK)) ? LANES_W'(stream_keys_q) : LANES_W'(PK);
       // Looked up later (operand_fetch).
-      issue_q.token.token <= TOKEN_W'(row_q);
+      issue_q.token.token <= TOKEN_W'(row_q) + (instr.dst == DST_ROUTER ? TOKEN_W'(instr.dst_base) : '0);
       issue_q.token.score <= '0;
       issue_q.token.dst_addr <= '0;
     end

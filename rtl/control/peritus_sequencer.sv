@@ -36,7 +36,9 @@ module peritus_sequencer
   input  logic                  loader_idle_i,   // every earlier segment consumed
   input  logic                  all_idle_i,      // every earlier result written
   input  logic [COUNT_W-1:0]    expert_count_i [MAX_EXPERTS],
-  output logic                  router_clear_o,
+  output logic                  router_start_o,
+  output logic [7:0]            gates_o,         // gates of this job that have emptied the queues
+  output logic                  routed_o,        // the queues are complete
   // units: one-hot start pulse by opcode, then done
   output exec_instr_t           instr_o,
   output logic                  image_valid_o,
@@ -45,6 +47,7 @@ module peritus_sequencer
   input  logic                  store_ready_i,
   output logic                  layernorm_start_o,
   output logic                  res_init_start_o,
+  output logic                  res_copy_start_o,
   input  logic                  unit_done_i,     // of the unit started last
   // weight stream: padding of unit segments, drops
   input  logic                  unit_pop_i,      // a unit pops a word
@@ -92,6 +95,11 @@ module peritus_sequencer
   assign wait_drain = !is_gemm || instr_q.sync || (instr_q.expert_valid && router_pending_q);
   assign uses_stream = instr_q.opcode inside {OP_LAYERNORM, OP_RES_INIT, OP_KEEP};
 
+  // A gate whose tokens come behind those of the gate before.
+  logic appends;
+  assign appends  = is_gemm && instr_q.dst == DST_ROUTER && instr_q.dst_base != '0;
+  assign routed_o = gates_o != '0 && !router_pending_q;
+
   // Rows: a static count, or the expert's queue length, read when it is final.
   logic [COUNT_W-1:0] queued;
   assign queued = expert_count_i[EXPERT_W'(instr_q.expert)];
@@ -114,12 +122,13 @@ module peritus_sequencer
   assign prog_raddr_o = PROGRAM_AW'(pc_q);
   assign gemm_valid_o = state_q == GEMM;
   assign gemm_o = '{count: count_q, instr: instr_q};
-  assign router_clear_o = state_q == GEMM && gemm_ready_i && instr_q.dst == DST_ROUTER;
+  assign router_start_o = state_q == GEMM && gemm_ready_i && instr_q.dst == DST_ROUTER;
   assign instr_o = instr_q;
   assign image_valid_o = state_q == START && instr_q.opcode == OP_LOAD_IMAGE;
   assign store_valid_o = state_q == START && instr_q.opcode == OP_STORE;
   assign layernorm_start_o = state_q == START && instr_q.opcode == OP_LAYERNORM;
   assign res_init_start_o = state_q == START && instr_q.opcode inside {OP_RES_INIT, OP_KEEP};
+  assign res_copy_start_o = state_q == START && instr_q.opcode == OP_COPY;
   assign pad_ready_o = state_q == PAD && popped_q != '0;
   assign drop_valid_o = state_q == DROP && loader_idle_i;
   assign drop_stripes_o = instr_q.imm[15:0];
@@ -130,7 +139,7 @@ module peritus_sequencer
 
   logic started;
   assign started = (image_valid_o && image_ready_i) || (store_valid_o && store_ready_i)
-                || layernorm_start_o || res_init_start_o;
+                || layernorm_start_o || res_init_start_o || res_copy_start_o;
 
   always_ff @(posedge clk_i) begin
     fetch_start_o <= 1'b0;
@@ -145,6 +154,7 @@ module peritus_sequencer
           job_q <= job_i;
           pc_q <= '0;
           router_pending_q <= 1'b0;
+          gates_o <= '0;
           fetch_start_o <= 1'b1;
           state_q <= READ;
         end
@@ -169,17 +179,17 @@ module peritus_sequencer
       DRAIN: begin
         count_q <= instr_q.expert_valid ? queued : COUNT_W'(instr_q.tokens);
         if (!wait_drain || all_idle_i) begin
-          if (all_idle_i) router_pending_q <= 1'b0;
+          if (all_idle_i && !appends) router_pending_q <= 1'b0;
           unique case (instr_q.opcode)
             OP_GEMM: state_q <= (gathers && queued == '0) ? DROP : GEMM;
-            OP_LOAD_IMAGE, OP_RES_INIT, OP_LAYERNORM, OP_STORE, OP_KEEP: state_q <= START;
+            OP_LOAD_IMAGE, OP_RES_INIT, OP_LAYERNORM, OP_STORE, OP_KEEP, OP_COPY: state_q <= START;
             OP_END: state_q <= DONE;
             default: begin
               err_o <= 4'd1;
               state_q <= STOPPED;
             end
           endcase
-          if (bad_count && (is_gemm || blocks || uses_stream)) begin
+          if (bad_count && (is_gemm || blocks || uses_stream || instr_q.opcode == OP_COPY)) begin
             err_o <= 4'd2;
             state_q <= STOPPED;
           end
@@ -187,7 +197,10 @@ module peritus_sequencer
       end
       GEMM: begin
         if (gemm_ready_i) begin
-          if (instr_q.dst == DST_ROUTER) router_pending_q <= 1'b1;
+          if (instr_q.dst == DST_ROUTER) begin
+            router_pending_q <= 1'b1;
+            if (!appends) gates_o <= gates_o + 8'd1;
+          end
           pc_q <= pc_q + 1'b1;
           state_q <= READ;
         end
@@ -218,6 +231,7 @@ module peritus_sequencer
     if (err_i) state_q <= STOPPED;
     if (!rst_ni) begin
       state_q <= IDLE;
+      gates_o <= '0;
       err_o <= '0;
       pc_q <= '0;
     end

@@ -2,6 +2,7 @@
 // Prefetcher of the weight stream: walks the fetch table and asks for the ring's stripes, as far ahead as it holds.
 //
 //   start: for entry in fetch table: if entry.task_mask[task], and in the first job if cold_only:    -- one segment
+//            unless its expert is known to be idle:
 //            for s in entry.stripes: wait for a free slot of the ring;
 //                                    request stripe i at weight_base + (entry.offset + s) * STRIPE_BYTES
 //                                    on port i mod AXI_PORTS;  i = i + 1
@@ -10,6 +11,10 @@
 // next: if that is the current one, still being requested (ahead = 0), the rest of it is never requested, and the
 // stripes already under way are skipped in the ring; else all of it is skipped. skip_stripes_o says how many.
 // A start skips whatever an earlier job left behind.
+//
+// Idle experts: gates_i and routed_i say which gate's queues are complete. From then on the walk passes over the segments of
+// that gate's idle experts; their drops find nothing to skip. kept counts the segments that were walked before: a drop of
+// one of those finds its stripes, requested or in the ring.
 //
 // next_valid_i: a job waits behind the running one. Once the table has ended it is walked for that job, whose first weights
 // then arrive while the running job's result leaves; its start finds them there, and neither begins nor skips. Until then
@@ -45,6 +50,10 @@ module peritus_weight_fetch
   input  logic                    drop_valid_i,
   input  logic [15:0]             drop_stripes_i,
   output logic                    drop_ready_o,
+  // router
+  input  logic [7:0]              gates_i,          // gates of the running job that have emptied the queues
+  input  logic                    routed_i,         // the queues are complete
+  input  logic [MAX_EXPERTS-1:0]  idle_experts_i,
   // ring
   input  logic                    freed_i,          // one stripe has been consumed
   output logic                    skip_valid_o,
@@ -71,7 +80,7 @@ module peritus_weight_fetch
   state_e state_q;
   logic wait_q;  // second cycle of WAIT
   logic [FETCH_AW:0] entry_q;
-  fetch_entry_t segment_q;  // the expert matters to the consumer only
+  fetch_entry_t segment_q;
   logic [15:0] left_q, issued_q;  // stripes of this segment: not yet requested, requested
   logic [ADDR_W-1:0] addr_q;
   logic [15:0] ahead_q;
@@ -82,12 +91,16 @@ module peritus_weight_fetch
   logic [ADDR_W-1:0] req_addr_q;
   logic guard_ready, passed;
   logic [AXI_PORTS-1:0] turn_q;  // one-hot: port of the next stripe
-  logic wanted_q, last_entry_q;  // this entry: its task is the job's; no other follows
+  logic wanted, wanted_q, last_entry_q;  // this entry: its task is the job's; no other follows
   logic drop, issue, next_entry, requested, consumed;
   logic [3:0] task_q;  // of the walk
   logic cold_q;
   logic begun_q;  // the walk is that of the next job
   logic [$clog2(AHEAD_PACE+1)-1:0] pace_q;  // cycles until it may go on
+  logic [7:0] gate_q;  // gates whose experts the walk has begun
+  logic routed_q;
+  logic [15:0] kept_q;
+  logic kept, cancel, walked;
   logic restart, begin_next;
   assign restart = start_i && !begun_q;
   assign begin_next = state_q == IDLE && next_valid_i && !begun_q && !start_i;
@@ -96,22 +109,39 @@ module peritus_weight_fetch
   /* verilator lint_on UNUSEDSIGNAL */
 
   // ---- drops ----
-  // The segment to be dropped is the current one: decided once its entry is known, or the table has ended.
-  assign drop_ready_o   = !start_i && (!current_q || state_q == ISSUE || state_q == IDLE);
+  // The segment to be dropped is the current one: decided once its entry is known, or the table has ended. One that the
+  // walk passes over has first to be passed.
+  assign kept           = kept_q != '0;
+  assign drop_ready_o   = routed_q && !start_i && (!current_q || (kept && state_q == ISSUE) || state_q == IDLE);
   assign drop           = drop_valid_i && drop_ready_o;
-  assign skip_valid_o   = restart || drop;
+  assign skip_valid_o   = restart || (drop && kept);
   always_comb begin
     skip_stripes_o = drop_stripes_i;
     if (restart) skip_stripes_o = used_q;
     else if (current_q) skip_stripes_o = (state_q == ISSUE) ? issued_q : '0;
   end
 
+  // ---- idle experts ----
+  assign cancel = state_q == DECODE && wanted_q && segment_q.expert_valid && routed_i && routed_q && !begun_q && gate_q == gates_i
+                  && idle_experts_i[EXPERT_W'(segment_q.expert)];
+  assign walked = state_q inside {ADDRESS, ISSUE} || (state_q == DECODE && wanted_q);  // the current segment
+
+  always_ff @(posedge clk_i) begin
+    routed_q <= routed_i && rst_ni;
+    if (restart || begin_next) gate_q <= '0;
+    else if (state_q == WAIT && wait_q && wanted && table_rdata_i.first_of_gate) gate_q <= gate_q + 8'd1;
+    if (routed_i && !routed_q) kept_q <= ahead_q + 16'(walked) - 16'(consumed);
+    else if (consumed && kept) kept_q <= kept_q - 1'b1;
+    if (!rst_ni || start_i) kept_q <= '0;
+  end
+
   // ---- requests ----
   assign issue = state_q == ISSUE && left_q != 0 && 32'(used_q) < RING_STRIPES && !req_valid_q &&
                  !(drop && current_q) && !restart && pace_q == '0;
-  assign next_entry = (state_q == DECODE && !wanted_q) ||
+  assign next_entry = (state_q == DECODE && (!wanted_q || cancel)) ||
                       (state_q == ISSUE && (left_q == 0 || (drop && current_q)));
-  assign requested = next_entry && state_q == ISSUE;
+  assign requested = (next_entry && state_q == ISSUE) || cancel;
+  assign wanted = table_rdata_i.task_mask[task_q] && (!table_rdata_i.cold_only || cold_q);
   assign consumed  = seg_done_i || drop;
 
   assign table_re_o    = state_q == READ;
@@ -122,7 +152,7 @@ module peritus_weight_fetch
     if (state_q == READ) last_entry_q <= entry_q + 1'b1 == entries_i;
     if (state_q == WAIT && wait_q) begin
       segment_q <= table_rdata_i;
-      wanted_q  <= table_rdata_i.task_mask[task_q] && (!table_rdata_i.cold_only || cold_q);
+      wanted_q  <= wanted;
     end
     if (state_q == ADDRESS) begin
       addr_q   <= weight_base_i + (ADDR_W'(segment_q.offset) << $clog2(STRIPE_BYTES));

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from peritus.arch import HwConfig
     from peritus.bundle import Bundle
+    from peritus.compiler.expert_use import ExpertUse
     from peritus.frontends.qonnx_file import ImportedModel
     from peritus.ir import QuantModel
     from peritus.runtime import Device
@@ -49,8 +50,13 @@ def load_model(name_or_path: str | Path) -> QuantModel:
     return QuantModel.load(path)
 
 
-def compile(model: QuantModel, *, hw: str | HwConfig) -> Bundle:  # noqa: A001 (peritus.compile)
+def compile(  # noqa: A001 (peritus.compile)
+    model: QuantModel, *, hw: str | HwConfig, together: bool = False, use: ExpertUse | None = None
+) -> Bundle:
     """Compile a model for a hardware configuration, or the name of one.
+
+    together: with a job of all tasks of an image, which shares what they have in common: device.run(image,
+    task="together"). use: how much each expert is used, by name of the router; seldom used ones come last.
 
     Raises:
         ConfigError: unknown hardware. CapacityError: the model is too large for one of its memories; names
@@ -59,7 +65,7 @@ def compile(model: QuantModel, *, hw: str | HwConfig) -> Bundle:  # noqa: A001 (
     from peritus.arch import load_config
     from peritus.compiler import compile_model
 
-    return compile_model(model, load_config(hw) if isinstance(hw, str) else hw)
+    return compile_model(model, load_config(hw) if isinstance(hw, str) else hw, together=together, use=use)
 
 
 def load_bundle(path: str | Path) -> Bundle:

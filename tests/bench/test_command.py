@@ -21,7 +21,12 @@ def test_tables_and_record(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["bench", "--hw", "nano", "--no-processor", "--json", str(target)])
     assert result.exit_code == 0, result.output
     record = json.loads(target.read_text())
-    assert [row["work"] for row in record["rtl"]] == ["semseg", "depth", "semseg + depth", "4 × semseg"]
+    assert [row["work"] for row in record["rtl"]] == [
+        "semseg",
+        "depth",
+        "semseg + depth, one job",
+        "4 × semseg",
+    ]
     assert all(row["bit_exact"] for row in record["rtl"])
     for row in record["rtl"]:
         assert f"| {row['cycles']:,} |" in result.output

@@ -164,7 +164,7 @@ def test_instruction_that_does_not_decode(bundle: Bundle, data: bytes) -> None:
 def test_instruction_round_trip_and_limits() -> None:
     gemm = Instruction(Opcode.GEMM, tokens=4095, src_base=(1 << 20) - 1, imm=(1 << 32) - 1, top_k=7)
     assert Instruction.decode(gemm.encode()) == gemm
-    entry = FetchEntry((1 << 24) - 1, 65535, 3, 1, 63)
+    entry = FetchEntry((1 << 23) - 1, 65535, 3, 1, 63)
     assert FetchEntry.decode(entry.encode()) == entry
     with pytest.raises(EncodingError, match="tokens = 4096 does not fit 12 bits"):
         Instruction(Opcode.GEMM, tokens=4096).encode()

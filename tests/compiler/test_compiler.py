@@ -13,8 +13,8 @@ from peritus.arch.config import RESULT_LATENCY, HwConfig, load_config
 from peritus.arch.isa import Dest, Instruction, Opcode, StatSource, StreamSource
 from peritus.compiler import CapacityError, CompileError, compile_model
 from peritus.compiler.hazards import hazard_flags
-from peritus.compiler.layout import Layout
-from peritus.compiler.lower import lower, padded_channels
+from peritus.compiler.layout import Layout, padded_channels
+from peritus.compiler.lower import lower
 from peritus.compiler.memory_plan import lifetimes, plan_memory
 from peritus.compiler.segments import affine_segment
 from peritus.compiler.step import Memory, Region, Step

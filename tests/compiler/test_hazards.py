@@ -110,6 +110,7 @@ def flags_of_job(steps: Sequence[Step], hw: HwConfig) -> list[Flags]:
             for update in (writes(step, starts[index]) if i.dst in (Dest.RES_ADD, Dest.RES_ACC) else ())
             for write, last in earlier
         )
+        sync = sync or (gate and i.dst is Dest.ROUTER)  # the router has one gate at a time
         if sync or wait:
             settled = index
         flags.append(Flags(sync, wait and not sync))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import peritus
 from peritus.arch.config import load_config
 from peritus.arch.isa import Opcode
-from peritus.bundle import Bundle
+from peritus.bundle import TOGETHER, Bundle
 from peritus.compiler import compile_model
 from peritus.demo import SCENE
 from peritus.ir.random_model import Dims, random_image, random_model
@@ -34,7 +34,7 @@ VIT = Dims(
 
 @pytest.fixture(scope="module")
 def nano() -> Iterator[tuple[RtlDevice, Bundle]]:
-    bundle = peritus.compile(peritus.load_model("m3vit_micro"), hw=NANO)
+    bundle = peritus.compile(peritus.load_model("m3vit_micro"), hw=NANO, together=True)
     with RtlDevice(NANO, power_up="zeros") as device:
         device.load(bundle)
         yield device, bundle
@@ -51,7 +51,7 @@ def assert_close(pair: Pair) -> None:
 
 def test_the_monitor_and_python_name_the_same_causes() -> None:
     text = resource("sim/peritus_cycle_monitor.sv").read_text()
-    found = re.search(r"enum logic \[3:0\] \{(.*?)\} cause_e", text, re.DOTALL)
+    found = re.search(r"enum logic \[4:0\] \{(.*?)\} cause_e", text, re.DOTALL)
     assert found is not None
     assert [name.strip() for name in found[1].split(",")] == [NO_JOB, *(cause.name for cause in Cause)]
 
@@ -71,8 +71,10 @@ def test_the_monitor_knows_the_states(unit: str, prefix: str) -> None:
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("features", [False, True])
-@pytest.mark.parametrize("task", ["semseg", "depth"])
+@pytest.mark.parametrize(
+    ("task", "features"),
+    [("semseg", False), ("semseg", True), ("depth", False), ("depth", True), (TOGETHER, False)],
+)
 def test_every_instruction_of_a_shipped_model(
     nano: tuple[RtlDevice, Bundle], task: str, features: bool
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 import peritus
 from peritus import ir
 from peritus.arch.config import load_config
-from peritus.bundle import Bundle
+from peritus.bundle import TOGETHER, Bundle
 from peritus.compiler import compile_model
 from peritus.debug.locate import locate
 from peritus.image import fit_image
@@ -256,3 +256,19 @@ def test_graph_executor_and_rtl_meet(nano: RtlDevice) -> None:
         result = nano.run(image, task=task.name, features=True)
         assert np.array_equal(result.outputs[task.name], expected.output)
         assert np.array_equal(result.raw_features, expected.features)
+
+
+@pytest.mark.parametrize("routing", ["even", "idle", "skewed"])
+def test_all_tasks_in_one_job_on_nano(nano: RtlDevice, routing: RoutingPattern) -> None:
+    """Between jobs of one task: every map is the same, and so is the cycle model's time."""
+    dims = replace(MICRO, layers=3, width=32, routing=routing)
+    bundle = compile_model(random_model(dims), NANO, together=True)
+    image = random_image(dims)
+    names = [bundle.tasks[0].name, TOGETHER, TOGETHER, bundle.tasks[1].name]
+    nano.load(bundle)
+    results = nano.run_batch([image] * len(names), names)
+    with IssDevice(NANO) as reference:
+        reference.load(bundle)
+        for name, result in zip(names, results, strict=True):
+            if not same_result(result, reference.run(image, task=name)):
+                pytest.fail(str(locate(bundle, NANO, image, task=name, features=False)))

@@ -12,7 +12,7 @@ import peritus
 from peritus.arch.config import load_config
 from peritus.arch.isa import Opcode
 from peritus.arch.memories import Memory
-from peritus.bundle import Bundle
+from peritus.bundle import TOGETHER, Bundle
 from peritus.compiler import compile_model
 from peritus.debug.locate import first_difference, locate, recorded
 from peritus.eda.csim import Binding
@@ -74,6 +74,14 @@ def test_what_stays_from_job_to_job(twin: Twins) -> None:
             assert same_result(found, expected)
             read.append(found.perf.bytes_read)
     assert read[0] > read[len(bundle.tasks)]  # the same task again
+
+
+@pytest.mark.parametrize("hw", ["nano", "zcu104"])
+def test_all_tasks_in_one_job(twin: Twins, hw: str) -> None:
+    dims = replace(MICRO, layers=3, width=32, routing="idle")
+    bundle = compile_model(random_model(dims), load_config(hw), together=True)
+    writes, difference = compare(twin(hw), bundle, random_image(dims), TOGETHER, features=False)
+    assert writes > 100 and difference is None, difference
 
 
 @pytest.mark.parametrize("hw", ["nano", "zcu104"])

@@ -55,6 +55,11 @@ def test_res_init(bench: Callable[..., None], hw: str) -> None:
     bench("res_init", load_config(hw))
 
 
+@pytest.mark.parametrize("hw", ["nano", "edge"])
+def test_res_copy(bench: Callable[..., None], hw: str) -> None:
+    bench("res_copy", load_config(hw))
+
+
 @pytest.mark.parametrize(
     ("hw", "pack", "dsp48e2"),
     [("nano", 0, 0), ("nano", 1, 1), ("edge", 0, 0), ("edge", 1, 0), ("edge", 1, 1), ("zcu104", 1, 0)],

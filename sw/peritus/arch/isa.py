@@ -36,6 +36,7 @@ class Opcode(IntEnum):
     GEMM = 4
     STORE = 5
     KEEP = 6
+    COPY = 7
 
 
 class StreamSource(IntEnum):
@@ -115,7 +116,12 @@ EXEC_FIELDS: tuple[Field, ...] = (
         "stationary keys or values: first kv word; RESIDENT: first word of that memory",
     ),
     Field("stat_stride", 12, "stationary keys or values: kv words between keys"),
-    Field("keys", 12, "number of valid keys; outer count of LOAD_IMAGE and STORE"),
+    Field(
+        "keys",
+        12,
+        "number of valid keys; outer count of LOAD_IMAGE and STORE; LAYERNORM: rows unread when the next "
+        "instruction may begin, 0: it waits for the end",
+    ),
     Field("params", 1, "a parameter block precedes each output word; else the immediates serve all channels"),
     Field("imm_mult", 16, "immediate stage 1 multiplier (bias 0)"),
     Field("imm_shift", 6, "immediate stage 1 shift"),
@@ -123,7 +129,7 @@ EXEC_FIELDS: tuple[Field, ...] = (
     Field("scale2", 2, "stage 2 multiplier", Scale2),
     Field("shift2", 6, "stage 2 shift of SCORE; added to the reciprocal's own shift for RECIP"),
     Field("dst", 3, "destination", Dest),
-    Field("dst_base", 16, "destination: first word"),
+    Field("dst_base", 16, "destination: first word; ROUTER: number of the first token, 0 empties the queues"),
     Field("dst_stride", 12, "destination: words between rows"),
     Field("scatter", 1, "destination row is the queued token, not the position in the pass"),
     Field("width", 12, "true channels of LAYERNORM; experts of a ROUTER destination"),
@@ -144,15 +150,17 @@ COUNTS: dict[Opcode, tuple[str, ...]] = {
     Opcode.GEMM: ("tokens", "k_tiles", "n_tiles"),
     Opcode.STORE: ("keys", "k_tiles", "tokens", "n_tiles"),
     Opcode.KEEP: ("tokens", "n_tiles"),
+    Opcode.COPY: ("tokens", "n_tiles"),
 }
 
 FETCH_FIELDS: tuple[Field, ...] = (
-    Field("offset", 24, "first stripe, counted from the weight base"),
+    Field("offset", 23, "first stripe, counted from the weight base"),
     Field("stripes", 16, "length in stripes"),
     Field("task_mask", 16, "fetched only if bit `job.task` is set"),
     Field("expert_valid", 1, "segment belongs to one expert and may be dropped if that expert is idle"),
     Field("expert", 6, "the expert"),
     Field("cold_only", 1, "fetched only in the first job after the program was loaded"),
+    Field("first_of_gate", 1, "the first segment of experts behind a gate that empties the queues"),
 )
 
 
@@ -257,6 +265,7 @@ class FetchEntry:
     expert_valid: int = 0
     expert: int = 0
     cold_only: int = 0
+    first_of_gate: int = 0
 
     def encode(self) -> int:
         """The 64-bit word; EncodingError names a field that does not fit."""

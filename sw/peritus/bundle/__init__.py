@@ -18,13 +18,14 @@ from peritus.bundle.errors import (
     BundleVersionError,
 )
 from peritus.bundle.frame import FrameLayout
-from peritus.bundle.header import FeatureEntry, TaskEntry
+from peritus.bundle.header import TOGETHER, FeatureEntry, TaskEntry
 
 __all__ = [
     "ALIGNMENT",
     "EXEC_BYTES",
     "FETCH_BYTES",
     "MAGIC",
+    "TOGETHER",
     "VERSION",
     "Bundle",
     "BundleConfigError",

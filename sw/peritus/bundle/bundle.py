@@ -37,7 +37,7 @@ from peritus.bundle.errors import (
     BundleVersionError,
 )
 from peritus.bundle.frame import FrameLayout
-from peritus.bundle.header import FeatureEntry, Header, TaskEntry
+from peritus.bundle.header import TOGETHER, FeatureEntry, Header, TaskEntry, map_offsets
 from peritus.provenance import Provenance
 from peritus.schema import SchemaError, short
 from peritus.tail import HostTail
@@ -58,7 +58,8 @@ class Bundle:
     hw: the hardware configuration it was compiled for. frame: the image, and how memory holds it.
     labels: for each exec instruction the graph node and part that it computes.
     memory: words used of each on-chip memory. weights: uint8, whole stripes. tail: what the host computes of
-    the features.
+    the features. together: jobs of number len(tasks) compute the maps of all tasks, with so
+    many useful multiply-accumulates; 0: there are none.
     """
 
     model: str
@@ -73,6 +74,7 @@ class Bundle:
     fetches: tuple[FetchEntry, ...]
     weights: npt.NDArray[np.uint8]
     tail: HostTail | None = None
+    together: int = 0
 
     @property
     def origin(self) -> Provenance:
@@ -96,8 +98,29 @@ class Bundle:
 
     @property
     def output_bytes(self) -> int:
-        """Size of a buffer for the output of any task, at least one that can be allocated."""
-        return max(ALIGNMENT, *(task.output_bytes for task in self.tasks))
+        """Size of a buffer for the output of any job, at least one that can be allocated."""
+        return max(ALIGNMENT, *(self.job_bytes(job) for job in range(self.jobs)))
+
+    @property
+    def jobs(self) -> int:
+        """How many kinds of job there are: a task each, and all tasks together."""
+        return len(self.tasks) + bool(self.together)
+
+    def job_tasks(self, job: int) -> tuple[TaskEntry, ...]:
+        """The tasks whose maps a job computes, one behind the other in its output."""
+        return self.tasks if job == len(self.tasks) else (self.tasks[job],)
+
+    def job_bytes(self, job: int) -> int:
+        """Size of a job's output."""
+        return map_offsets(task.output_bytes for task in self.job_tasks(job))[-1]
+
+    def job_macs(self, job: int) -> int:
+        """Useful multiply-accumulates of a job."""
+        return self.together if job == len(self.tasks) else self.tasks[job].macs
+
+    def job_name(self, job: int) -> str:
+        """As `task_index` takes it."""
+        return TOGETHER if job == len(self.tasks) else self.tasks[job].name
 
     @cached_property
     def program(self) -> bytes:
@@ -107,13 +130,14 @@ class Bundle:
         )
 
     def task_index(self, name: str) -> int:
-        """Number of a task, as jobs carry it; BundleTaskError lists the known names."""
-        for index, task in enumerate(self.tasks):
-            if task.name == name:
-                return index
-        raise BundleTaskError(
-            f"unknown task {name!r}; {self.model} has {', '.join(t.name for t in self.tasks)}"
-        )
+        """Number of a task, as jobs carry it, or of all together; BundleTaskError lists the known names."""
+        names = [self.job_name(job) for job in range(self.jobs)]
+        if name in names:
+            return names.index(name)
+        hint = ""
+        if name == TOGETHER:
+            hint = "; it was compiled without a job of all tasks (peritus compile --together)"
+        raise BundleTaskError(f"unknown task {name!r}; {self.model} has {', '.join(names)}{hint}")
 
     def describe(self, index: int) -> str:
         """An instruction by index, for messages: "17 (fc1_0)"."""
@@ -143,6 +167,7 @@ class Bundle:
             fetch=len(self.fetches),
             weight_bytes=len(self.weights),
             tail_bytes=len(self.tail.model) if self.tail else 0,
+            together=self.together,
         )
 
     def to_bytes(self) -> bytes:
@@ -240,4 +265,5 @@ class Bundle:
             fetches=tuple(FetchEntry.decode(w) for w in words(fetch_start, end, FETCH_BYTES)),
             weights=np.frombuffer(data, np.uint8, header.weight_bytes, weight_start),
             tail=HostTail(data[tail_start:]) if header.tail_bytes else None,
+            together=header.together,
         )

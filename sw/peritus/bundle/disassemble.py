@@ -61,6 +61,9 @@ def describe(i: Instruction) -> str:
             order = f"{i.keys}x{i.k_tiles}x{i.tokens}x{i.n_tiles} beats"
             buffer = "features" if i.features_only else "output"
             return f"{buffer}+{i.imm} = res[{_rows(i.src_base, i.src_stride)}]  {order}"
+        case Opcode.COPY:
+            target, source = _rows(i.dst_base, i.dst_stride), _rows(i.src_base, i.src_stride)
+            return f"res[{target}] = res[{source}]  {i.tokens}x{i.n_tiles} words"
         case Opcode.KEEP:
             return f"resident[{_rows(i.dst_base, i.dst_stride)}] = weights, {i.tokens}x{i.n_tiles} words"
         case Opcode.END:
@@ -95,7 +98,9 @@ def _gemm(i: Instruction) -> str:
         Dest.RES_ACC: "res += wide",
         Dest.RES_SET: "res",
     }[i.dst]
-    where = "" if i.dst is Dest.ROUTER else f"[{_rows(i.dst_base, i.dst_stride)}]"
+    where = f"[{_rows(i.dst_base, i.dst_stride)}]"
+    if i.dst is Dest.ROUTER:
+        where = f"[from token {i.dst_base}]" if i.dst_base else ""
     if i.scatter:
         where += " scatter"
     epilogue = [] if i.params else [f"* {i.imm_mult}>>{i.imm_shift}"]

@@ -7,7 +7,9 @@ Written through the same records as read: what `peritus compile` writes, every d
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 
 from peritus.arch.config import HwConfig
 from peritus.arch.isa import FETCH_FIELDS, MAX_TASKS
@@ -16,6 +18,7 @@ from peritus.bundle.frame import FrameLayout
 from peritus.schema import CLOSED, Count, Extent, Flag, Name, Scale, Text, checked, read_json
 from peritus.tasks import TaskKind
 
+TOGETHER = "together"  # names the job of all tasks
 MAX_BUFFER_BYTES = 1 << 28  # of a frame, of the features, of a task's map
 _MAX_STRIPES = 1 << next(field.bits for field in FETCH_FIELDS if field.name == "offset")
 
@@ -23,6 +26,11 @@ _MAX_STRIPES = 1 << next(field.bits for field in FETCH_FIELDS if field.name == "
 def _need(ok: bool, message: str) -> None:
     if not ok:
         raise ValueError(message)
+
+
+def map_offsets(sizes: Iterable[int]) -> tuple[int, ...]:
+    """Where the maps of a job of all tasks, of whole beats each, lie in its output; then, where it ends."""
+    return tuple(accumulate(sizes, initial=0))
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,8 @@ class FeatureEntry:
 class Header:
     """The fields of the JSON; of a Bundle's fields those that are no bytes, and the sizes of those that are.
 
-    exec, fetch: instructions and fetch entries.
+    exec, fetch: instructions and fetch entries. together: useful multiply-accumulates of the job of all
+    tasks; 0: there is none.
     """
 
     __pydantic_config__ = CLOSED
@@ -101,11 +110,18 @@ class Header:
     fetch: Count
     weight_bytes: Count
     tail_bytes: Count
+    together: Count = 0
 
     def __post_init__(self) -> None:
         hw, names = self.hw, [task.name for task in self.tasks]
         _need(1 <= len(names) <= MAX_TASKS, f"{len(names)} tasks, must be 1..{MAX_TASKS}")
         _need(len(set(names)) == len(names), f"task names {names} are not distinct")
+        if self.together:
+            _need(1 < len(names) < MAX_TASKS, f"{len(names)} tasks together, must be 2..{MAX_TASKS - 1}")
+            _need(TOGETHER not in names, f"{TOGETHER!r} is no name of a task")
+            _need(not any(task.host for task in self.tasks), "a task of the host in a job of all tasks")
+            size = map_offsets(task.output_bytes for task in self.tasks)[-1]
+            _need(size <= MAX_BUFFER_BYTES, f"maps of {size} bytes, limit {MAX_BUFFER_BYTES}")
         size, pitch = self.frame.bytes, self.frame.pitch
         _need(size <= MAX_BUFFER_BYTES, f"a frame of {size} bytes, limit {MAX_BUFFER_BYTES}")
         _need(pitch % hw.axi_data_bytes == 0, f"pitch of {pitch} bytes, no whole beats")

@@ -77,7 +77,7 @@ def demo_command(
         opened.load(bundle)
         for task in bundle.tasks:
             result, frame = recorded_job(opened, bundle, image, task.name, True, first=not frames)
-            exact = equals_reference(bundle, config, image, result, device)
+            exact = equals_reference(bundle, config, image, task.name, result, device)
             files = {"picture": write_picture(render(result, image), output / f"{file_name(task.name)}.png")}
             frames.append(named(frame, exact=exact, image=picture, picture=files["picture"]))
             records.append(run_record(bundle, config, device, result, exact, files))

@@ -30,15 +30,15 @@ def run_job(device: Device, image: npt.NDArray[np.uint8], task: str, features: b
 
 
 def equals_reference(
-    bundle: Bundle, hw: HwConfig, image: npt.NDArray[np.uint8], result: Result, device: str
+    bundle: Bundle, hw: HwConfig, image: npt.NDArray[np.uint8], task: str, result: Result, device: str
 ) -> bool | None:
     """Run the same job on the reference: does every integer agree? None if the device is the reference."""
     if device == REFERENCE:
         return None
-    with busy(f"Comparing {result.task.name} with the reference"), open_device(REFERENCE, hw) as reference:
+    with busy(f"Comparing {task} with the reference"), open_device(REFERENCE, hw) as reference:
         reference.load(bundle)
         features = result.raw_features is not None
-        return same_result(result, reference.run(image, task=result.task.name, features=features))
+        return same_result(result, reference.run(image, task=task, features=features))
 
 
 def explain_mismatch(

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from peritus.arch.ip import bitstream_name
-from peritus.bundle import Bundle
+from peritus.bundle import TOGETHER, Bundle
 from peritus.cli.common import (
     DeviceOption,
     JsonOption,
@@ -26,7 +26,7 @@ from peritus.cli.common import (
 from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, results_table, run_job
 from peritus.image import as_rgb, check_image, with_channels
 from peritus.photo import photo_for, read_photo
-from peritus.report import render, run_record
+from peritus.report import render, render_all, run_record
 from peritus.runtime import Result
 from peritus.schema import file_name
 
@@ -76,35 +76,47 @@ def run_command(
             result, frame = run_job(opened, image, task, features), None
         else:
             result, frame = recorded_job(opened, bundle, image, task, features, first=True)
-    exact = equals_reference(bundle, hw, image, result, device) if check else None
-    files = _write_files(result, image, output) if output is not None else {}
+    exact = equals_reference(bundle, hw, image, task, result, device) if check else None
+    parts = result.by_task()
+    files = (
+        {part.task.name: _write_files(part, image, output) for part in parts} if output is not None else {}
+    )
     said = []
     if frame is not None:
-        if files:
-            frame = named(frame, exact=exact, image=files["image"], picture=files["picture"])
+        if output is not None:
+            shown = files[result.task.name] | _write_all(result, image, output)
+            frame = named(frame, exact=exact, image=shown["image"], picture=shown["picture"])
         run = run_of(opened, power_up, bundle, [frame])
         if output is not None:
             said.append(write_record(output, run))
         if trace is not None:
             slices = write_trace(trace, of_run(run))
             said.append(f"Trace: {trace}, {slices:,} slices for ui.perfetto.dev")
-    record = run_record(bundle, hw, device, result, exact, files)
-    output_console(json_target).print(results_table([record], f"{bundle.model} on {hw.name}"))
-    if result.task.host:
-        output_console(json_target).print(
-            f"{task}: computed on the host, by ONNX Runtime, of the device's features"
-        )
-    if result.task.kind == "classification":
-        record["top"] = result.top()
-        for name, share in result.top():
-            output_console(json_target).print(f"{share:7.1%}  {name}", highlight=False)
+    records = [run_record(bundle, hw, device, part, exact, files.get(part.task.name)) for part in parts]
+    output_console(json_target).print(results_table(records, f"{bundle.model} on {hw.name}"))
+    for part, record in zip(parts, records, strict=True):
+        if part.task.host:
+            output_console(json_target).print(
+                f"{task}: computed on the host, by ONNX Runtime, of the device's features"
+            )
+        if part.task.kind == "classification":
+            record["top"] = part.top()
+            for name, share in part.top():
+                output_console(json_target).print(f"{share:7.1%}  {name}", highlight=False)
     if bundle.origin.warning is not None:
         output_console(json_target).print(bundle.origin.warning)
     for line in said:
         output_console(json_target).print(line, soft_wrap=True)
-    write_json(record, json_target)
+    write_json(records[0] if len(records) == 1 else {"task": task, "parts": records}, json_target)
     if exact is False:
         raise explain_mismatch(bundle, hw, image, task, device, features, power_up)
+
+
+def _write_all(result: Result, image: np.ndarray, folder: Path) -> dict[str, str]:  # type: ignore[type-arg]
+    """One picture of the maps of several tasks; nothing of one task's, which has its own."""
+    if not result.others:
+        return {}
+    return {"picture": write_picture(render_all(result, image), folder / f"{TOGETHER}.png")}
 
 
 def _write_files(result: Result, image: np.ndarray, folder: Path) -> dict[str, str]:  # type: ignore[type-arg]

@@ -7,18 +7,26 @@ from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle, FeatureEntry, TaskEntry
 from peritus.compiler.emit import emit
 from peritus.compiler.errors import CompileError
+from peritus.compiler.expert_use import ExpertUse
 from peritus.compiler.hazards import hazard_flags
-from peritus.compiler.lower import frame_layout, lower, padded_channels
-from peritus.compiler.macs import job_macs
+from peritus.compiler.layout import padded_channels
+from peritus.compiler.lower import frame_layout, lower
+from peritus.compiler.macs import job_macs, together_macs
 from peritus.compiler.memory_plan import plan_memory
 from peritus.compiler.resident import keep_resident
+from peritus.compiler.together import shared_nodes
 from peritus.ir.graph import Graph
 from peritus.ir.model_file import QuantModel
 from peritus.ir.task import Task
 
 
-def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
+def compile_model(
+    model: QuantModel, hw: HwConfig, *, together: bool = False, use: ExpertUse | None = None
+) -> Bundle:
     """Compile a model for one hardware configuration.
+
+    together: with a job of all tasks of an image (peritus.compiler.together). use: how much each expert is
+    used, router by router (peritus.compiler.expert_use).
 
     Raises:
         CapacityError: the model is too large; names the buffer, what it needs and what there is.
@@ -27,7 +35,7 @@ def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
     graph = model.graph
     if model.tail is None and (hosted := [task.name for task in graph.tasks if task.host]):
         raise CompileError(f"the host computes {', '.join(hosted)}, by a part that the model lacks")
-    steps = keep_resident(lower(graph, hw), hw)
+    steps = keep_resident(lower(graph, hw, together=together, use=use), hw)
     plan = plan_memory(steps, hw)
     emitted = emit(steps, plan, hazard_flags(steps, hw), hw)
     tokens, channels = graph.types[graph.features].shape
@@ -45,6 +53,7 @@ def compile_model(model: QuantModel, hw: HwConfig) -> Bundle:
         fetches=emitted.fetches,
         weights=emitted.weights,
         tail=model.tail,
+        together=together_macs(graph, shared_nodes(graph)) if together else 0,
     )
 
 

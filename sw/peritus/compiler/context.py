@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from peritus.arch.config import HwConfig
@@ -40,16 +40,32 @@ class Place:
 class Context:
     """State of one compilation.
 
-    places: where each value of the graph lies. task_mask: tasks that execute what is being lowered.
+    places: where each value of the graph lies. task_mask: jobs that execute what is being lowered.
+    copies: of the tokens, one for each task, in a job of all tasks (peritus.compiler.together); else 1.
+    room: copies that the residual memory holds. offsets: of that job's maps in its output, task by task.
+    experts: of each router, in the order in which they are computed.
     """
 
-    def __init__(self, graph: Graph, hw: HwConfig) -> None:
+    def __init__(self, graph: Graph, hw: HwConfig, experts: Mapping[str, Sequence[int]]) -> None:
         self.hw = hw
         self.graph = graph
         self.types = graph.types
         self.steps: list[Step] = []
         self.places: dict[str, Place] = {}
         self.task_mask = ALL_TASKS
+        self.experts = experts
+        self.copies = self.room = 1
+        self.offsets: tuple[int, ...] = ()
+
+    def beside(self, copies: int, places: dict[str, Place]) -> Context:
+        """Another job's, whose steps come between this one's: with places of its own for so many copies."""
+        found = Context(self.graph, self.hw, self.experts)
+        found.steps, found.copies, found.places = self.steps, copies, places
+        return found
+
+    def rows(self, value: str) -> int:
+        """Rows of a value: its tokens, of every copy."""
+        return self.types[value].shape[0] * self.copies
 
     def limit(self, what: str, need: int, have: int, unit: str, field: str | None = None) -> None:
         """CapacityError if the hardware has less than needed; field: as there."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from peritus.arch.config import HwConfig
-from peritus.arch.isa import EncodingError, FetchEntry, Instruction, Opcode
+from peritus.arch.isa import Dest, EncodingError, FetchEntry, Instruction, Opcode
 from peritus.compiler.errors import CapacityError, CompileError
 from peritus.compiler.hazards import Flags
 from peritus.compiler.memory_plan import MemoryPlan
@@ -36,12 +36,20 @@ def emit(steps: Sequence[Step], plan: MemoryPlan, flags: Sequence[Flags], hw: Hw
     """
     image = _WeightImage(hw.stripe_bytes)
     instructions, fetches = [], []
+    gated = 0  # jobs whose gate has come, and no expert yet
     for step, flag in zip(steps, flags, strict=True):
         found = {**_addresses(step, plan, hw), "sync": int(flag.sync), "wait_stream": int(flag.wait_stream)}
+        if step.instruction.opcode is Opcode.LAYERNORM:
+            found["keys"] = flag.unread
         instruction = step.instruction
+        if instruction.dst is Dest.ROUTER and instruction.dst_base == 0:
+            gated |= instruction.task_mask
         if step.segment is not None:
             offset, stripes = image.add(step.segment)
             shared = {name: getattr(instruction, name) for name in ("expert_valid", "expert", "cold_only")}
+            if instruction.expert_valid:
+                shared["first_of_gate"] = int(bool(gated & instruction.task_mask))
+                gated &= ~instruction.task_mask
             fetches.append(FetchEntry(offset, stripes, instruction.task_mask, **shared))
             if instruction.opcode is Opcode.GEMM:
                 found["imm"] = stripes

@@ -21,7 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from peritus.arch.chase import unread_rows
 from peritus.arch.config import MIN_PASS, RESULT_LATENCY, UPDATE_LATENCY, HwConfig
 from peritus.arch.isa import EXEC_FIELDS, Dest, Instruction, Opcode, StreamSource
 from peritus.compiler.step import Region, Step
@@ -32,10 +34,11 @@ LATENCY = max(RESULT_LATENCY, UPDATE_LATENCY)
 
 @dataclass(frozen=True)
 class Flags:
-    """Waiting bits of one instruction."""
+    """Waiting bits of one instruction. unread: rows of a LAYERNORM when what follows may begin."""
 
     sync: bool = False
     wait_stream: bool = False
+    unread: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,32 @@ class _Write:
 def hazard_flags(steps: Sequence[Step], hw: HwConfig) -> list[Flags]:
     """Flags of every step: the union over the jobs of all tasks, without features (which only wait more)."""
     flags = [Flags()] * len(steps)
-    for job in {_executed(steps, task) for task in range(TASKS)}:
+    jobs = {_executed(steps, task) for task in range(TASKS)}
+    for job in jobs:
         for index, need in zip(job, _job([steps[i] for i in job], hw), strict=True):
             known = flags[index]
             flags[index] = Flags(known.sync or need.sync, known.wait_stream or need.wait_stream)
+    followers: dict[int, set[int]] = {}
+    for index, following in (pair for job in jobs for pair in pairwise(job)):
+        followers.setdefault(index, set()).add(following)
+    for index, step in enumerate(steps):
+        if step.instruction.opcode is Opcode.LAYERNORM and index in followers:
+            unread = min(_unread(step, steps[following], hw) for following in followers[index])
+            flags[index] = Flags(unread=unread if unread < step.instruction.tokens else 0)
     return flags
+
+
+def _unread(norm: Step, follower: Step, hw: HwConfig) -> int:
+    """Rows of a LAYERNORM that may be unread when the next step of a job begins (peritus.arch.chase)."""
+    if follower.instruction.opcode is not Opcode.GEMM:
+        return norm.instruction.tokens  # it waits for the end by itself
+    source, target = follower.source, norm.destination
+    assert source is not None and target is not None
+    same = source.buffer is target.buffer and source.stride == target.stride and not follower.source_slice
+    first, rest = divmod(source.offset - target.offset, target.stride)
+    if not same or rest or first < 0 or follower.instruction.expert_valid:
+        return 0
+    return unread_rows(hw, norm.instruction, follower.instruction, first)
 
 
 def _executed(steps: Sequence[Step], task: int) -> tuple[int, ...]:
@@ -86,11 +110,17 @@ def _job(steps: Sequence[Step], hw: HwConfig) -> Iterator[Flags]:
             continue
         if instruction.expert_valid and gate_pending:
             writes, gate_pending = [], False
+        # One gate at a time is at the router, and another one's tokens come behind its.
+        following_gate = gate_pending and instruction.dst is Dest.ROUTER
         rows = 1 if instruction.expert_valid else instruction.tokens  # an idle expert does not run at all
         length = max(rows, MIN_PASS)
         flags = Flags()
-        if step.keys and any(
-            last_pass - w.last < RESULT_LATENCY and _overlap(step.keys, instruction.keys, w) for w in writes
+        if following_gate or (
+            step.keys
+            and any(
+                last_pass - w.last < RESULT_LATENCY and _overlap(step.keys, instruction.keys, w)
+                for w in writes
+            )
         ):
             flags = Flags(sync=True)
         elif _reads_too_early(step, time, length, writes, hw) or _updates_too_early(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from peritus.arch.config import HwConfig
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -62,3 +64,11 @@ class Layout:
     def tiles(self, size: int) -> int:
         """Slices of `size` lanes that hold every channel."""
         return int(self.positions.max()) // size + 1
+
+
+def padded_channels(channels: int, upscale: int, hw: HwConfig) -> int:
+    """Channels of a task's map as stored: even, and a run of `upscale` pixels is whole AXI beats."""
+    padded = channels + channels % 2
+    while upscale * padded * 2 % hw.axi_data_bytes:
+        padded += 2
+    return padded

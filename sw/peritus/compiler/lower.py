@@ -13,43 +13,46 @@ from peritus.bundle.frame import FrameLayout
 from peritus.compiler import segments
 from peritus.compiler.context import ALL_TASKS, Context, Place
 from peritus.compiler.errors import CompileError
-from peritus.compiler.layout import Layout
+from peritus.compiler.expert_use import ExpertUse, order_of_experts
+from peritus.compiler.layout import Layout, padded_channels
 from peritus.compiler.lower_attention import lower_attention
 from peritus.compiler.lower_experts import lower_experts
 from peritus.compiler.order import execution_order
 from peritus.compiler.step import Step
+from peritus.compiler.together import Together
 from peritus.ir.graph import Graph
 from peritus.ir.ops import Add, Attention, Experts, Head, LayerNorm, Linear, Node, PatchEmbed, Router
 from peritus.ir.types import Kind
 
 
-def lower(graph: Graph, hw: HwConfig) -> list[Step]:
+def lower(graph: Graph, hw: HwConfig, *, together: bool = False, use: ExpertUse | None = None) -> list[Step]:
     """The steps of a graph, in execution order, END last.
+
+    together: also of a job of all tasks, number len(graph.tasks) (peritus.compiler.together). use: of the
+    experts (peritus.compiler.expert_use).
 
     Raises:
         CapacityError: a limit of the hardware is exceeded. CompileError: the graph cannot be mapped; names
         the node.
     """
-    context = Context(graph, hw)
-    context.limit("the task table", len(graph.tasks), MAX_TASKS, "tasks")
+    context = Context(graph, hw, order_of_experts(graph, use))
+    jobs = len(graph.tasks) + together
+    context.limit("the task table", jobs, MAX_TASKS, "tasks")
     needed = [graph.needed(task.name, features=True) for task in graph.tasks]
+    all_tasks = Together(context) if together else None
     for node in execution_order(graph):
-        context.task_mask = sum(1 << task for task, names in enumerate(needed) if node.name in names)
-        if context.task_mask:
+        own = sum(1 << task for task, names in enumerate(needed) if node.name in names)
+        shared = all_tasks.shares(node) if all_tasks and own else 0
+        context.task_mask = own | shared
+        if own:
             _LOWER[type(node)](context, node)
+        if all_tasks and own and not shared:
+            _LOWER[type(node)](all_tasks.begin(node), node)
         if node.name == graph.features:
-            _store_features(context)
+            _store_features(context, ALL_TASKS & ~(1 << len(graph.tasks)) if together else ALL_TASKS)
     context.task_mask = ALL_TASKS
     context.step("end", Instruction(Opcode.END))
     return context.steps
-
-
-def padded_channels(channels: int, upscale: int, hw: HwConfig) -> int:
-    """Channels of a task's map as stored: even, and a run of `upscale` pixels is whole AXI beats."""
-    padded = channels + channels % 2
-    while upscale * padded * 2 % hw.axi_data_bytes:
-        padded += 2
-    return padded
 
 
 def frame_layout(graph: Graph, hw: HwConfig) -> FrameLayout:
@@ -69,7 +72,7 @@ def _patch_embed(context: Context, node: PatchEmbed) -> None:
     count = frame.height // patch * columns
     vector = Layout.groups(patch, row, frame.pitch, hw.pn)
     patches = Place.new(f"{node.name} patches", Memory.ACT, count, vector)
-    residual = Place.new("residual", Memory.RESIDUAL, tokens, Layout.dense(d, hw.pn))
+    residual = Place.new("residual", Memory.RESIDUAL, tokens * context.room, Layout.dense(d, hw.pn))
     context.places[node.name] = residual
     load = Instruction(
         Opcode.LOAD_IMAGE,
@@ -92,7 +95,7 @@ def _patch_embed(context: Context, node: PatchEmbed) -> None:
 
 def _layernorm(context: Context, node: LayerNorm) -> None:
     source = context.places[node.inputs[0]]
-    tokens, d = context.types[node.name].shape
+    tokens, d = context.rows(node.name), context.types[node.name].shape[1]
     words = source.layout.words
     buffer = f"the LayerNorm parameter store (max_d_words) with node {node.name!r}"
     context.limit(buffer, words, context.hw.max_d_words, f"words of {context.hw.pn} channels", "max_d_words")
@@ -108,7 +111,7 @@ def _layernorm(context: Context, node: LayerNorm) -> None:
 
 def _linear(context: Context, node: Linear) -> None:
     source = context.places[node.inputs[0]]
-    tokens, channels = context.types[node.name].shape
+    tokens, channels = context.rows(node.name), context.types[node.name].shape[1]
     readers = context.graph.readers[node.name]
     if context.types[node.name].kind is Kind.CONTRIBUTION:
         if [type(reader) for reader in readers] != [Add]:
@@ -163,12 +166,14 @@ def _router(context: Context, node: Router) -> None:
 
 def _head(context: Context, node: Head) -> None:
     hw = context.hw
+    task = context.graph.task_index(node.task)
+    copy = task * context.types[node.inputs[0]].shape[0] if context.copies > 1 else 0
     channels = len(node.affine.bias) // node.upscale**2
     padded = padded_channels(channels, node.upscale, hw)
     layout = Layout.groups(node.upscale**2, channels, padded, hw.pn)
     tokens = node.rows * node.columns
     logits = Place.new(f"{node.name} logits", Memory.RESIDUAL, tokens, layout)
-    patches = context.places[node.inputs[0]].rows_from(node.first)
+    patches = context.places[node.inputs[0]].rows_from(copy + node.first)
     template = Instruction(Opcode.GEMM, dst=Dest.RES_SET)
     context.affine(node.name, template, node.affine, patches, tokens, layout, logits.region)
     store = Instruction(
@@ -177,16 +182,17 @@ def _head(context: Context, node: Head) -> None:
         k_tiles=node.upscale,
         tokens=node.columns,
         n_tiles=node.upscale * padded * 2 // hw.axi_data_bytes,
+        imm=context.offsets[task] if context.offsets else 0,
     )
     context.step(f"{node.name} store", store, source=logits.region)
 
 
-def _store_features(context: Context) -> None:
+def _store_features(context: Context, jobs: int) -> None:
     place = context.places[context.graph.features]
     tokens = context.types[context.graph.features].shape[0]
     beats = place.layout.words * context.hw.pn * 2 // context.hw.axi_data_bytes
     store = Instruction(Opcode.STORE, features_only=1, keys=1, k_tiles=1, tokens=tokens, n_tiles=beats)
-    context.task_mask = ALL_TASKS
+    context.task_mask = jobs
     context.step("features store", store, source=place.region)
 
 

@@ -9,6 +9,7 @@ packed. A product with values has whole words: lanes of other heads in them get 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from peritus.ir.ops import Attention, Requant
 def lower_attention(context: Context, node: Attention) -> None:
     """Append the steps of one attention; CapacityError if not even one query's scores fit."""
     hw = context.hw
-    tokens, channels = context.types[node.name].shape
+    tokens, channels = context.types[node.name].shape  # of a copy: they do not attend to one another
     heads, width = node.heads, channels // node.heads
     layouts = (
         Layout.queries(heads, width, hw.pk, hw.pn),
@@ -46,7 +47,7 @@ def lower_attention(context: Context, node: Attention) -> None:
     within = [Layout(found - first * hw.pn, words) for found, first in zip(lanes, first_words, strict=True)]
     apart = [head * words * hw.pn + layout.positions for head, layout in enumerate(within)]
     layout = Layout(np.concatenate(apart), heads * words)
-    result = context.places[node.name] = Place.new(node.name, Memory.ACT, tokens, layout)
+    result = context.places[node.name] = Place.new(node.name, Memory.ACT, tokens * context.copies, layout)
     score_words = -(-tokens // hw.pn)
     what = f"score_words with one query of node {node.name!r}"
     context.limit(what, score_words, hw.score_words, "words", "score_words")
@@ -72,7 +73,9 @@ def lower_attention(context: Context, node: Attention) -> None:
         shift2=node.shift2,
         dst=Dest.ACT,
     )
-    for head in range(heads):
+    for copy, head in product(range(context.copies), range(heads)):
+        copied = f" of copy {copy}" if context.copies > 1 else ""
+        row = copy * tokens
         channel = slice(head * width, (head + 1) * width)
         stage1 = Requant(node.value.multiplier[channel], node.value.shift[channel])
         segment = segments.value_segment(stage1, within[head], hw.pn)
@@ -81,19 +84,19 @@ def lower_attention(context: Context, node: Attention) -> None:
         multiplier, shift = int(node.score.multiplier[head]), int(node.score.shift[head])
         for first, count, suffix in context.blocks(tokens, block):
             context.step(
-                f"{node.name} head {head} scores{suffix}",
+                f"{node.name} head {head}{copied} scores{suffix}",
                 replace(score_step, tokens=count, imm_mult=multiplier, imm_shift=shift),
-                source=queries.rows_from(first).columns(slice_word, query_words),
-                keys=keys.columns(head * words, words),
+                source=queries.rows_from(row + first).columns(slice_word, query_words),
+                keys=keys.rows_from(row).columns(head * words, words),
                 destination=scores,
                 source_slice=first_slice,
             )
             context.step(
-                f"{node.name} head {head} values{suffix}",
+                f"{node.name} head {head}{copied} values{suffix}",
                 replace(value_step, tokens=count),
                 source=scores,
-                keys=values.columns(first_words[head], words),
-                destination=result.region.rows_from(first).columns(head * words, words),
+                keys=values.rows_from(row).columns(first_words[head], words),
+                destination=result.region.rows_from(row + first).columns(head * words, words),
                 segment=segment,
             )
 

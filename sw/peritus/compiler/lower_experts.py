@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mixture of experts: gate, then expert by expert on the tokens that the gate queued for it.
 
-A queue holds acc_depth tokens: longer sequences are routed block by block.
+A queue holds acc_depth tokens: longer sequences are routed block by block. In a job of all tasks each gate
+has its task's copy of the tokens, and the queues of all are one: an expert's weights are read once.
 """
 
 from __future__ import annotations
@@ -34,11 +35,15 @@ def lower_experts(context: Context, node: Experts) -> None:
     residual = context.places[node.name] = context.places[node.inputs[2]]
     layouts = [Layout.dense(len(expert.hidden.bias), hw.pn) for expert in node.experts]
     hidden_words = max(layout.words for layout in layouts)
-    for first, count, suffix in context.blocks(context.types[node.inputs[0]].shape[0]):
+    rows_in_all = context.rows(node.inputs[0])
+    if context.copies > 1:
+        context.limit("acc_depth with a job of all tasks", rows_in_all, hw.acc_depth, "tokens", "acc_depth")
+    for first, count, suffix in context.blocks(rows_in_all):
         rows = source.rows_from(first)
         _lower_gates(context, router, rows, count, suffix)
         hidden = Region.whole(f"{node.name} hidden{suffix}", Memory.ACT, count, hidden_words)
-        for index, (expert, layout) in enumerate(zip(node.experts, layouts, strict=True)):
+        for index in context.experts[router.name]:
+            expert, layout = node.experts[index], layouts[index]
             label = f"{node.name} expert {index}"
             routed = Instruction(Opcode.GEMM, expert_valid=1, expert=index)
             gather = replace(
@@ -68,12 +73,16 @@ def lower_experts(context: Context, node: Experts) -> None:
 
 def _lower_gates(context: Context, node: Router, source: Place, count: int, suffix: str) -> None:
     """The gate of each task that executes the router; the logits go to the router block, not to a memory."""
-    mask = context.task_mask
+    mask, tokens = context.task_mask, count // context.copies
     for task, gate in enumerate(node.gates):
-        context.task_mask = mask & 1 << task
+        first = task * tokens if context.copies > 1 else 0
+        context.task_mask = mask if context.copies > 1 else mask & 1 << task
         if context.task_mask:
             experts = len(gate.bias)
-            template = Instruction(Opcode.GEMM, dst=Dest.ROUTER, width=experts, top_k=node.top_k)
+            template = Instruction(
+                Opcode.GEMM, dst=Dest.ROUTER, width=experts, top_k=node.top_k, dst_base=first
+            )
             label = f"{node.name} gate {context.graph.tasks[task].name}{suffix}"
-            context.affine(label, template, gate, source, count, Layout.dense(experts, context.hw.pn), None)
+            layout = Layout.dense(experts, context.hw.pn)
+            context.affine(label, template, gate, source.rows_from(first), tokens, layout, None)
     context.task_mask = mask

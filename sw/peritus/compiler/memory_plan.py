@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Places buffers in the on-chip memories: buffers that are never alive together may share words."""
+"""Places buffers in the on-chip memories: buffers that are never alive together in a job may share words."""
 
 from __future__ import annotations
 
@@ -35,28 +35,39 @@ def lifetimes(steps: Sequence[Step]) -> dict[Buffer, tuple[int, int]]:
     return spans
 
 
+def _jobs(steps: Sequence[Step]) -> dict[Buffer, int]:
+    """Mask of the jobs that touch each buffer."""
+    found: dict[Buffer, int] = {}
+    for step in steps:
+        for region in step.regions:
+            found[region.buffer] = found.get(region.buffer, 0) | step.instruction.task_mask
+    return found
+
+
 def plan_memory(steps: Sequence[Step], hw: HwConfig) -> MemoryPlan:
     """Greedy placement, largest buffer first, each at the lowest address where it meets no living neighbour.
 
     Raises:
         CapacityError: a memory is too small; names the buffer, and the words needed with it.
     """
-    spans = lifetimes(steps)
+    spans, jobs = lifetimes(steps), _jobs(steps)
     base: dict[Buffer, int] = {}
     used = dict.fromkeys(ADDRESSED, 0)
-    alive: defaultdict[tuple[Memory, int], list[tuple[int, int]]] = defaultdict(list)  # words taken at a step
+    alive: defaultdict[tuple[Memory, int], list[tuple[int, int, int]]] = defaultdict(
+        list
+    )  # words of a step, jobs
     for buffer in sorted(spans, key=lambda b: (-b.words, spans[b])):
         first, last = spans[buffer]
         lifetime = [alive[buffer.memory, step] for step in range(first, last + 1)]
-        neighbours = sorted({words for taken in lifetime for words in taken})
+        neighbours = sorted({words for taken in lifetime for words in taken if words[2] & jobs[buffer]})
         address = 0
-        for start, end in neighbours:
+        for start, end, _ in neighbours:
             if address + buffer.words <= start:
                 break
             address = max(address, end)
         base[buffer] = address
         for taken in lifetime:
-            taken.append((address, address + buffer.words))
+            taken.append((address, address + buffer.words, jobs[buffer]))
         need, have = address + buffer.words, buffer.memory.words(hw)
         if need > have:
             field = buffer.memory.size

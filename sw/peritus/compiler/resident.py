@@ -25,22 +25,23 @@ _ROW = 8  # words of a row of KEEP, whose counts are rows and words
 def keep_resident(steps: Sequence[Step], hw: HwConfig) -> list[Step]:
     """The same program, with a KEEP in front of it if anything is kept."""
     capacity = hw.resident_words // _ROW * _ROW
-    tasks = 0  # of the model; END is for others, too
+    jobs = 0  # of the model; END is for others, too
+    readers: dict[bytes, int] = {}  # by content: blocks of tokens share a segment, and so do jobs
     for step in steps:
-        tasks |= step.instruction.task_mask if step.instruction.opcode is Opcode.GEMM else 0
-    candidates: dict[int, Bytes] = {}  # by identity: blocks of tokens share a segment
-    for step in steps:
-        if step.segment is not None and _everywhere(step.instruction, tasks):
-            candidates[id(step.segment)] = step.segment
-    kept, total = _spread(list(candidates.values()), capacity, hw.weight_word_bytes)
+        jobs |= step.instruction.task_mask if step.instruction.opcode is Opcode.GEMM else 0
+        if step.segment is not None and _is_dense(step.instruction):
+            key = step.segment.tobytes()
+            readers[key] = readers.get(key, 0) | step.instruction.task_mask
+    candidates = [np.frombuffer(key, np.uint8) for key, mask in readers.items() if mask == jobs]
+    kept, total = _spread(candidates, capacity, hw.weight_word_bytes)
     if not kept:
         return list(steps)
     starts = np.cumsum([0, *(len(segment) for segment in kept)]) // hw.weight_word_bytes
-    base = {id(segment): int(start) for segment, start in zip(kept, starts, strict=False)}
+    base = {segment.tobytes(): int(start) for segment, start in zip(kept, starts, strict=False)}
     found = []
     for step in steps:
-        if step.segment is not None and id(step.segment) in base:
-            start = base[id(step.segment)]
+        start = base.get(step.segment.tobytes()) if step.segment is not None else None
+        if start is not None and _is_dense(step.instruction):
             resident = replace(step.instruction, stat_src=StatSource.RESIDENT, stat_base=start)
             step = replace(step, instruction=resident, segment=None)
         found.append(step)
@@ -64,7 +65,7 @@ def _spread(segments: Sequence[Bytes], capacity: int, word_bytes: int) -> tuple[
     return [segments[index] for index in sorted(chosen)], total
 
 
-def _everywhere(i: Instruction, tasks: int) -> bool:
-    """Are these weights that a job of any of the tasks uses?"""
+def _is_dense(i: Instruction) -> bool:
+    """Are its weights none of experts or gates?"""
     weights = i.opcode is Opcode.GEMM and i.stat_src is StatSource.WEIGHTS
-    return weights and not i.expert_valid and i.dst is not Dest.ROUTER and i.task_mask == tasks
+    return weights and not i.expert_valid and i.dst is not Dest.ROUTER

@@ -20,6 +20,7 @@ from peritus.cycles.ddr import Ddr
 READER_BURSTS = 16  # MaxBursts of rtl/memory/peritus_axi_reader.sv
 ENTRY = 4  # cycles of a fetch entry that the task does not want
 STEP = 5  # of one that it wants, until its first request
+DECIDED = 2  # cycles before its first request, a segment is no longer passed over
 GUARD = 3  # from a request to the reader, and between two requests
 
 
@@ -30,10 +31,13 @@ class Fetch:
         self.ddr, self.ports = ddr, hw.axi_ports
         self.ring = hw.weight_store_words // hw.stripe_words
         self.segments: list[int] = []
+        self._experts: list[tuple[int, int] | None] = []  # gate and expert of each, where it is one's
         self._gaps: list[int] = []  # cycles in the table before each
-        gap = 0
+        gap = gates = 0
         for entry in entries:
             if runs(entry, task, cold=cold):
+                gates += entry.first_of_gate
+                self._experts.append((gates, entry.expert) if entry.expert_valid else None)
                 self.segments.append(entry.stripes)
                 self._gaps.append(gap + STEP)
                 gap = 0
@@ -172,15 +176,44 @@ class Fetch:
 
     def _to_next(self, request: float) -> None:
         """After a request: if it was a segment's last, the next one is looked up."""
-        if self.issued == self.segments[self.segment] and self.segment + 1 < len(self.segments):
-            self._known = request + 2 + self._gaps[self.segment + 1]
+        following = self._following(self.segment)
+        if self.issued == self.segments[self.segment] and following < len(self.segments):
+            self._known = request + 2 + self._gaps[following]
             self._ready = max(self._ready, self._known)
+
+    def _following(self, segment: int) -> int:
+        """The next segment that the walk does not pass over."""
+        following = segment + 1
+        while following < len(self.segments) and not self.segments[following]:
+            following += 1
+        return following
+
+    def routed(self, cycle: int, gate: int, counts: Sequence[int]) -> None:
+        """From `cycle` on a gate's idle experts are known: the walk passes over their segments."""
+        while (request := self.request_time()) is not None and request <= cycle:
+            self.reach(len(self.address))
+        begun = self.segment + (self.issued > 0 or self._known - DECIDED <= cycle)
+        passed = 0  # cycles more before the segment behind
+        for number in range(begun, len(self.segments)):
+            of = self._experts[number]
+            if of is not None and of[0] > gate:
+                return
+            if of is None or of[0] != gate or counts[of[1]]:
+                self._gaps[number] += passed
+                passed = 0
+                continue
+            self.left -= self.segments[number]
+            self.segments[number] = 0
+            passed += self._gaps[number] - STEP + ENTRY
+        self._hasten(cycle)
 
     def drop(self, cycle: int, segment: int) -> tuple[int, int]:
         """The consumer wants to drop a segment whole, from `cycle` on.
 
         Returns: the cycle in which that is accepted, and the stripes that had been requested by then.
         """
+        if not self.segments[segment]:
+            return cycle, 0
         while (request := self.request_time()) is not None and request <= cycle and self.segment == segment:
             self.reach(len(self.address))
         if self.segment > segment:
@@ -188,7 +221,7 @@ class Fetch:
         cycle, issued = max(cycle, int(self._known)), self.issued
         self.left -= self.segments[segment] - issued
         self._hasten(cycle)
-        self.segment, self.issued = segment + 1, 0
+        self.segment, self.issued = self._following(segment), 0
         if self.segment < len(self.segments):
             self._known = cycle + 1 + self._gaps[self.segment]
             self._ready = max(self._ready, self._known)

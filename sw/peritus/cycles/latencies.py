@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from peritus.arch.chase import norm_latency
 from peritus.arch.config import CASCADE, HwConfig
 from peritus.arch.units import at, latency
 
@@ -51,5 +52,5 @@ class Latencies:
             params_free=issued + at("SUM", hw.dsp_ratio) + 1,
             written=written + 1,
             routed=written + gate + 2,
-            norm=2 + latency("norm_stats", lanes=hw.pn) + latency("norm_replay") + latency("norm_lanes"),
+            norm=norm_latency(hw, 0),
         )

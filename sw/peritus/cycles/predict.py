@@ -56,7 +56,7 @@ def predict(
         BundleTaskError: no such task. CycleError: a gate has no row of routing; the program has no END.
     """
     index, hw = bundle.task_index(task), bundle.hw
-    features = features or bundle.tasks[index].host
+    features = features or any(entry.host for entry in bundle.job_tasks(index))
     memory = Ddr(hw, ddr or DdrParameters.of(hw.ddr), len(bundle.program), phase)
     fetch = Fetch(hw, memory, bundle.fetches, index, cold)
     sequencer = Sequencer(hw, fetch, routing)

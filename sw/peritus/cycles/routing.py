@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens of each expert, gate by gate: of an image, by the instruction set simulator, or spread evenly."""
+"""Tokens in each expert's queue, gate by gate: of an image, by the simulator, or spread evenly."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def even_routing(bundle: Bundle, task: str) -> Routing:
     """Every expert gets as many tokens as any other, the first ones what is left over."""
 
     def spread(gate: Instruction) -> tuple[int, ...]:
-        share, rest = divmod(gate.tokens * gate.top_k, gate.width)
+        share, rest = divmod((gate.dst_base + gate.tokens) * gate.top_k, gate.width)
         return tuple(share + (expert < rest) for expert in range(gate.width))
 
     return tuple(spread(gate) for gate in gates(bundle, task))
@@ -47,9 +47,10 @@ def routing_of(bundle: Bundle, image: NDArray[np.uint8], task: str) -> Routing:
 
 def routing_in(bundle: Bundle, trace: Trace) -> Routing:
     """Of a job of the instruction set simulator."""
-    counts = []
+    counts: list[tuple[int, ...]] = []
     for record in trace.of(Memory.ROUTER):
         gate = bundle.instructions[record.instruction]
         routing = route(record.data[:, : gate.width].astype(np.int16), gate.top_k)
-        counts.append(tuple(len(routing.queue(expert)[0]) for expert in range(gate.width)))
+        before = counts[-1] if gate.dst_base else (0,) * gate.width
+        counts.append(tuple(before[expert] + len(routing.queue(expert)[0]) for expert in range(gate.width)))
     return tuple(counts)

@@ -19,6 +19,7 @@ from peritus.cycles.streamer import Streamer
 from peritus.runtime.timeline import Cause
 
 DECODED = 3  # READ, WAIT, DECODE
+ROUTED = 2  # cycles from the end of a wait to the prefetcher's knowing the queues
 LOAD_QUEUE, STREAM_QUEUE = 2, 4  # GEMMs, rtl/peritus_core.sv
 UNIT_CAUSES = {
     Opcode.LOAD_IMAGE: Cause.IMAGE,
@@ -26,7 +27,13 @@ UNIT_CAUSES = {
     Opcode.LAYERNORM: Cause.LAYERNORM,
     Opcode.STORE: Cause.RESULT,
     Opcode.KEEP: Cause.RESIDENT,
+    Opcode.COPY: Cause.COPY,
 }
+
+
+def appends(instruction: Instruction) -> bool:
+    """Is it a gate whose tokens come behind those of the gate before?"""
+    return instruction.dst is Dest.ROUTER and instruction.dst_base != 0
 
 
 class Sequencer:
@@ -42,6 +49,8 @@ class Sequencer:
         self._streamer = Streamer(self._latencies, self._loader, self.recorder)
         self._routed = 0  # cycle from which on the queues are complete
         self._router_pending = False
+        self._gates = 0  # that have emptied the queues
+        self._normalized = 0  # from which cycle on LayerNorm is done
         self._loads = deque([-1] * LOAD_QUEUE)  # when GEMMs left the queues
         self._streams = deque([-1] * STREAM_QUEUE)
         self._index = 0
@@ -57,7 +66,7 @@ class Sequencer:
             cycle += DECODED
             self._say(Cause.SEQUENCER, cycle)
             if self._waits(instruction):
-                cycle = self._wait(cycle)
+                cycle = self._wait(cycle, instruction)
             if instruction.opcode is Opcode.END:
                 self._say(Cause.SEQUENCER, cycle + 2)
                 return
@@ -75,13 +84,16 @@ class Sequencer:
             return True
         return bool(instruction.expert_valid) and self._router_pending
 
-    def _wait(self, cycle: int) -> int:
+    def _wait(self, cycle: int, instruction: Instruction) -> int:
         """For all before; the last cycle in DRAIN."""
         self._say(Cause.DRAIN, self._streamer.written)
         self._say(Cause.ROUTER, self._routed)
         self._say(Cause.LOADER, self._loader.idle)
-        self._router_pending = False
-        cycle = max(cycle, self._streamer.written, self._routed, self._loader.idle)
+        self._say(Cause.LAYERNORM, self._normalized)
+        cycle = max(cycle, self._streamer.written, self._routed, self._loader.idle, self._normalized)
+        if self._router_pending and not appends(instruction):
+            self._router_pending = False
+            self._stream.fetch.routed(cycle + ROUTED, self._gates, self._counts)
         self._say(Cause.SEQUENCER, cycle + 1)
         return cycle
 
@@ -103,6 +115,7 @@ class Sequencer:
         self._loader.finish()
         if instruction.dst is Dest.ROUTER:
             self._router_pending = True
+            self._gates += not appends(instruction)
             self._routed = self._streamer.last + self._latencies.routed
             self._counts = self._routing.popleft() if self._routing else ()
         return push + 1
@@ -121,7 +134,9 @@ class Sequencer:
             case Opcode.LOAD_IMAGE | Opcode.STORE:
                 end = units.memory_unit(cycle, instruction, self._stream)
             case Opcode.LAYERNORM:
-                end = units.layernorm(cycle, instruction, self._latencies, self._stream)
+                end, self._normalized = units.layernorm(cycle, instruction, self._latencies, self._stream)
+            case Opcode.COPY:
+                end = units.copy(cycle, instruction)
             case _:
                 end = units.res_init(cycle, instruction, self._stream)
         if instruction.opcode in (Opcode.LAYERNORM, Opcode.RES_INIT, Opcode.KEEP):

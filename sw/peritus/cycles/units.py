@@ -18,16 +18,25 @@ PORT_BURSTS = 8  # rtl/memory/peritus_image_ports.sv
 REORDER = 2  # cycles that it takes
 
 
-def layernorm(start: int, instruction: Instruction, latencies: Latencies, stream: WeightStream) -> int:
-    """Parameters, then a word per cycle."""
-    loaded = stream.pop(instruction.n_tiles * PARAM_BLOCK_WORDS, start + 1)
-    first_write = loaded + 2 + instruction.n_tiles + latencies.norm
-    return first_write + instruction.tokens * instruction.n_tiles
+def layernorm(
+    start: int, instruction: Instruction, latencies: Latencies, stream: WeightStream
+) -> tuple[int, int]:
+    """Parameters, then a word per cycle: when the next instruction may begin, and when it is done."""
+    words = instruction.n_tiles
+    first_read = stream.pop(words * PARAM_BLOCK_WORDS, start + 1) + 2
+    done = first_read + words + latencies.norm + instruction.tokens * words
+    early = first_read + (instruction.tokens - instruction.keys) * words
+    return (early if instruction.keys else done), done
 
 
 def res_init(start: int, instruction: Instruction, stream: WeightStream) -> int:
     """A word per cycle."""
     return stream.pop(instruction.tokens * instruction.n_tiles, start + 1) + 1
+
+
+def copy(start: int, instruction: Instruction) -> int:
+    """A word per cycle."""
+    return start + instruction.tokens * instruction.n_tiles + 3
 
 
 def memory_unit(start: int, instruction: Instruction, stream: WeightStream) -> int:

@@ -46,19 +46,18 @@ def _recorded(run: Run, number: int, memory: DdrParameters | None) -> Frame:
     record, program = run.frames[number], run.program
     notes: list[str] = []
     timeline, stream, routing = None, None, record.routing
-    known = {task.name: task for task in program.tasks} if program else {}
-    task = known.get(record.task)
-    if program is not None and task is None:
+    known = [program.job_name(job) for job in range(program.jobs)] if program else []
+    job = known.index(record.task) if record.task in known else None
+    if program is not None and job is None:
         notes.append(f"the program has no task {record.task!r}: this frame is of another bundle")
     if program is None:
         notes.append("without the program no cycle can be explained")
-    if task is not None and program is not None:
+    if job is not None and program is not None:
         if record.timeline is not None:
             try:
                 timeline = record.timeline.timeline(len(program.instructions))
             except PeritusError as error:
                 notes.append(f"no timeline: {error}")
-        index = program.task_index(record.task)
         if timeline is not None and record.counters.cycles not in (None, timeline.cycles):
             notes.append(
                 f"the timeline has {timeline.cycles:,} cycles, the device counted "
@@ -67,7 +66,7 @@ def _recorded(run: Run, number: int, memory: DdrParameters | None) -> Frame:
             timeline = None
         source = RTL if timeline is not None else MODEL
         if timeline is not None and routing is None:
-            routing = account.routing_in(program, timeline, index)
+            routing = account.routing_in(program, timeline, job)
         stream, said = _stream(program, record.task, routing, record.features, record.cold, memory)
         notes += said
         if timeline is None:
@@ -81,7 +80,7 @@ def _recorded(run: Run, number: int, memory: DdrParameters | None) -> Frame:
         cold=record.cold,
         source=source,
         timeline=timeline,
-        macs=task.macs if task else 0,
+        macs=program.job_macs(job) if program and job is not None else 0,
         stream=stream,
         routing=routing,
         ports=_ports(program, record.ports, timeline, notes) if source == RTL else None,
@@ -91,7 +90,7 @@ def _recorded(run: Run, number: int, memory: DdrParameters | None) -> Frame:
         picture=_picture(run.folder, record.picture, notes),
     )
     frame = replace(frame, notes=tuple(notes))
-    return accounted(program, frame, memory) if program is not None and task is not None else frame
+    return accounted(program, frame, memory) if program is not None and job is not None else frame
 
 
 def _ports(

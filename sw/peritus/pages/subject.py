@@ -16,7 +16,7 @@ from peritus.cycles import Prediction, Routing, predict
 from peritus.cycles.routing import routing_in
 from peritus.image import as_rgb
 from peritus.pages import account
-from peritus.report.pictures import render
+from peritus.report.pictures import render_all
 from peritus.report.run_file import bundle_digest, installed_version
 from peritus.report.run_parts import Counters, Origin, PortUse
 from peritus.runtime.iss import Trace
@@ -93,7 +93,7 @@ def of_bundle(
             trace = Trace()
             result = device.run_traced(image, task=task, features=features, trace=trace)
             frame = _modelled(bundle, task, routing_in(bundle, trace), features, memory)
-            frame = replace(frame, image=as_rgb(image), picture=render(result, image))
+            frame = replace(frame, image=as_rgb(image), picture=render_all(result, image))
             frames.append(accounted(bundle, frame, memory))
     origin = Origin(command, installed_version(), MODEL, None, bundle_digest(bundle))
     return Subject(f"{name} on {bundle.hw.name}", bundle, origin, memory, tuple(frames))
@@ -113,15 +113,15 @@ def of_timelines(
 
 
 def _modelled(bundle: Bundle, task: str, routing: Routing, features: bool, memory: DdrParameters) -> Frame:
-    entry = bundle.tasks[bundle.task_index(task)]
+    job = bundle.task_index(task)
     stream = predict(bundle, task, routing, features=features, ddr=memory)
     return Frame(
         task=task,
-        features=features or entry.host,
+        features=features or any(entry.host for entry in bundle.job_tasks(job)),
         cold=False,
         source=MODEL,
         timeline=stream.timeline,
-        macs=entry.macs,
+        macs=bundle.job_macs(job),
         stream=stream,
         routing=routing,
     )

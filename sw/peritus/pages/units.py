@@ -14,7 +14,7 @@ UNITS: tuple[tuple[str, tuple[Cause, ...]], ...] = (
     ("LayerNorm", (Cause.LAYERNORM,)),
     ("router", (Cause.ROUTER,)),
     ("image loader", (Cause.IMAGE,)),
-    ("positions", (Cause.POSITIONS,)),
+    ("residual", (Cause.POSITIONS, Cause.COPY)),
     ("result writer", (Cause.RESULT,)),
     ("sequencer", (Cause.SEQUENCER, Cause.IDLE_EXPERT)),
 )
@@ -34,6 +34,7 @@ COLOURS: dict[Cause, str] = {
     Cause.ROUTER: "#b49ccf",
     Cause.IMAGE: "#64b39d",
     Cause.POSITIONS: "#a3d3c5",
+    Cause.COPY: "#c9e6dd",
     Cause.RESULT: "#1f6f5b",
     Cause.SEQUENCER: "#7d8590",
     Cause.IDLE_EXPERT: "#b4bac2",

@@ -44,6 +44,14 @@ def render(result: Result, image: Picture) -> Picture:
     return false_colours(result.upsampled(height, width)[:, :, 0])
 
 
+def render_all(result: Result, image: Picture) -> Picture:
+    """The maps of all tasks of the job side by side: uint8 [height, width, 3]."""
+    parts = [render(part, image) for part in result.by_task()]
+    rows = max(part.shape[0] for part in parts)
+    padded = [np.pad(part, ((0, rows - part.shape[0]), (0, 0), (0, 0))) for part in parts]
+    return np.concatenate(padded, axis=1)
+
+
 def captioned(image: Picture, lines: Sequence[str]) -> Picture:
     """The image with lines of text below it; uint8 [height + text, width, 3]."""
     rows = CAPTION_ROWS * len(lines)

@@ -313,5 +313,7 @@ def _requests(
         if len(images) != len(tasks):
             raise CallError(f"{len(images)} images for {len(tasks)} tasks, expected one image per task")
     for task, image in zip(map(bundle.task_index, tasks), images, strict=strict):
-        wanted = features or bundle.tasks[task].host
+        if features and task == len(bundle.tasks):
+            raise CallError("a job of all tasks returns no features: run a task by itself for them")
+        wanted = features or any(entry.host for entry in bundle.job_tasks(task))
         yield Request(check_image(image, *bundle.frame.shape), task, wanted)

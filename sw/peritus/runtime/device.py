@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,6 +41,7 @@ class Perf:
 class Result:
     """What a job returns.
 
+    task: whose map it is; of a job of all tasks together the first one, and `others` the rest.
     outputs: task name -> int16 [rows, columns, channels], the map as the accelerator computed it; empty for
     a task whose map the host computes. raw_features: int16 [tokens, d], None unless asked for or needed by
     the host. feature_scale: real value of one LSB of them. host_map: float32 [rows, columns, channels], the
@@ -53,6 +54,17 @@ class Result:
     feature_scale: float
     perf: Perf
     host_map: npt.NDArray[np.float32] | None = None
+    others: tuple[TaskEntry, ...] = ()
+
+    def by_task(self) -> tuple[Result, ...]:
+        """The same as if each task had had a job of its own; of one task, itself. All have the job's perf."""
+        if not self.others:
+            return (self,)
+        entries = (self.task, *self.others)
+        return tuple(
+            replace(self, task=entry, outputs={entry.name: self.outputs[entry.name]}, others=())
+            for entry in entries
+        )
 
     @property
     def features(self) -> npt.NDArray[np.float32] | None:
@@ -123,7 +135,7 @@ class Device(Protocol):
         """Run one job.
 
         image: uint8 [height, width, channels], as the bundle wants it. task: a name of the bundle's task
-        table.
+        table, or `TOGETHER` where the bundle has a job of all tasks: Result.by_task() takes them apart.
         features: also return the residual stream after the last block.
 
         Raises:
@@ -194,7 +206,7 @@ class Device(Protocol):
 
 def unpack_result(
     bundle: Bundle,
-    task: int,
+    job: int,
     output: npt.NDArray[np.uint8],
     features: npt.NDArray[np.uint8] | None,
     perf: Perf,
@@ -203,18 +215,21 @@ def unpack_result(
 
     The arrays are copied, so that the buffers can be used for the next job.
     """
-    entry, layout = bundle.tasks[task], bundle.features
-    outputs = {}
-    if not entry.host:
+    entries, layout = bundle.job_tasks(job), bundle.features
+    outputs, first = {}, 0
+    for entry in entries:
+        if entry.host:
+            continue
         # One plain copy, then views: leaving the padding out while copying takes several times as long.
-        full = output[: entry.output_bytes].copy().view("<i2")
+        full = output[first : first + entry.output_bytes].copy().view("<i2")
         shaped = full.reshape(entry.rows, entry.columns, entry.padded_channels)
         outputs[entry.name] = shaped[:, :, : entry.channels]
+        first += entry.output_bytes
     raw = None
     if features is not None:
         rows = features[: layout.output_bytes].copy().view("<i2")
         raw = rows.reshape(layout.tokens, layout.padded_channels)[:, : layout.channels]
-    return Result(entry, outputs, raw, layout.scale, perf)
+    return Result(entries[0], outputs, raw, layout.scale, perf, others=entries[1:])
 
 
 def resize_bilinear(values: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:

@@ -32,6 +32,7 @@ class Cause(Enum):
     LAYERNORM = "LayerNorm"
     RESULT = "result"
     RESIDENT = "resident weights"
+    COPY = "copy for each task"
 
     __hash__ = object.__hash__  # there is one of each; Enum's is slow, and a frame counts 60,000 spans
 

@@ -109,6 +109,12 @@ class Residual(Contents):
         """These words are 16-bit values again."""
         self.units[address] = 0
 
+    def copied(self, target: I64, source: I64) -> None:
+        """Words [rows, words] that hold now what others hold."""
+        self.fill(target)
+        for known in (self.loud, self.units, self._gate, self._experts):
+            known[target] = known[source]
+
     def accumulate(self, address: I64, gate: int, expert: int, top_k: int, where: str) -> None:
         """One expert's results: of a gate a token has top_k at most, if every expert comes once."""
         bit = np.uint64(1 << expert)

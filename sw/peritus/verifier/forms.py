@@ -32,11 +32,12 @@ class Form(Enum):
     END = frozenset[str]()
     LOAD_IMAGE = frozenset({*_BLOCKS, "dst_base", "dst_stride"})
     RES_INIT = frozenset({*_UNIT})
-    LAYERNORM = frozenset({*_UNIT, "src_base", "src_stride", "width", "imm"})
+    LAYERNORM = frozenset({*_UNIT, "src_base", "src_stride", "width", "imm", "keys"})
     KEEP = frozenset({*_UNIT, "cold_only"})
+    COPY = frozenset({*_UNIT, "src_base", "src_stride"})
     STORE = frozenset({*_BLOCKS, "src_base", "src_stride", "features_only", "imm"})
     LINEAR = frozenset({*_PASS, *_WEIGHTS})
-    GATE = frozenset({*_PASS, *_WEIGHTS, "width", "top_k"}) - {"dst_base", "dst_stride", "fn", "scale2"}
+    GATE = frozenset({*_PASS, *_WEIGHTS, "width", "top_k"}) - {"dst_stride", "fn", "scale2"}
     EXPERT_HIDDEN = frozenset({*_PASS, *_WEIGHTS, "stream_src", "expert_valid", "expert"})
     EXPERT_OUTPUT = frozenset({*_PASS, *_WEIGHTS, "expert_valid", "expert", "scatter", "shift2"})
     SCORES = frozenset({*_PASS, *_STATIONARY, "imm_mult", "imm_shift"})
@@ -115,7 +116,11 @@ def check_counts(i: Instruction, form: Form, hw: HwConfig, where: str) -> None:
         case Form.LINEAR:
             limits["tokens"] = (1, hw.acc_depth)
         case Form.GATE:
-            limits |= {"tokens": (1, hw.acc_depth), "n_tiles": (1, 1), "width": (1, hw.max_experts)}
+            limits |= {
+                "tokens": (1, hw.acc_depth - i.dst_base),
+                "n_tiles": (1, 1),
+                "width": (1, hw.max_experts),
+            }
             limits["top_k"] = (1, min(hw.max_top_k, i.width))
         case Form.EXPERT_HIDDEN | Form.EXPERT_OUTPUT:
             limits["tokens"] = (0, _LARGEST["tokens"])  # the queue counts
@@ -128,6 +133,7 @@ def check_counts(i: Instruction, form: Form, hw: HwConfig, where: str) -> None:
         case Form.LAYERNORM:
             words = -(-i.width // hw.pn)
             limits |= {"width": (1, hw.max_d_words * hw.pn), "n_tiles": (words, words)}
+            limits["keys"] = (0, i.tokens - 1)
     if i.scale2 is Scale2.SCORE:
         limits["shift2"] = (1, _LARGEST["shift2"])
     if not hw.int4:

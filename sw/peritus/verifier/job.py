@@ -9,10 +9,11 @@ may be idle, and then takes no time: its passes count for what it writes and rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from peritus.arch.chase import unread_rows
 from peritus.arch.config import MIN_PASS, RESULT_LATENCY, UPDATE_LATENCY
 from peritus.arch.isa import Dest, Instruction
 from peritus.arch.memories import Memory
@@ -23,13 +24,16 @@ from peritus.verifier.errors import need
 from peritus.verifier.forms import Form
 from peritus.verifier.segments import Lanes, SegmentWalk, Used, check_scores
 
-_UNITS = (Form.END, Form.LOAD_IMAGE, Form.RES_INIT, Form.LAYERNORM, Form.STORE, Form.KEEP)
+_UNITS = (Form.END, Form.LOAD_IMAGE, Form.RES_INIT, Form.LAYERNORM, Form.STORE, Form.KEEP, Form.COPY)
 _ROUTED = (Form.EXPERT_HIDDEN, Form.EXPERT_OUTPUT)
 
 
 @dataclass(frozen=True)
 class _Gate:
-    """The gate whose queues there are. number: of the gates of the job, from 1."""
+    """The gate whose queues there are, with those behind which it has put its own.
+
+    number: of the gates of the job that emptied the queues, from 1.
+    """
 
     number: int
     tokens: int
@@ -51,11 +55,14 @@ class Job:
         hw = bundle.hw
         self._act, self._kv = Contents(Memory.ACT, hw), Contents(Memory.KV, hw)
         self._score, self._residual = Contents(Memory.SCORE, hw), Residual(hw)
-        name = bundle.tasks[task].name
+        name = bundle.job_name(task)
         beat = hw.axi_data_bytes
+        features = (
+            bundle.features.output_bytes if task < len(bundle.tasks) else 0
+        )  # of one task's tokens only
         self._buffers = {
-            0: (f"the output of task {name!r}", np.zeros(bundle.tasks[task].output_bytes // beat, np.bool_)),
-            1: ("the features", np.zeros(bundle.features.output_bytes // beat, np.bool_)),
+            0: (f"the output of task {name!r}", np.zeros(bundle.job_bytes(task) // beat, np.bool_)),
+            1: ("the features", np.zeros(features // beat, np.bool_)),
         }
         self._now = self._last_pass = 0  # earliest starts of the next pass and of the one before
         self._expert: int | None = None  # whose passes these are
@@ -63,13 +70,23 @@ class Job:
         self._expert_writes: list[tuple[Contents, I64]] = []
         self._gate: _Gate | None = None
         self._gate_pending = False
+        self._form: Form | None = None  # of the instruction before
         self._scores: Instruction | None = None  # the last that wrote scores
+        self._chased: Instruction | None = (
+            None  # the LAYERNORM before, if it lets others begin before its end
+        )
 
     def step(self, i: Instruction, form: Form, where: str) -> None:
         """The next instruction of the job."""
         expert = i.expert if form in _ROUTED else None
         if expert != self._expert:
             self._change_expert(expert)
+        before, self._form = self._form, form
+        if form is Form.GATE and i.dst_base:
+            message = f"{where}: its tokens come behind a gate's, which must be the instruction before"
+            need(before is Form.GATE, "gate", message)
+        if self._chased is not None:
+            self._chase(i, form, where)
         if form in _UNITS:
             if not i.features_only:
                 self._settle()
@@ -82,6 +99,10 @@ class Job:
             used = Used(np.zeros(i.k_tiles * self._hw.pk, np.bool_), np.zeros(0, np.bool_))
         else:
             used = self._segments.take(i, form, where)
+        if form in _ROUTED and self._gate is not None:
+            seen, number = self._segments.gates, self._gate.number
+            message = f"{where}: fetch entries have begun {seen} gates, its queue is of gate {number}"
+            need(seen == number, "gate", message)
         length = max(i.tokens if form not in _ROUTED else 1, MIN_PASS)  # an idle expert does not run at all
         if form in (Form.SCORES, Form.VALUES):
             self._stationary(i, form, where)
@@ -104,6 +125,13 @@ class Job:
                 self._residual.fill(target)
                 self._residual.saturated(target)
                 self._residual.loud[target] = ~used.mute
+            case Form.COPY:
+                source = self._words(self._residual, i, i.tokens, i.n_tiles, where)
+                self._present(self._residual, source, where)
+                target = self._written(self._residual, i, i.tokens, i.n_tiles, where)
+                message = f"{where}: writes words of the residual memory that it reads itself"
+                need(not np.isin(target, source).any(), "overlap", message)
+                self._residual.copied(target, source)
             case Form.KEEP:
                 self._segments.take(i, form, where)
                 message = f"{where}: its words must lie one after the other from 0 on"
@@ -119,6 +147,7 @@ class Job:
                 message = f"{where}: lanes from its width {i.width} on may be other than 0 in what it reads"
                 need(not padding.any(), "padding", message)
                 self._act.fill(self._written(self._act, i, i.tokens, i.n_tiles, where))
+                self._chased = i if i.keys else None
             case Form.STORE:
                 self._store(i, where)
             case _:
@@ -127,6 +156,19 @@ class Job:
                     if not written.all():
                         first = int(written.argmin()) * self._hw.axi_data_bytes
                         need(False, "output", f"{where}: byte {first} of {name} is never written")
+
+    def _chase(self, i: Instruction, form: Form, where: str) -> None:
+        """Behind a LAYERNORM that has not ended: what waits for it, or a GEMM that cannot overtake it."""
+        norm, self._chased = self._chased, None
+        assert norm is not None
+        if form in _UNITS or i.sync or (form in _ROUTED and self._gate_pending):
+            return
+        slices = self._hw.slices
+        first, rest = divmod(i.src_base - norm.dst_base * slices, max(1, norm.dst_stride * slices))
+        alike = form not in (*_ROUTED, Form.VALUES) and rest == 0 and i.src_stride == norm.dst_stride * slices
+        most = unread_rows(self._hw, norm, i, first) if alike and first >= 0 else 0
+        message = f"{where}: begins when LAYERNORM has {norm.keys} unread rows, at most {most} may be"
+        need(norm.keys <= most, "hazard", message)
 
     def _load_image(self, i: Instruction, where: str) -> None:
         hw, frame = self._hw, self._bundle.frame
@@ -209,8 +251,7 @@ class Job:
     ) -> None:
         """Check and note what is written."""
         if form is Form.GATE:
-            number = self._gate.number + 1 if self._gate else 1
-            self._gate, self._gate_pending = _Gate(number, i.tokens, i.width, i.top_k), True
+            self._gate, self._gate_pending = self._gate_of(i, where), True
             return
         memory = {Dest.ACT: self._act, Dest.KV: self._kv, Dest.SCORES: self._score}.get(i.dst, self._residual)
         target = self._written(memory, i, rows, i.n_tiles, where)
@@ -245,6 +286,20 @@ class Job:
             self._residual.saturated(target)
         if form is Form.SCORES:
             self._scores = i
+
+    def _gate_of(self, i: Instruction, where: str) -> _Gate:
+        """The queues once a gate has filled them, or put its tokens behind those that are there."""
+        gate = self._gate
+        if i.dst_base == 0:
+            return _Gate(gate.number + 1 if gate else 1, i.tokens, i.width, i.top_k)
+        found = (gate.tokens, gate.experts, gate.top_k) if gate else None
+        wanted = i.dst_base, i.width, i.top_k
+        message = (
+            f"{where}: its tokens come behind (tokens, experts, top_k) {wanted}, the queues hold {found}"
+        )
+        need(found == wanted, "gate", message)
+        assert gate is not None
+        return replace(gate, tokens=gate.tokens + i.tokens)
 
     def _stationary(self, i: Instruction, form: Form, where: str) -> None:
         """Check keys or values: the loader may read them while the pass before is at work."""

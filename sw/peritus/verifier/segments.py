@@ -103,6 +103,7 @@ class SegmentWalk:
 
     def __init__(self, segments: Segments, entries: list[FetchEntry]) -> None:
         self._segments, self._entries, self._next = segments, entries, 0
+        self.gates = 0  # that the prefetcher has counted
 
     def take(self, i: Instruction, form: Form, where: str) -> Used:
         """The next segment, or what is kept on chip, for this instruction."""
@@ -110,7 +111,11 @@ class SegmentWalk:
             return self._segments.resident(i, form, where)
         need(self._next < len(self._entries), "segment", f"{where}: the weight stream has no segment left")
         self._next += 1
-        return self._segments.use(self._entries[self._next - 1], i, form, where)
+        entry = self._entries[self._next - 1]
+        message = f"{where}: its fetch entry is the first of a gate, it is no expert's"
+        need(not entry.first_of_gate or bool(entry.expert_valid), "gate", message)
+        self.gates += entry.first_of_gate
+        return self._segments.use(entry, i, form, where)
 
     def finish(self, where: str) -> None:
         """Nothing may be left."""

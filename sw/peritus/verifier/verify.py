@@ -48,7 +48,7 @@ def verify_program(bundle: Bundle) -> None:
             )
     segments = Segments(bundle)
     keeps = program[0].opcode is Opcode.KEEP
-    for task, cold in product(range(len(bundle.tasks)), (True, False) if keeps else (True,)):
+    for task, cold in product(range(bundle.jobs), (True, False) if keeps else (True,)):
         job = Job(bundle, task, segments.of(task, cold=cold))
         for instruction, form, where in zip(program, forms, wheres, strict=True):
             if runs(instruction, task, cold=cold):

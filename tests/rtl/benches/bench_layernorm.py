@@ -40,7 +40,7 @@ class Bench:
         self.act = np.full((self.hw.act_words, self.hw.pn), UNWRITTEN, dtype=np.int64)
 
     async def execute(self, instruction: Instruction, params: list[int], stall: float) -> tuple[int, int]:
-        """Cycles from the first read to the first write and to done_o."""
+        """Cycles from the first read to the first write and to idle_o; done_o comes when it should."""
         dut, hw = self.dut, self.hw
         dut.instr_i.value = instruction.encode()
         dut.start_i.value = 1
@@ -50,6 +50,8 @@ class Bench:
         offered = False
         requests: list[int | None] = [None, None, None]
         reads: list[int] = []
+        announced: list[int] = []
+        started = False
         writes: list[int] = []
         limit = int(len(params) / (1 - stall) * 2) + instruction.tokens * instruction.n_tiles + TIMEOUT
         for cycle in range(limit):
@@ -70,14 +72,22 @@ class Bench:
                 word = int(dut.act_wdata_o.value).to_bytes(hw.pn, "little")
                 self.act[int(dut.act_waddr_o.value)] = np.frombuffer(word, dtype=np.int8)
             if dut.done_o.value:
+                announced.append(cycle)
+            if started and dut.idle_o.value:
                 assert not stream, f"{len(stream)} parameter words left"
                 words = instruction.tokens * instruction.n_tiles
                 assert len(reads) == len(writes) == words, (
                     f"{len(reads)} reads, {len(writes)} writes of {words}"
                 )
+                unread = instruction.keys * instruction.n_tiles
+                last = reads[-1 - unread] if unread else cycle - 1
+                assert announced == [last + 1], f"done_o at {announced}, expected once, at {last + 1}"
                 return writes[0] - reads[0], cycle - reads[0]
+            started = started or not dut.idle_o.value
+            if announced:  # the instruction makes room for another
+                dut.instr_i.value = random.getrandbits(256)
             await FallingEdge(dut.clk_i)
-        raise AssertionError(f"no done_o within {limit} cycles")
+        raise AssertionError(f"not idle within {limit} cycles")
 
     async def check(self, x: Ints, epsilon: int = 0, stall: float = 0.0, shift: int | None = None) -> None:
         """Normalize x [tokens, width]: placed at random addresses and strides, padded to whole words."""
@@ -101,6 +111,7 @@ class Bench:
         instruction = Instruction(
             Opcode.LAYERNORM, tokens=tokens, n_tiles=n_tiles, width=width, imm=epsilon,
             src_base=src_base, src_stride=strides[0], dst_base=dst_base, dst_stride=strides[1],
+            keys=random.choice([0, random.randrange(tokens)]),
         )  # fmt: skip
         first, done = await self.execute(instruction, param_words(gamma, beta, shifts, hw.pn), stall)
 

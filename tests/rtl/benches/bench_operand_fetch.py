@@ -91,7 +91,8 @@ async def vectors(dut: Any) -> None:
             plan.expect(cycle + MAX_RE_AT, what, max_re_o=1, max_addr_o=row)
             plan.drive(cycle + MAX_AT, max_i=top & 0xFFFF)
             plan.expect(cycle + operand_at + sum_at, what, prob_sum_o=int(x.sum()))
-        token = record.pack(**flags, token=target, score=score, dst_addr=dst_base + target * dst_stride)
+        named = queued if scatter else noise["token"]  # the streamer's, or the queue's
+        token = record.pack(**flags, token=named, score=score, dst_addr=dst_base + target * dst_stride)
         plan.expect(cycle + operand_at, what, token_o=token, x_o=x)
         cycle += 1
     await plan.run()

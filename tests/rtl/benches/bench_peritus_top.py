@@ -46,7 +46,12 @@ class Job:
         self.image = rng.integers(0, 256, (PATCH, 2 * PATCH, 3), np.uint8)
         self.entries = [
             FetchEntry(
-                random.randrange(40), random.randint(1, 8), random.choice([0xFFFF, 1 << TASK, 1]), 1, 0
+                random.randrange(40),
+                random.randint(1, 8),
+                random.choice([0xFFFF, 1 << TASK, 1]),
+                1,
+                0,
+                first_of_gate=1,
             )
             for _ in range(10)
         ]
@@ -171,12 +176,12 @@ class Job:
 
     async def _segments(self) -> None:
         core, stripe = self.device.core, self.device.stripe_bytes
-        for entry in self.entries:
-            if not entry.task_mask >> TASK & 1:
-                continue
+        mine = [entry for entry in self.entries if entry.task_mask >> TASK & 1]
+        for gate, entry in enumerate(mine, 1):  # each is the only expert of a gate
+            core.gate(gate)
             if random.random() < self.drops:
                 await ClockCycles(self.device.dut.aclk, random.choice([1, 30, 300]))
-                await core._cycle()
+                await core.find_idle()
                 await core.drop(entry.stripes)
                 continue
             found = await core.consume(entry.stripes * stripe // (2 * self.device.pn))

@@ -24,7 +24,7 @@ async def tables(dut: Any) -> None:
         for _ in range(program_depth)
     ]
     entries = [
-        FetchEntry(random.getrandbits(24), random.getrandbits(16), random.getrandbits(16)).encode()
+        FetchEntry(random.getrandbits(23), random.getrandbits(16), random.getrandbits(16)).encode()
         for _ in range(fetch_depth)
     ]
     for table, image in (

@@ -27,27 +27,27 @@ class Bench:
         self.rng = np.random.default_rng(cocotb.RANDOM_SEED)
 
     async def reset(self) -> None:
-        self.dut.clear_i.value = 0
+        self.dut.start_i.value = self.dut.append_i.value = 0
         self.dut.q_re_i.value = 0
         await reset(self.dut)
         assert not self.dut.busy_o.value
 
-    async def gate(self, logits: Ints, top_k: int, gap: float) -> None:
-        """Feed logits [tokens, experts]; return when busy_o has fallen."""
+    async def gate(self, logits: Ints, top_k: int, gap: float, first: int = 0) -> None:
+        """Feed logits [tokens, experts] of tokens from `first` on; return when busy_o has fallen."""
         dut, (tokens, experts) = self.dut, logits.shape
         garbage = self.rng.integers(-(1 << 15), 1 << 15, (tokens, self.experts))
         garbage[:, :experts] = logits
-        dut.clear_i.value = 1
+        dut.start_i.value, dut.append_i.value = 1, first > 0
         dut.experts_i.value, dut.top_k_i.value, dut.tokens_i.value = experts, top_k, tokens
         await FallingEdge(dut.clk_i)
-        dut.clear_i.value = 0
+        dut.start_i.value = 0
         dut.experts_i.value, dut.top_k_i.value, dut.tokens_i.value = 1, 1, 0  # latched
         for token, row in enumerate(garbage):
             while random.random() < gap:
                 dut.valid_i.value = 0
                 await FallingEdge(dut.clk_i)
             dut.valid_i.value = 1
-            dut.token_i.value = token
+            dut.token_i.value = first + token
             self.logits.write(row)
             assert dut.busy_o.value, "idle before the last token"
             await FallingEdge(dut.clk_i)
@@ -74,8 +74,10 @@ class Bench:
             await FallingEdge(dut.clk_i)
         return found
 
-    async def check(self, logits: Ints, top_k: int, gap: float = 0.0) -> None:
-        await self.gate(logits, top_k, gap)
+    async def check(self, logits: Ints, top_k: int, gap: float = 0.0, gates: int = 1) -> None:
+        """gates: that many, one behind the other, share the queues."""
+        for part in np.array_split(np.arange(len(logits)), gates):
+            await self.gate(logits[part], top_k, gap, int(part[0]))
         expected: Routing = route(logits, top_k)
         found = await self.queues()
         for e in range(self.experts):
@@ -96,6 +98,16 @@ async def random_gates(dut: Any) -> None:
         spread = random.choice([2, 300, 3000, 1 << 15])
         logits = bench.rng.integers(-spread, spread, (tokens, experts))
         await bench.check(logits, top_k, gap=random.choice([0.0, 0.3, 0.8]))
+
+
+@cocotb.test()
+async def gates_behind_one_another(dut: Any) -> None:
+    """A gate whose tokens come behind those of the gate before; the one after it empties the queues."""
+    bench = Bench(dut)
+    await bench.reset()
+    for gates in (2, 1, 3):
+        logits = bench.rng.integers(-3000, 3000, (bench.depth - gates, bench.experts))
+        await bench.check(logits, bench.top_k, gap=0.2, gates=gates)
 
 
 @cocotb.test()

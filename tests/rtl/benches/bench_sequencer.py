@@ -24,6 +24,7 @@ UNITS = {
     Opcode.LAYERNORM: ("layernorm_start_o", None),
     Opcode.RES_INIT: ("res_init_start_o", None),
     Opcode.KEEP: ("res_init_start_o", None),
+    Opcode.COPY: ("res_copy_start_o", None),
 }
 STREAMS = (Opcode.LAYERNORM, Opcode.RES_INIT, Opcode.KEEP)  # take words of the weight stream
 STOPPED = 11
@@ -108,13 +109,13 @@ class Bench:
                 got = self.gemm.unpack(c.get("gemm_o"))
                 assert got == {"instr": x.encode(), "count": event.count}, f"{event}"
                 assert not x.sync or all_idle, f"{event} before everything earlier is done"
-                assert c.get("router_clear_o") == (x.dst is Dest.ROUTER)
+                assert c.get("router_start_o") == (x.dst is Dest.ROUTER)
                 gated = gated or x.dst is Dest.ROUTER
                 self.loader_until = max(self.loader_until, now) + random.choice([1, 5, 40])
                 self.idle_until = max(self.idle_until, self.loader_until) + random.choice([1, 10, 60])
                 events.popleft()
             else:
-                assert not c.get("router_clear_o")
+                assert not c.get("router_start_o")
             if c.get("drop_valid_o"):
                 assert event is not None and event.kind == "drop" and unit is None, f"drop instead of {event}"
                 assert loader_idle, "drop while earlier segments are being consumed"

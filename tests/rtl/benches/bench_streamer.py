@@ -61,7 +61,8 @@ class Bench:
                         "first_n": nb == 0,
                         "swap": row == 0,
                         "row": row,
-                        "token": row,
+                        "token": (row + (x.dst_base if x.dst is Dest.ROUTER else 0))
+                        % (1 << (hw.acc_depth - 1).bit_length()),
                         "from_scores": x.stream_src is StreamSource.SCORES,
                         "fn": x.fn,
                         "scale2": x.scale2,

@@ -174,6 +174,17 @@ class Core:
         await self._pulse("seg_done_o")
         return found
 
+    def gate(self, number: int) -> None:
+        """A gate empties the queues."""
+        self.port.gates_o.value, self.port.routed_o.value = number, 0
+
+    async def find_idle(self) -> None:
+        """It has routed no token to any expert."""
+        await self._cycle()
+        self.port.routed_o.value = 1
+        self.port.idle_experts_o.value = (1 << len(self.port.idle_experts_o)) - 1
+        await self._cycle()
+
     async def drop(self, stripes: int) -> None:
         self.port.drop_stripes_o.value = stripes
         self.port.drop_valid_o.value = 1

@@ -38,8 +38,8 @@ LANE_BLOCKS = tuple(
 WHOLE_BLOCKS = tuple(
     f"peritus_{name}"
     for name in (
-        "operand_fetch", "tile_loader", "streamer", "sequencer", "router", "res_init", "memory_side",
-        "control_unit",
+        "operand_fetch", "tile_loader", "streamer", "sequencer", "router", "res_init", "res_copy",
+        "memory_side", "control_unit",
     )
 )  # fmt: skip
 

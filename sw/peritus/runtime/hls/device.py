@@ -88,7 +88,7 @@ class HlsDevice(FrameByFrame):
     def _job(self, image: Bytes, task: int, features: bool) -> JobOutput:
         opened = self._opened()
         bundle = opened.bundle
-        result = np.zeros(bundle.tasks[task].output_bytes, np.uint8)
+        result = np.zeros(bundle.job_bytes(task), np.uint8)
         wanted = np.zeros(bundle.features.output_bytes if features else 0, np.uint8)
         status = Status()
         job = job_of(bundle, self.hw, task, features=features, cold=opened.cold)

@@ -69,7 +69,7 @@ class HlsIpDevice(FrameByFrame):
         }
         sizes = {name: len(content) for name, content in contents.items()} | {
             "image": bundle.frame.bytes,
-            "result": max(task.output_bytes for task in bundle.tasks),
+            "result": bundle.output_bytes,
             "features": bundle.features.output_bytes,
         }
         buffers: dict[str, Buffer] = {}
@@ -92,13 +92,13 @@ class HlsIpDevice(FrameByFrame):
         if opened is None:
             raise NotLoaded(f"the {self.name} device has no bundle: call load() first")
         bundle, buffers = opened.bundle, opened.buffers
-        sizes = {"result": bundle.tasks[task].output_bytes}
+        sizes = {"result": bundle.job_bytes(task)}
         sizes |= {"features": bundle.features.output_bytes} if features else {}
         buffers["image"].array[: len(image)] = image
         buffers["image"].flush()
         job = job_of(bundle, self.hw, task, features=features, cold=opened.cold)
         self._write("job", bytes(job))
-        self._run(f"task {bundle.tasks[task].name!r}")
+        self._run(f"task {bundle.job_name(task)!r}")
         status = Status.from_buffer_copy(self._read("status", ctypes.sizeof(Status)))
         raise_fault(status, bundle)
         opened.cold = False

@@ -73,7 +73,7 @@ def job_of(bundle: Bundle, hw: HwConfig, task: int, *, features: bool, cold: boo
         fetches=len(bundle.fetches),
         weight_beats=len(bundle.weights) // beat,
         image_beats=bundle.frame.bytes // beat,
-        result_beats=bundle.tasks[task].output_bytes // beat,
+        result_beats=bundle.job_bytes(task) // beat,
         feature_beats=bundle.features.output_bytes // beat if features else 0,
     )
 

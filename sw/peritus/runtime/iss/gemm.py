@@ -166,14 +166,27 @@ def _write(
             state.row_maximum[:count] = valid.max(axis=1)
         case Dest.ROUTER:
             target, data = Memory.ROUTER, half
-            address, lanes = row, np.full(count, instruction.width, np.int64)
-            state.routing = ref.route(half[:, : instruction.width], instruction.top_k)
+            address, lanes = instruction.dst_base + row, np.full(count, instruction.width, np.int64)
+            routing = ref.route(half[:, : instruction.width], instruction.top_k)
+            state.routing = _behind(state.routing, routing, instruction) if instruction.dst_base else routing
         case Dest.RES_SET | Dest.RES_ADD | Dest.RES_ACC:
             target = Memory.RESIDUAL
             data = _update(instruction.dst, state.residual.read(address), half)
             state.residual.write(address, data)
     return WriteRecord(
         index, target, address, data.astype(np.int32), np.zeros(len(address), np.int64), lanes, row, word
+    )
+
+
+def _behind(before: ref.Routing, routing: ref.Routing, gate: Instruction) -> ref.Routing:
+    """The queues of the gate before with those of this one behind them."""
+    if before.experts.shape != (gate.dst_base, gate.top_k):
+        raise ProgramError(
+            f"a gate from token {gate.dst_base} on, top {gate.top_k}, behind one of (tokens, top) "
+            f"{before.experts.shape}"
+        )
+    return ref.Routing(
+        np.concatenate([before.experts, routing.experts]), np.concatenate([before.scores, routing.scores])
     )
 
 

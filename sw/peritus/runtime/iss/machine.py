@@ -39,7 +39,7 @@ class Machine:
         entries = [entry for entry in bundle.fetches if runs(entry, task, cold=cold)]
         stream = WeightStream(bundle.weights, entries, self._hw)
         buffers = {
-            False: np.zeros(bundle.tasks[task].output_bytes, np.uint8),
+            False: np.zeros(bundle.job_bytes(task), np.uint8),
             True: np.zeros(bundle.features.output_bytes if features else 0, np.uint8),
         }
         for index, instruction in enumerate(bundle.instructions):
@@ -69,6 +69,8 @@ class Machine:
                 return units.load_image(instruction, index, image, state, hw)
             case Opcode.RES_INIT:
                 return units.res_init(instruction, index, state, stream, hw)
+            case Opcode.COPY:
+                return units.copy(instruction, index, state, hw)
             case Opcode.KEEP:
                 units.keep(instruction, state, stream, hw)
                 return None

@@ -65,6 +65,15 @@ def check_resident(last: int, hw: HwConfig) -> None:
         raise ProgramError(f"reaches word {last}, the resident memory has {hw.resident_words}")
 
 
+def copy(instruction: Instruction, index: int, state: State, hw: HwConfig) -> WriteRecord:
+    """Residual words to other rows of the residual memory, as they are."""
+    row, word = _row_major(instruction)
+    values = state.residual.read(instruction.src_base + row * instruction.src_stride + word)
+    address = instruction.dst_base + row * instruction.dst_stride + word
+    state.residual.write(address, values)
+    return _whole_words(index, Memory.RESIDUAL, address, values.astype(np.int64), row, word, hw)
+
+
 def layernorm(
     instruction: Instruction, index: int, state: State, stream: WeightStream, hw: HwConfig
 ) -> WriteRecord:
