@@ -63,6 +63,16 @@ $(STAMPS)/models $(STAMPS)/synth $(STAMPS)/link $(STAMPS)/prove $(STAMPS)/report
 .PHONY: venv
 venv: $(STAMPS)/docs $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/prove $(STAMPS)/board $(STAMPS)/link $(STAMPS)/serve $(STAMPS)/notebook ## Install everything for development into .venv
 
+# A browser is the one program that tests want and the package index has not; without it they are skipped.
+.PHONY: chromium
+chromium: ## Install Chromium for the tests of pages, by apt-get as root; elsewhere say why not, and go on
+	@if command -v chromium chromium-browser > /dev/null; then echo "Chromium is installed"; \
+	elif ! command -v apt-get > /dev/null; then echo "skipped: no apt-get here; install Chromium yourself"; \
+	elif test "$$(id -u)" != 0; then echo "skipped: not root; sudo apt-get install chromium"; \
+	else { timeout 300 apt-get -qq update && DEBIAN_FRONTEND=noninteractive timeout 600 apt-get -qq install --yes \
+	  --no-install-recommends chromium > /dev/null && echo "Chromium has been installed"; } || \
+	  echo "skipped: apt-get could not install chromium, see above; the tests that want it will be skipped"; fi
+
 .PHONY: lock
 lock: ## Write requirements/*.txt from the versions now in .venv
 	$(PY) tools/lock.py
@@ -84,7 +94,7 @@ build/real/.installed: requirements/real.txt $(STAMPS)/base
 
 .PHONY: real
 real: $(STAMPS)/sim $(STAMPS)/models build/real/.installed ## A pretrained network of others and photographs, down to the RTL: maps against float, beside ONNX Runtime's int8
-	$(PY) tools/real_network.py --output build/real/maps.png
+	$(PY) tools/real_network.py --output build/real/maps.png --model build/real/dinov2_small.safetensors
 
 .PHONY: notebook
 notebook: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/notebook build/real/.installed ## Execute the tutorial notebook into build/notebooks; an error fails
@@ -111,6 +121,18 @@ test-rtl: $(STAMPS)/sim ## Run the RTL's benches, with the extra sim only; BLOCK
 	$(PY) -m pytest tests/rtl $(if $(BLOCK),--block $(BLOCK),-n $(JOBS) --dist worksteal) $(PYTEST_ARGS)
 
 FUZZ ?= 1000
+SECONDS ?= 120
+
+build/fuzz/.installed: requirements/fuzz.txt $(STAMPS)/models
+	@echo "Installing requirements/fuzz.txt into build/fuzz/packages"
+	@$(PIP) $(PIP_ARGS) --no-deps --upgrade --target build/fuzz/packages -r requirements/fuzz.txt
+	@touch $@
+
+.PHONY: fuzz-parsers
+fuzz-parsers: build/fuzz/.installed ## Every parser for SECONDS=120 under a fuzzer that looks for new lines of ours; a raw exception fails
+	for format in bundle model toml weights frames run image checkpoint journal qonnx; do \
+	  PYTHONPATH=.:build/fuzz/packages $(PY) -m tests.schema.guided --format $$format --seconds $(SECONDS) || exit 1; done
+	@! ls build/fuzz/*/raw-* 2> /dev/null
 
 .PHONY: fuzz
 fuzz: $(STAMPS)/models ## Damage FUZZ=1000 files of each format: each must be refused by a typed error, or understood

@@ -80,6 +80,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "half a record": lambda entry: os.truncate(entry / "contents.json", 20),
     "empty record": lambda entry: os.truncate(entry / "contents.json", 0),
     "another record": lambda entry: (entry / "contents.json").write_text('{"folder/product": 3}'),
+    "a deep record": lambda entry: (entry / "contents.json").write_text("[" * 100_000),
     "a list": lambda entry: (entry / "contents.json").write_text("[]"),
 }
 

@@ -14,6 +14,7 @@ from peritus.provenance import ALL, Provenance
         Provenance("imported from weights", filled=("experts of layers 1, 3",), untrained=("head of depth",)),
         Provenance("net", steps=("quantized on 16 images of photos", "QAT: 100 steps")),
         Provenance("untrained, seed 0", untrained=(ALL,), steps=("quantized on 4 images",)),
+        Provenance("net", steps=("quantized on 4 images",)).measured((41.25, 38, -0.04)),
     ],
 )
 def test_text_and_record_are_the_same(record: Provenance) -> None:
@@ -35,3 +36,15 @@ def test_older_files_are_understood() -> None:
     text = "imported from weights, missing experts made from dense layers, heads untrained, seed 0"
     old = Provenance.parse(text)
     assert (old.untrained, old.filled) == (("heads",), ("experts",))
+
+
+def test_other_weights_have_another_snr() -> None:
+    measured = Provenance("net").measured((30.06, 28.0))
+    assert measured.snr_db == (30.1, 28.0)
+    assert measured.then("QAT: 100 steps").snr_db == ()
+
+
+@pytest.mark.parametrize("values", ["", "high", "30.1 nan", "inf", "1e9", "30.1, 28.0"])
+def test_an_snr_that_is_none_is_text(values: str) -> None:
+    record = Provenance.parse(f"net; SNR after each block, dB: {values}")
+    assert record.snr_db == () and record.steps == (f"SNR after each block, dB: {values}",)

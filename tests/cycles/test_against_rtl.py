@@ -17,9 +17,8 @@ from peritus.arch.isa import Opcode
 from peritus.bundle import TOGETHER, Bundle
 from peritus.compiler import compile_model
 from peritus.demo import SCENE
-from peritus.image import fit_image
 from peritus.ir.random_model import Dims, random_image, random_model
-from peritus.photo import read_photo
+from peritus.photo import photo_for
 from peritus.resources import resource
 from peritus.runtime.rtl.device import NO_JOB, RtlDevice
 from peritus.runtime.rtl.simulation import DdrParameters
@@ -42,7 +41,7 @@ def nano() -> Iterator[tuple[RtlDevice, Bundle]]:
 
 
 def scene_of(bundle: Bundle) -> NDArray[np.uint8]:
-    return fit_image(read_photo(SCENE), bundle.image_height, bundle.image_width)
+    return photo_for(SCENE, bundle.frame.shape)
 
 
 def assert_close(pair: Pair) -> None:

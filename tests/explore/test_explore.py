@@ -115,8 +115,19 @@ def test_a_sweep_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     assert len(failed) == 3 and all(message in record["failed"] for record in failed)
 
 
-def test_another_file_is_no_sweep(tmp_path: Path) -> None:
-    (tmp_path / RECORDS).write_text("a letter\nto a friend\n")
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a letter\nto a friend\n",
+        b"\xff\xfe\n{}\n",
+        b"[" * 100_000 + b"\n{}\n",
+        b'{"key": ["x"]}\n{}\n',
+        b"[1]\n{}\n",
+        b'{"key": NaN}\n{}\n',
+    ],
+)
+def test_another_file_is_no_sweep(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / RECORDS).write_bytes(content)
     with pytest.raises(ExploreError, match="line 1 is no record of a sweep: take another folder"):
         sweep(swept(), tmp_path, Counting(), lambda done: None)
 

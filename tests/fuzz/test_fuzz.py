@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,32 @@ def test_other_files_are_no_cases(text: str, tmp_path: Path) -> None:
     (tmp_path / "case.json").write_text(text)
     with pytest.raises(CaseError, match=r"is no case of peritus fuzz"):
         Case.load(tmp_path / "case.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": "3"}, "seed = '3'"),
+        ({"colour": 1}, "'colour' is no field"),
+        ({"dims": {"d": 1 << 15}}, "dims.d = 32768, at most 4096"),
+        ({"dims": {"d": "64"}}, "d = '64'"),
+        ({"dims": {"patch": 0}}, "patch = 0"),
+        ({"dims": {"width_of_it": 3}}, "'width_of_it' is no field"),
+        ({"extremes": ["../all"]}, "extreme '../all' is none of"),
+        ({"jobs": [["explode", ["noise"], 0, False]]}, "explode"),
+        ({"jobs": [["run", ["holiday"], 0, False]]}, "image 'holiday' is none of noise"),
+        ({"ddr": {"read_latency": 0}}, "read_latency = 0"),
+        ({"ddr": {"speed": 3}}, "speed"),
+        ({"hw": {"name": "x"}}, "is missing"),
+    ],
+)
+def test_a_field_that_breaks_its_rule_is_named(change: dict[str, Any], said: str, tmp_path: Path) -> None:
+    draw(3, NANO).save(tmp_path / "case.json")
+    table = json.loads((tmp_path / "case.json").read_text())
+    (tmp_path / "case.json").write_text(json.dumps({**table, **change}))
+    with pytest.raises(CaseError, match=r"is no case of peritus fuzz") as error:
+        Case.load(tmp_path / "case.json")
+    assert said in str(error.value)
 
 
 class _Wrong(IssDevice):

@@ -45,7 +45,7 @@ TRAINING_USERS = {"finn", "frontends", "onnx_session"}
 # The same for the rooms of quant_models, which stands above peritus: peritus never imports it.
 ROOMS = (
     ("cli",),
-    ("study",),
+    ("processor", "study"),
     ("training",),
     ("quantization",),
     ("float_onnx",),

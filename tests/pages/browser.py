@@ -1,27 +1,61 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Chromium without a window; a test that cannot have one is skipped and says why."""
+"""A real Chromium without a window; a test that cannot have one is skipped and says why.
+
+`python -m tests.pages.browser report.html` prints what it measures of a report.
+"""
 
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+PROGRAMS = ("chromium", "chromium-browser")
 DRAWN = "document.documentElement.dataset.drawn || document.documentElement.dataset.failed"
+FIRST_PAINT = "performance.getEntriesByName('first-paint')[0].startTime"
 WAIT_MS = 30_000
+# From the whole frame to 200 cycles in its midst, in steps; the longest from a new range to a picture of it.
+ZOOM = """async () => {
+  const range = Bokeh.documents[0].get_model_by_name("timeline-0").x_range;
+  const frame = () => new Promise(requestAnimationFrame);
+  const cycles = range.end, middle = cycles / 2;
+  let longest = 0;
+  for (let width = cycles; width > 200; width /= 1.25) {
+    await frame();
+    const start = performance.now();
+    range.setv({ start: middle - width / 2, end: middle + width / 2 });
+    await frame();
+    await frame();
+    longest = Math.max(longest, performance.now() - start);
+  }
+  return longest;
+}"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """slices: of all timelines. first_paint_ms: after the page was asked for. zoom_ms: the longest step of a
+    zoom into the first timeline."""
+
+    slices: int
+    charts: int
+    first_paint_ms: float
+    zoom_ms: float
 
 
 @contextmanager
 def opened(**options: Any) -> Iterator[tuple[Any, list[str], list[str]]]:
     """A page; what its console complains of; what it asks for besides itself, both as they come."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="not installed: playwright")
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
-        pytest.skip("not installed: chromium (Debian's package)")
+        pytest.skip("not installed: chromium (Debian's package; `make chromium` installs it)")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         try:
@@ -41,6 +75,31 @@ def opened(**options: Any) -> Iterator[tuple[Any, list[str], list[str]]]:
 
 def show(page: Any, path: Path) -> None:
     """A report, until all of its charts are drawn."""
-    page.goto(path.as_uri())
+    page.goto(path.resolve().as_uri())
     page.wait_for_function(DRAWN)
     assert page.evaluate("document.documentElement.dataset.failed") is None
+
+
+def measure(page: Any) -> Measured:
+    """Of a report that is shown and has a timeline."""
+    numbers = page.evaluate("JSON.parse(document.getElementById('numbers').textContent)")
+    frames = [frame for subject in numbers["subjects"] for frame in subject["frames"]]
+    slices = sum(frame["slices"] for frame in frames)
+    charts = int(page.evaluate("document.documentElement.dataset.drawn"))
+    return Measured(slices, charts, page.evaluate(FIRST_PAINT), page.evaluate(ZOOM))
+
+
+def main(path: Path) -> None:
+    with opened() as (page, complaints, requests):
+        show(page, path)
+        found = measure(page)
+    size = path.stat().st_size / 1e6
+    print(f"{size:.1f} MB, {found.slices:,} slices, {found.charts} charts drawn")
+    print(
+        f"first paint after {found.first_paint_ms:.0f} ms, zoom: {found.zoom_ms:.0f} ms for the longest step"
+    )
+    print(f"{len(complaints)} complaints of the console, {len(requests) - 1} other requests")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

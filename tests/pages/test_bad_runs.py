@@ -8,12 +8,14 @@ import json
 import shutil
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from peritus.arch.isa import Opcode
 from peritus.cli import app
 from peritus.pages import of_run
 from peritus.pages.page import page
@@ -64,6 +66,11 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str, bool]] = {
     "another layout": (_header(config_hash="0x1"), "another instruction layout", False),
     "no command": (lambda r: r.pop("origin"), "origin is not there", True),
     "a newer version": (lambda r: r.update(version=9), "version 9, read is 1", True),
+    "an older version": (lambda r: r.update(version=0), "version 0, read is 1", True),
+    "an older one without its version": (lambda r: r.pop("version"), "version None, read is 1", True),
+    "another configuration": (
+        lambda r: r["header"]["hw"].update(pn=2 * r["header"]["hw"]["pn"]), "instruction layout", False
+    ),
     "no frames": (lambda r: r.update(frames=[]), "no frame can be read", False),
     "frames of text": (lambda r: r.update(frames="many"), "no frame can be read", False),
     "a frame of another record": (lambda r: r["frames"].append({"cycles": 3}), "frame 1: ", True),
@@ -106,6 +113,31 @@ def test_the_rest_is_shown(run: Path, name: str) -> None:
     assert any(frame["causes"] for frame in subject["frames"]) == explained
 
 
+@pytest.fixture
+def traced(run: Path) -> Path:
+    """With a timeline, and what two ports read, as of the RTL; nano has one port."""
+    record = json.loads((run / "run.json").read_text())
+    (frame,) = of_run(read_run(run)).frames
+    assert frame.timeline is not None
+    record["frames"][0]["timeline"] = vars(PackedTimeline.of(frame.timeline))
+    record["frames"][0]["counters"]["cycles"] = frame.timeline.cycles
+    record["frames"][0]["ports"] = {"cycles": [0, 500], "read": [[0, 64], [0, 64]]}
+    (run / "run.json").write_text(json.dumps(record))
+    return run
+
+
+@pytest.mark.parametrize(
+    "ports", [{"cycles": [0, 500], "read": [[0, 64]] * 2}, {"cycles": [0, 1 << 30], "read": [[0, 64]]}]
+)
+def test_ports_of_another_configuration_or_frame(traced: Path, ports: dict[str, Any]) -> None:
+    record = json.loads((traced / "run.json").read_text())
+    record["frames"][0]["ports"] = ports
+    (traced / "run.json").write_text(json.dumps(record))
+    (frame,) = of_run(read_run(traced)).frames
+    assert frame.source == "RTL" and frame.ports is None and frame.total is not None
+    assert frame.notes == ("what the ports read is of another configuration or frame, and left out",)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"format": "another"}', b"[" * 99, b" " * (MAX_BYTES + 1)],
@@ -139,3 +171,16 @@ def test_a_span_of_no_cycle() -> None:
     still = PackedTimeline.of(Timeline((Span(0, Cause.ARRAY, 4, 4),)))
     with pytest.raises(SchemaError, match="no cycle"):
         still.timeline(1)
+
+
+@pytest.mark.parametrize("opcode", [Opcode.LOAD_IMAGE, Opcode.STORE])
+def test_a_program_that_moves_nothing(run: Path, opcode: Opcode) -> None:
+    """Its checksum is nobody's, so that it may hold what no compiler writes."""
+    read = read_run(run)
+    assert read.program is not None
+    instructions = tuple(
+        replace(instruction, tokens=0) if instruction.opcode is opcode else instruction
+        for instruction in read.program.instructions
+    )
+    (frame,) = of_run(replace(read, program=replace(read.program, instructions=instructions))).frames
+    assert any(f"{opcode.name} of no beat cannot be timed" in note for note in frame.notes)

@@ -15,10 +15,11 @@ import pytest
 from peritus.pages import of_run
 from peritus.pages.page import page, write_page
 from peritus.report.run_file import read_run
-from tests.pages.browser import opened, show
+from tests.pages.browser import FIRST_PAINT, measure, opened, show
 from tests.pages.runs import bundle_file, invoked, run_in
 
 MAX_BYTES, MAX_SECONDS, FIRST_PAINT_MS = 3_000_000, 3.0, 1000
+MANY_SLICES, ZOOM_MS = 5000, 1000  # a step of a zoom, on a machine that does other things too
 
 
 class _Tables(HTMLParser):
@@ -88,6 +89,13 @@ def test_tables_read_without_javascript(report: Path) -> None:
         assert cells.count(f"{frame['cycles']:,}") >= 2  # the sums of causes and of layers
 
 
+def test_an_snr_that_weights_do_not_carry_is_unknown(report: Path) -> None:
+    text = report.read_text()
+    for frame in embedded(text)["subjects"][0]["frames"]:
+        assert frame["snr_db"] == {f"blocks.{block}.mlp": None for block in range(4)}
+    assert parsed(text).cells.count("unknown") == 2 * 4 and "these weights do not carry it" in text
+
+
 def test_the_page_asks_nobody(report: Path) -> None:
     text = report.read_text()
     assert parsed(text).fetched == []
@@ -152,7 +160,7 @@ def test_in_a_browser(report: Path) -> None:
     with opened() as (screen, complaints, requests):
         show(screen, report)
         assert complaints == [] and requests == [report.as_uri()]
-        assert screen.evaluate("performance.getEntriesByName('first-paint')[0].startTime") < FIRST_PAINT_MS
+        assert screen.evaluate(FIRST_PAINT) < FIRST_PAINT_MS
         charts = screen.evaluate("Object.keys(JSON.parse(document.getElementById('items').textContent))")
         assert len(charts) == 4
         for chart in charts:
@@ -179,6 +187,19 @@ SLICES = """(number) => {
   return found;
 }"""
 RANGE = "Bokeh.documents[0].get_model_by_name('timeline-0').x_range"
+
+
+def test_a_frame_of_many_slices(tmp_path: Path) -> None:
+    """Of m3vit_tiny on zcu104: small, drawn at once, and close at hand down to single instructions."""
+    path = tmp_path / "report.html"
+    said = invoked("report", "m3vit_tiny", "--hw", "zcu104", "--task", "semseg", "-o", path)
+    assert path.stat().st_size <= MAX_BYTES
+    with opened() as (screen, complaints, _):
+        show(screen, path)
+        found = measure(screen)
+    assert found.slices >= MANY_SLICES and f"{found.slices:,} slices" in said
+    assert found.first_paint_ms < FIRST_PAINT_MS and found.zoom_ms < ZOOM_MS
+    assert complaints == []
 
 
 def test_zoom_and_hover(report: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from peritus.bundle import TaskEntry
+from peritus.image import ImageError
 from peritus.report.pictures import (
     CITYSCAPES_COLOURS,
     class_colours,
@@ -59,3 +60,7 @@ def test_a_classification_is_its_best_classes() -> None:
     image = np.full((32, 64, 3), 99, np.uint8)
     picture = render(result, image)
     assert picture.shape[0] > 32 and (picture[:32] == 99).all() and picture[32:].max() > 200
+    grey = render(result, image[..., :1])
+    assert grey.shape == picture.shape and (grey[:32] == 99).all()
+    with pytest.raises(ImageError, match="2 channels"):
+        render(result, image[..., :2])

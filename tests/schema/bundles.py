@@ -7,7 +7,7 @@ import hashlib
 import json
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -234,3 +234,23 @@ def judge(data: bytes) -> None:
             result = device.run(image, task=task.name, features=True)
             if bundle.frame.channels == 3:
                 render(result, image)
+
+
+def seeds() -> Iterator[bytes]:
+    yield valid()
+
+
+def repaired(data: bytes) -> bytes:
+    """With sizes and checksum that fit."""
+    if len(data) < PREFIX.size:
+        return data
+    return sealed(data[PREFIX.size :], PREFIX.unpack_from(data)[2])
+
+
+def parse(data: bytes) -> None:
+    """Read, print, and let the verifier see it."""
+    bundle = Bundle.from_bytes(data)
+    check_shown(bundle_table(bundle, Path("m.bundle")), bundle_record(bundle))
+    check_shown("\n".join(disassemble(bundle)), bundle.provenance)
+    with open_device("iss", hw=bundle.hw) as device:
+        device.load(bundle)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from peritus.arch.link import (
@@ -168,3 +168,55 @@ def judge(line: Line) -> None:
         client.write_register(8, value)
         client.write_memory(0, MEMORY[: words * WORD_BYTES])
         client.checksum(0, 8)
+
+
+@dataclass
+class Said:
+    """A board that answers one body after the other, to whatever it is asked. Implements Transport.
+
+    bodies: an even first byte becomes the request's sequence number.
+    """
+
+    bodies: list[bytes]
+    pending: bytes = b""
+    clock: float = 0.0
+    byte_s: float = 0.0
+
+    def now(self) -> float:
+        return self.clock
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        for request in filter(None, map(decode, FrameReader().feed(data))):
+            body = self.bodies.pop(0) if self.bodies else b""
+            self.pending += encode(request[:1] + body[1:] if body and body[0] % 2 == 0 else body)
+
+    def read(self, timeout_s: float) -> bytes:
+        data, self.pending = self.pending[:64], self.pending[64:]
+        self.clock += 1e-4 if data else max(timeout_s, 1e-4)
+        return data
+
+    def close(self) -> None:
+        pass
+
+
+def seeds() -> Iterator[bytes]:
+    """Answers in the order in which a client asks."""
+    identity = struct.pack("<III", MAGIC, VERSION, len(MEMORY))
+    bodies = (_ANSWER.pack(0, Status.OK, 3) + identity, _ANSWER.pack(0, Status.OK, 8) + bytes(32),
+              _ANSWER.pack(0, Status.OK, 1) + bytes(4))  # fmt: skip
+    yield b"".join(bytes([len(body)]) + body for body in bodies)
+
+
+def repaired(data: bytes) -> bytes:
+    return data
+
+
+def parse(data: bytes) -> None:
+    """Read memory and a register of a board whose answers stand here, each behind its length."""
+    bodies = []
+    while data:
+        bodies.append(data[1 : 1 + data[0]])
+        data = data[1 + data[0] :]
+    client = LinkClient(Said(bodies), Patience(timeout_s=0.05, attempts=2))
+    assert len(client.read_memory(0, 32)) == 32
+    client.read_register(8)

@@ -7,7 +7,7 @@ import copy
 import json
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -79,3 +79,19 @@ def judge(text: str) -> None:
         subject = of_run(read_run(path))
         json.dumps(numbers(subject), allow_nan=False)
         write_trace(Path(folder) / "trace.json", subject)
+
+
+def seeds() -> Iterator[bytes]:
+    yield whole(valid()).encode()
+
+
+def repaired(data: bytes) -> bytes:
+    return data
+
+
+def parse(data: bytes) -> None:
+    """As `judge`, of bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / FILE
+        path.write_bytes(data)
+        json.dumps(numbers(of_run(read_run(path))), allow_nan=False)

@@ -5,22 +5,25 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import random
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from peritus.errors import PeritusError
-from tests.schema import bundles, models, tomls
+from tests.schema import bundles, guided, models, tomls
 from tests.schema.mutations import FORMATS, LONGEST
 from tests.schema.tensor_file import TensorFile
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SAMPLE = 200
+NEEDS_TORCH = {"weights", "checkpoint", "journal", "qonnx"}
 
 
 def _setter(*path: Any, value: object) -> Callable[[Any], None]:
@@ -166,3 +169,33 @@ def test_a_sample_of_each_format(name: str) -> None:
     assert lines and lines[-1].startswith(f"{SAMPLE} of {name}: "), found.stderr
     assert found.returncode == 0, "\n".join(line for line in lines if line.startswith("seed "))
     assert " refused" in lines[-1] and " usable" in lines[-1]
+
+
+@pytest.mark.parametrize("name", guided.FORMATS)
+def test_what_the_guided_fuzzer_begins_with_is_understood(name: str, tmp_path: Path) -> None:
+    """And what is damaged is refused, or understood."""
+    if name in NEEDS_TORCH:
+        pytest.importorskip("torch")
+    parser = importlib.import_module(guided.FORMATS[name])
+    tally = guided.Tally(name, tmp_path, math.inf)
+    for seed in parser.seeds():
+        tally.attempt(parser, seed)
+        assert tally.counts.total() == tally.counts["usable"]
+    for cut in (0, 1, 9, len(seed) // 2, len(seed) - 1):
+        tally.attempt(parser, seed[:cut])
+    assert tally.counts["refused"] >= 1 or name == "journal"
+    assert not tally.faults
+
+
+def test_a_fault_is_kept_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def parse(data: bytes) -> None:
+        raise ZeroDivisionError(data.decode())
+
+    parser = ModuleType("parser")
+    vars(parser).update(repaired=lambda data: data, parse=parse)
+    tally = guided.Tally("x", tmp_path, math.inf)
+    for data in (b"first", b"second"):
+        tally.attempt(parser, data)
+    (kept,) = tmp_path.glob("raw-*")
+    assert kept.read_bytes() == b"first" and "ZeroDivisionError in" in capsys.readouterr().out
+    assert tally.counts["raw"] == 2

@@ -7,7 +7,7 @@ import random
 import re
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from peritus.arch.config import load_config
@@ -173,3 +173,19 @@ def judge(data: tuple[str, bytes]) -> None:
     text = again + sv_package(hw) + cpp_config(hw) + f"{hw.hash64:#x}"
     assert printable(text) == text
     compile_model(MODEL, hw).to_bytes()
+
+
+def seeds() -> Iterator[bytes]:
+    yield toml_config(load_config("nano")).encode()
+
+
+def repaired(data: bytes) -> bytes:
+    return data
+
+
+def parse(data: bytes) -> None:
+    """Read, and write again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "hw.toml"
+        path.write_bytes(data)
+        toml_config(load_config(path))

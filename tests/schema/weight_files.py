@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -63,3 +63,19 @@ def judge(data: bytes) -> None:
     picture = torch.zeros(1, config.in_channels, config.image_height, config.image_width)
     with torch.no_grad():
         net.all_tasks(picture)
+
+
+def seeds() -> Iterator[bytes]:
+    yield valid()
+
+
+def repaired(data: bytes) -> bytes:
+    return data
+
+
+def parse(data: bytes) -> None:
+    """Read."""
+    with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+        file.write(data)
+        file.flush()
+        load_weights(file.name)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,9 @@ from PIL import Image
 
 from peritus.demo import SCENE
 from peritus.serve import app as served
-from peritus.serve.jobs import COMMAND, MAX_KEPT, MAX_WAITING, Jobs, State
+from peritus.serve.job import Job, State
+from peritus.serve.jobs import MAX_KEPT, MAX_WAITING, Jobs
+from peritus.serve.process import COMMAND
 from tests.pages.browser import opened
 
 pytest.importorskip("starlette.testclient", reason="not installed: starlette, httpx")
@@ -154,6 +157,31 @@ def test_the_queue_is_bounded() -> None:
         assert answers.count(503) >= 1 and answers[-1] == 503
 
 
+def test_who_waits_can_leave_the_queue(tmp_path: Path) -> None:
+    """Cancelled, or with the tab closed: at once, while another one runs."""
+    jobs = Jobs("nano", tmp_path / "jobs", limit_s=60, abandoned_s=0.5, command=SLEEPER)
+
+    def submitted() -> Job:
+        name, folder = jobs.new_folder()
+        return jobs.submit(name, folder, "m3vit_micro", "depth", "iss")
+
+    try:
+        first = submitted()
+        waiting = [submitted() for _ in range(MAX_WAITING - 1)]
+        jobs.cancel(waiting[0])
+        assert (waiting[0].state, waiting[0].step) == (State.FAILED, "cancelled")
+        until = time.monotonic() + 1
+        while time.monotonic() < until:  # only the first one's tab is open
+            jobs.find(first.id)
+            time.sleep(0.05)
+        jobs.check_room()
+        assert first.state is State.RUNNING
+        assert all("nobody was waiting" in job.step for job in waiting[1:])
+        assert [entry.name for entry in (tmp_path / "jobs").iterdir()] == [first.id]
+    finally:
+        jobs.close()
+
+
 def test_a_job_has_its_time_and_its_process_ends() -> None:
     with running(limit_s=0.5, command=SLEEPER) as client:
         job = ended(client, client.post(JOB, content=photo()).json())
@@ -192,8 +220,8 @@ def test_old_jobs_are_forgotten(tmp_path: Path) -> None:
 
 
 @contextmanager
-def command() -> Iterator[str]:
-    """peritus serve, as one starts it; its address."""
+def command() -> Iterator[tuple[str, Path]]:
+    """peritus serve, as one starts it; its address, and the folder of its folder."""
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [*COMMAND, "serve", "--hw", "nano", "--port", "0"],
@@ -201,15 +229,30 @@ def command() -> Iterator[str]:
         )  # fmt: skip
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().split()[0]
+            yield process.stdout.readline().split()[0], Path(folder)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=20)
         assert list(Path(folder).glob("peritus-serve-*")) == []
 
 
+def test_a_tab_that_is_closed_in_the_midst_of_its_upload() -> None:
+    host = "127.0.0.1"
+    with command() as (address, folder):
+        head = f"POST {JOB} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100000\r\n\r\n"
+        with socket.create_connection((host, int(address.rpartition(":")[2])), timeout=10) as line:
+            line.sendall(head.encode() + photo()[:5000])
+            until = time.monotonic() + 10
+            while not list(folder.glob("peritus-serve-*/*/photo")):
+                assert time.monotonic() < until, "the upload does not begin"
+                time.sleep(0.02)
+        while list(folder.glob("peritus-serve-*/*")):
+            assert time.monotonic() < until, "something is left of the upload"
+            time.sleep(0.02)
+
+
 def test_the_whole_way_in_a_browser(tmp_path: Path) -> None:
-    with opened() as (screen, complaints, requests), command() as address:
+    with opened() as (screen, complaints, requests), command() as (address, _):
         screen.goto(address)
         screen.wait_for_selector("#model option[value=m3vit_micro]", state="attached")
         screen.select_option("#model", "m3vit_micro")

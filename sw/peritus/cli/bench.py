@@ -33,6 +33,10 @@ def bench_command(
 
     cases = find_cases(hw, model)
     found: list[dict[str, Any]] = []
+    skipped = [
+        {"hw": case.hw, "model_name": case.model, "skipped": case.missing} for case in cases if case.missing
+    ]
+    cases = [case for case in cases if not case.missing]
     for case in cases:
         with open_with_progress("rtl", load_config(case.hw), None) as device:
             assert isinstance(device, RtlDevice)
@@ -45,13 +49,16 @@ def bench_command(
     built = {name: _build_seconds(name) for name in dict.fromkeys(case.hw for case in cases)} if build else {}
     record = {
         "rtl": found,
+        "skipped": skipped,
         "processor": {"name": processor_name(), "rows": on_processor},
         "build_s": built,
     }
     if json_target != "-":
-        tables = [table(found), band_table(found), peers_table()]
+        tables = [table(found), band_table(found)] if found else []
+        tables += [f"Skipped: {row['model_name']} on {row['hw']}: {row['skipped']}" for row in skipped]
         if on_processor:
-            tables.insert(2, f"On {processor_name()}:\n\n{processor_table(on_processor)}")
+            tables.append(f"On {processor_name()}:\n\n{processor_table(on_processor)}")
+        tables.append(peers_table())
         tables += [
             f"Simulator of {name} built in {seconds:.0f} s without cache." for name, seconds in built.items()
         ]

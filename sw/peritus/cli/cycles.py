@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -25,6 +26,11 @@ from peritus.cli.frames import image_for, model_bundle
 from peritus.cycles.errors import CycleError
 from peritus.runtime.rtl.simulation import DdrParameters
 from peritus.runtime.timeline import Cause, Timeline
+
+if TYPE_CHECKING:
+    from peritus.pages.account import Layer
+
+WAITS = 3  # causes that the table names of a layer
 
 
 @reports_errors
@@ -50,7 +56,7 @@ def cycles_command(
 ) -> None:
     """Predict the cycles of a frame, by cause and by layer, without a simulator."""
     from peritus.cycles import even_routing, predict, routing_of
-    from peritus.cycles.summary import layers
+    from peritus.pages import account
     from peritus.pages.perfetto import write_trace
     from peritus.pages.subject import MODEL, RTL, of_timelines
 
@@ -73,7 +79,10 @@ def cycles_command(
             timelines[f"{RTL} {text}".strip()] = _simulated(bundle, image, name, features, ddr)
     title = f"{bundle.model} on {bundle.hw.name}, task {name}"
     console.print(_causes_table(title, timelines))
-    console.print(_layers_table(bundle, prediction.timeline))
+    index, rate = bundle.task_index(name), bundle.hw.ddr.bytes_per_cycle
+    steps = account.steps(bundle, prediction.timeline, index, features=features, cold=False)
+    layers = account.layers(bundle, steps, rate)
+    console.print(_layers_table(layers))
     if trace is not None:
         plain = {who: timelines[who] for who in (MODEL, RTL) if who in timelines}
         subject = of_timelines(bundle, name, features, routing, plain)
@@ -89,10 +98,7 @@ def cycles_command(
             who: {cause.name.lower(): n for cause, n in timeline.causes().most_common()}
             for who, timeline in timelines.items()
         },
-        "layers": [
-            {"name": layer.name, "cycles": layer.cycles, "busy": layer.busy}
-            for layer in layers(bundle, prediction.timeline)
-        ],
+        "layers": [{"name": layer.name, "cycles": layer.cycles, "busy": layer.busy} for layer in layers],
     }
     write_json(record, json_target)
 
@@ -144,13 +150,11 @@ def _causes_table(title: str, timelines: dict[str, Timeline]) -> Table:
     return table
 
 
-def _layers_table(bundle: Bundle, timeline: Timeline) -> Table:
-    from peritus.cycles.summary import layers
-
+def _layers_table(layers: Sequence[Layer]) -> Table:
     table = Table(title="by layer", title_justify="left")
     for column in ("layer", "instructions", "cycles", "array busy", "waits for"):
         table.add_column(column, justify="left" if column in ("layer", "waits for") else "right")
-    for layer in layers(bundle, timeline):
-        waits = ", ".join(f"{cause.value} {n:,}" for cause, n in layer.waits())
-        table.add_row(layer.name, f"{layer.instructions}", f"{layer.cycles:,}", f"{layer.busy:.1%}", waits)
+    for layer in layers:
+        waits = ", ".join(f"{cause.value} {n:,}" for cause, n in layer.waits[:WAITS])
+        table.add_row(layer.name, f"{layer.steps}", f"{layer.cycles:,}", f"{layer.busy:.1%}", waits)
     return table

@@ -31,8 +31,8 @@ from peritus.cli.jobs import (
 )
 from peritus.demo import SCENE
 from peritus.devices import find_device
-from peritus.image import fit_image
-from peritus.photo import read_photo
+from peritus.image import as_rgb
+from peritus.photo import photo_for
 from peritus.report import render, run_record
 from peritus.schema import file_name
 
@@ -64,8 +64,8 @@ def demo_command(
     source = image_file or SCENE
     with busy(f"Compiling {model} for {hw}"):
         bundle = api.compile(api.load_model(model), hw=config)
-    image = fit_image(read_photo(source), bundle.image_height, bundle.image_width)
-    picture = write_picture(image, output / "image.png")
+    image = photo_for(source, bundle.frame.shape)
+    picture = write_picture(as_rgb(image), output / "image.png")
     device = find_device(device).name
     console.print(
         f"{bundle.model} on {hw}, device {device}: {source.name} as {image.shape[1]} x {image.shape[0]}"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,6 +43,7 @@ def report_command(
     ] = None,
 ) -> None:
     """Write a page of a run, or of a bundle by the cycle model: maps, causes, timeline, layers, experts."""
+    started = time.process_time()
     from peritus.pages.built import read_built
     from peritus.pages.page import write_page
 
@@ -54,7 +56,13 @@ def report_command(
     for subject in subjects:
         for note in (*subject.missing, *(note for frame in subject.frames for note in frame.notes)):
             console.print(f"missing: {note}", soft_wrap=True)
-    console.print(f"Report: {output}", soft_wrap=True)
+    timelines = [frame.timeline for subject in subjects for frame in subject.frames if frame.timeline]
+    seconds = time.process_time() - started
+    slices, size = sum(len(timeline.spans) for timeline in timelines), output.stat().st_size / 1e6
+    console.print(
+        f"Report: {output}, {size:.1f} MB, {slices:,} slices, made in {seconds:.1f} s of one core",
+        soft_wrap=True,
+    )
 
 
 def _subject(name: str, hw: str, task: str | None, image_file: Path | None) -> Subject:

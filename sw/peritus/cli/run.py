@@ -24,8 +24,8 @@ from peritus.cli.common import (
     write_picture,
 )
 from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, results_table, run_job
-from peritus.image import check_image, fit_image, with_channels
-from peritus.photo import read_photo
+from peritus.image import as_rgb, check_image, with_channels
+from peritus.photo import photo_for, read_photo
 from peritus.report import render, render_all, run_record
 from peritus.runtime import Result
 from peritus.schema import file_name
@@ -62,10 +62,10 @@ def run_command(
     bundle = Bundle.load(bundle_file)
     hw = bundle.hw
     bundle.task_index(task)
-    image = read_photo(image_file)
     if resize:
-        image = fit_image(image, bundle.image_height, bundle.image_width)
-    image = check_image(with_channels(image, bundle.frame.channels), *bundle.frame.shape)
+        image = photo_for(image_file, bundle.frame.shape)
+    else:
+        image = check_image(with_channels(read_photo(image_file), bundle.frame.channels), *bundle.frame.shape)
     beside = bundle_file.with_name(bitstream_name(hw))
     offered = {"bitstream": beside, "preloaded": bundle}
     with open_with_progress(device, hw, timeout, device_options, **offered) as opened:
@@ -129,6 +129,5 @@ def _write_files(result: Result, image: np.ndarray, folder: Path) -> dict[str, s
     for path, values in arrays.values():
         np.save(path, values)
     files = {kind: str(path) for kind, (path, _) in arrays.items()}
-    rgb = np.broadcast_to(image, (*image.shape[:2], 3))
-    files["image"] = write_picture(np.ascontiguousarray(rgb), folder / f"{name}_image.png")
+    files["image"] = write_picture(as_rgb(image), folder / f"{name}_image.png")
     return {**files, "picture": write_picture(render(result, image), folder / f"{name}.png")}

@@ -11,7 +11,7 @@ import typer
 from peritus.arch.config import load_config
 from peritus.cli.common import HwOption, output_console, reports_errors
 from peritus.resources import how_to_install
-from peritus.serve.jobs import ServeError
+from peritus.serve.errors import ServeError
 
 LOOPBACK = "127.0.0.1"
 

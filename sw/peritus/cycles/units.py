@@ -7,6 +7,7 @@ from peritus.arch.config import BURST_BEATS
 from peritus.arch.isa import Instruction, Opcode
 from peritus.arch.params import PARAM_BLOCK_WORDS
 from peritus.cycles.contention import Contention
+from peritus.cycles.errors import CycleError
 from peritus.cycles.fetch import GUARD, NEVER, Fetch
 from peritus.cycles.latencies import Latencies
 from peritus.cycles.stream import WeightStream
@@ -41,6 +42,8 @@ def copy(start: int, instruction: Instruction) -> int:
 def memory_unit(start: int, instruction: Instruction, stream: WeightStream) -> int:
     """LOAD_IMAGE or STORE: beats of external memory."""
     beats = instruction.keys * instruction.k_tiles * instruction.tokens * instruction.n_tiles
+    if beats < 1:  # no compiler writes it, a record of a run may
+        raise CycleError(f"{instruction.opcode.name} of no beat cannot be timed")
     unit = ImageLoad if instruction.opcode is Opcode.LOAD_IMAGE else Store
     return unit(stream.fetch, start, beats).run()
 

@@ -12,6 +12,7 @@ from typing import Any
 from peritus.explore.errors import ExploreError
 from peritus.explore.point import evaluate
 from peritus.explore.space import Point
+from peritus.schema import SchemaError, read_json
 
 RECORDS = "points.jsonl"
 
@@ -23,13 +24,15 @@ def known(folder: Path) -> dict[str, dict[str, Any]]:
         ExploreError: another line is no record.
     """
     path = folder / RECORDS
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = path.read_bytes().splitlines() if path.is_file() else []
     found: dict[str, dict[str, Any]] = {}
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
+            record = read_json(line.decode())
+            if not isinstance(record, dict) or not isinstance(record.get("key"), str):
+                raise SchemaError("no object with a key")
             found[record["key"]] = record
-        except (ValueError, TypeError, KeyError) as error:
+        except ValueError as error:  # SchemaError, UnicodeDecodeError
             if number == len(lines):
                 continue
             raise ExploreError(

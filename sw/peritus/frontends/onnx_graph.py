@@ -130,7 +130,8 @@ class OnnxGraph:
         value = self.constant(tensor)
         if not np.issubdtype(value.dtype, np.number) or np.iscomplexobj(value):
             raise UnsupportedLayerError(f"tensor {tensor!r} is {value.dtype}, expected numbers")
-        values = value.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # what is no number is found below
+            values = value.astype(np.float64)
         finite = np.isfinite(values)
         if not finite.all():
             place = tuple(int(i) for i in np.argwhere(~finite)[0])

@@ -26,6 +26,16 @@ class ImportedModel:
     nodes: list[Lowered]
 
 
+def load_onnx(path: Path) -> onnx.ModelProto:
+    """The contents of a .onnx file; ModelFileError: no such file, or no ONNX."""
+    if not path.is_file():
+        raise ModelFileError(f"model file {path} does not exist")
+    try:
+        return onnx.load(path)
+    except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise ModelFileError(f"model file {path} is truncated or corrupted: {error}") from error
+
+
 def read_qonnx(path: Path) -> ImportedModel:
     """The integer model of a .onnx file.
 
@@ -35,12 +45,7 @@ def read_qonnx(path: Path) -> ImportedModel:
         disagrees with what it was lowered to; names the node.
         GraphError: a rule of the integer graph is broken.
     """
-    if not path.is_file():
-        raise ModelFileError(f"model file {path} does not exist")
-    try:
-        model = onnx.load(path)
-    except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise ModelFileError(f"model file {path} is truncated or corrupted: {error}") from error
+    model = load_onnx(path)
     g = OnnxGraph(model)
     lowered = lower_graph(g)
     if hosted := [task.name for task in lowered.graph.tasks if task.host]:

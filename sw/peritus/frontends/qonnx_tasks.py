@@ -8,7 +8,6 @@ says nothing about the gates they belong to.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -19,11 +18,26 @@ from peritus.frontends.foreign import ROAD
 from peritus.frontends.onnx_graph import OnnxGraph
 from peritus.frontends.operators import attributes
 from peritus.frontends.task_format import TASK
+from peritus.schema import Name, SchemaError, checked, read_json
 from peritus.tasks import TaskKind
 
 TASKS_KEY = (
     "peritus.tasks"  # metadata of older exports: JSON list of {name, kind, classes} in the gates' order
 )
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Of the metadata; a missing kind is refused with those that there are."""
+
+    name: Name
+    kind: Name = ""
+    classes: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Listed:
+    tasks: tuple[_Task, ...]
 
 
 @dataclass(frozen=True)
@@ -114,10 +128,10 @@ def _from_metadata(g: OnnxGraph, maps: list[tuple[str, str]]) -> list[MapOutput]
         ((name, tensor),) = maps
         return [MapOutput(name, tensor, 0, name, None, ())]
     try:
-        listed = json.loads(g.metadata[TASKS_KEY])
-        tasks = {str(task["name"]): (index, task) for index, task in enumerate(listed)}
-    except (ValueError, TypeError, KeyError) as error:
-        raise UnsupportedLayerError(f"metadata {TASKS_KEY!r} is no list of tasks: {error!r}") from None
+        listed = checked(_Listed, {"tasks": read_json(g.metadata[TASKS_KEY])}).tasks
+    except SchemaError as error:
+        raise UnsupportedLayerError(f"metadata {TASKS_KEY!r} is no list of tasks: {error}") from None
+    tasks = {task.name: (index, vars(task)) for index, task in enumerate(listed)}
     found = []
     for name, tensor in maps:
         if name not in tasks:

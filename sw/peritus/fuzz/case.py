@@ -15,10 +15,14 @@ from peritus.arch.config import ConfigError, HwConfig, load_config, parse_config
 from peritus.errors import PeritusError
 from peritus.fuzz.extremes import EXTREMES
 from peritus.ir.random_model import Dims
+from peritus.runtime.rtl.simulation import DdrParameters
+from peritus.schema import CLOSED, Count, Flag, Name, SchemaError, Text, checked, read_json, short
 
 IMAGES = ("noise", "black", "white", "grey", "checks", "ramp", "photo")
 ROUTINGS = ("even", "skewed", "idle", "single", "ties")
 JOBS = ("run", "batch", "reset", "abandon", "other")
+LARGEST = 4096  # of a network's dimensions, in a file
+Asked = tuple[Name, tuple[Name, ...], Count, Flag]  # what, images, task, features
 DRAWS = 200  # of a hardware, until one keeps its rules
 
 
@@ -37,15 +41,16 @@ class Case:
     runs it, and comes back.
     """
 
-    seed: int
-    hw: dict[str, Any]
-    dims: dict[str, Any]
-    model_seed: int
-    extremes: tuple[str, ...] = ()
-    modes: int = 0
-    ddr: dict[str, Any] = field(default_factory=dict)
-    power_up: str = "zeros"
-    jobs: tuple[tuple[str, tuple[str, ...], int, bool], ...] = ()
+    __pydantic_config__ = CLOSED
+    seed: Count
+    hw: dict[Name, Any]
+    dims: dict[Name, Any]
+    model_seed: Count
+    extremes: tuple[Name, ...] = ()
+    modes: Count = 0
+    ddr: dict[Name, Any] = field(default_factory=dict)
+    power_up: Text = "zeros"
+    jobs: tuple[Asked, ...] = ()
 
     @property
     def hardware(self) -> HwConfig:
@@ -67,15 +72,30 @@ class Case:
     def load(cls, path: Path) -> Case:
         """What `save` has written; CaseError for anything else."""
         try:
-            table = json.loads(path.read_text(encoding="utf-8"))
-            jobs = tuple(
-                (what, tuple(images), task, features) for what, images, task, features in table["jobs"]
-            )
-            case = cls(**{**table, "extremes": tuple(table["extremes"]), "jobs": jobs})
-            _ = case.hardware, case.network
-        except (OSError, ValueError, TypeError, KeyError, RecursionError, ConfigError) as error:
+            case = checked(cls, read_json(path.read_text(encoding="utf-8")))
+            case._check()
+        except (OSError, ValueError, PeritusError) as error:  # SchemaError is a ValueError
             raise CaseError(f"{path} is no case of peritus fuzz: {error}") from error
         return case
+
+    def _check(self) -> None:
+        """What the types of the fields do not say: PeritusError."""
+        _ = self.hardware
+        checked(DdrParameters, self.ddr)
+        checked(Dims, self.dims)
+        for name, value in self.dims.items():
+            if isinstance(value, int) and value > LARGEST:
+                raise SchemaError(f"dims.{name} = {value}, at most {LARGEST}")
+        images = {image for _, images, _, _ in self.jobs for image in images}
+        fields = DdrParameters.__dataclass_fields__
+        for what, names, known in (
+            ("extreme", self.extremes, EXTREMES),
+            ("image", images, IMAGES),
+            ("job", [what for what, *_ in self.jobs], JOBS),
+            ("number of the memory", self.ddr, fields),
+        ):
+            if unknown := sorted(set(names) - set(known)):
+                raise SchemaError(f"{what} {short(unknown[0])} is none of {', '.join(known)}")
 
 
 def draw_hardware(seed: int) -> HwConfig:

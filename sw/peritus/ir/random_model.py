@@ -35,6 +35,7 @@ from peritus.ir.requant import affine_norm, requant
 from peritus.ir.task import Task
 from peritus.ir.types import IMAGE, Value
 from peritus.reference.arithmetic import I64, Ints
+from peritus.schema import CLOSED, Count, Extent, Name
 
 RoutingPattern = Literal["even", "skewed", "idle", "single", "ties"]
 Float = npt.NDArray[np.float64]
@@ -57,25 +58,26 @@ class Dims:
     token; 0: none.
     """
 
-    height: int = 32
-    width: int = 64
-    patch: int = 16
-    d: int = 64
-    heads: int = 2
-    layers: int = 4
-    hidden: int = 128
-    experts: int = 4
-    top_k: int = 2
-    expert_hidden: int = 64
-    upscale: int = 4
-    task_channels: tuple[int, ...] = (8, 1)
+    __pydantic_config__ = CLOSED
+    height: Extent = 32
+    width: Extent = 64
+    patch: Extent = 16
+    d: Extent = 64
+    heads: Extent = 2
+    layers: Extent = 4
+    hidden: Extent = 128
+    experts: Extent = 4
+    top_k: Extent = 2
+    expert_hidden: Extent = 64
+    upscale: Extent = 4
+    task_channels: tuple[Extent, ...] = (8, 1)
     routing: RoutingPattern = "even"
     expert_bits: Literal[4, 8] = 8
-    activation: str = "gelu"
-    prefix: int = 1
-    channels: int = 3
-    moe_layers: tuple[int, ...] | None = None
-    classes: int = 0
+    activation: Name = "gelu"
+    prefix: Count = 1
+    channels: Extent = 3
+    moe_layers: tuple[Count, ...] | None = None
+    classes: Count = 0
 
 
 def random_model(dims: Dims, seed: int = 0) -> QuantModel:

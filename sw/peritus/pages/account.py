@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from peritus.arch.isa import Dest, Instruction, Opcode, runs
 from peritus.bundle import Bundle
 from peritus.bundle.disassemble import uses_weight_stream
-from peritus.cycles.summary import layer_name
 from peritus.runtime.timeline import Cause, Row, Timeline
 
 
@@ -36,16 +35,23 @@ class Step:
         """That belong to it; others may lie between its start and its end."""
         return self.causes.total()
 
+    @property
+    def layer(self) -> str:
+        """The part of the network that it belongs to, as blocks.0.attn."""
+        return ".".join(self.label.partition(" ")[0].split(".")[:3])
+
 
 @dataclass(frozen=True)
 class Layer:
     """Steps of one part of the network, or of all of it; cycles, macs and bytes add up to the frame's.
 
-    memory: cycles that the memory needs for its bytes, which it may have read ahead.
+    start, end: of its first step, of its last one; others may lie between. memory: cycles that the memory
+    needs for its bytes, which it may have read ahead.
     """
 
     name: str
-    cycles: int
+    start: int
+    end: int
     causes: Counter[Cause]
     macs: int
     bytes: int
@@ -53,9 +59,19 @@ class Layer:
     steps: int
 
     @property
+    def cycles(self) -> int:
+        """That belong to it."""
+        return self.causes.total()
+
+    @property
     def busy(self) -> float:
         """Share of the cycles in which the array took a token."""
         return self.causes[Cause.ARRAY] / self.cycles if self.cycles else 0.0
+
+    @property
+    def waits(self) -> list[tuple[Cause, int]]:
+        """Its causes besides the array, the largest first."""
+        return [(cause, n) for cause, n in self.causes.most_common() if n and cause is not Cause.ARRAY]
 
 
 def steps(bundle: Bundle, timeline: Timeline, task: int, *, features: bool, cold: bool) -> list[Step]:
@@ -93,7 +109,7 @@ def layers(bundle: Bundle, frame: Sequence[Step], bytes_per_cycle: float) -> lis
     """Part by part, in the order of the program; the parts add up to the frame."""
     groups: dict[str, list[Step]] = {}
     for step in frame:
-        groups.setdefault(layer_name(step.label), []).append(step)
+        groups.setdefault(step.layer, []).append(step)
     return [_sum(bundle, name, group, bytes_per_cycle) for name, group in groups.items()]
 
 
@@ -107,7 +123,8 @@ def _sum(bundle: Bundle, name: str, group: Sequence[Step], bytes_per_cycle: floa
     for step in group:
         causes += step.causes
     macs, moved = sum(step.macs for step in group), sum(step.bytes for step in group)
-    return Layer(name, causes.total(), causes, macs, moved, moved / bytes_per_cycle, len(group))
+    start, end = min(step.start for step in group), max(step.end for step in group)
+    return Layer(name, start, end, causes, macs, moved, moved / bytes_per_cycle, len(group))
 
 
 def routing_in(bundle: Bundle, timeline: Timeline, task: int) -> tuple[tuple[int, ...], ...]:

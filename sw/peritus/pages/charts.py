@@ -30,9 +30,9 @@ def timeline(frame: Frame, hw: HwConfig, number: int) -> Any:
     from bokeh.layouts import column
     from bokeh.models import BoxZoomTool, FixedTicker, HoverTool, Range1d, WheelZoomTool
 
-    assert frame.timeline is not None
-    cycles = frame.timeline.cycles
-    used = {UNIT_OF[cause] for cause in frame.timeline.causes()}
+    assert frame.timeline is not None and frame.total is not None
+    cycles, causes = frame.timeline.cycles, frame.total.causes
+    used = {UNIT_OF[cause] for cause in causes}
     names = [*TRACKS, *(unit for unit, _ in UNITS if unit in used)]
     places = {name: len(names) - 1 - row for row, name in enumerate(names)}
     figure = _figure(
@@ -46,7 +46,7 @@ def timeline(frame: Frame, hw: HwConfig, number: int) -> Any:
     figure.yaxis.major_label_overrides = {place: name for name, place in places.items()}
     figure.ygrid.grid_line_color = None
     blocks = [_blocks(figure, frame, name, places[name]) for name in TRACKS]
-    slices = [_slices(figure, cause, places[UNIT_OF[cause]], number) for cause in frame.timeline.causes()]
+    slices = [_slices(figure, cause, places[UNIT_OF[cause]], number) for cause in causes]
     figure.add_tools(
         HoverTool(
             renderers=blocks + slices,
@@ -108,21 +108,17 @@ def _thousands() -> Any:
 
 def _blocks(figure: Any, frame: Frame, track: str, place: int) -> Any:
     """Layers or instructions, each from its first cycle to its last."""
-    from bokeh.models import ColumnDataSource
+    from bokeh.models import ColumnDataSource, Quad
 
     rows = []
     if track == "layers":
-        names: dict[str, list[Any]] = {}
-        for step in frame.steps:
-            names.setdefault(_layer(step.label), []).append(step)
-        for name, steps in names.items():
-            cycles = sum(step.cycles for step in steps)
-            rows.append((steps[0].start, max(s.end for s in steps), name, name, "", cycles))
+        for layer in frame.layers:
+            rows.append((layer.start, layer.end, layer.name, layer.name, "", layer.cycles))
     else:
         for step in frame.steps:
             expert = str(step.instruction.expert) if step.instruction.expert_valid else ""
             what = f"{step.index} {step.instruction.opcode.name} {step.label}"
-            rows.append((step.start, step.end, what, _layer(step.label), expert, step.cycles))
+            rows.append((step.start, step.end, what, step.layer, expert, step.cycles))
     columns = list(zip(*rows, strict=True))
     source = ColumnDataSource(
         {
@@ -137,28 +133,23 @@ def _blocks(figure: Any, frame: Frame, track: str, place: int) -> Any:
             "colour": [QUIET[row % 2] for row in range(len(rows))],
         }
     )
-    return figure.quad(
-        left="left", right="right", top=place + 0.36, bottom=place - 0.36, color="colour", line_width=0,
-        source=source,
-    )  # fmt: skip
-
-
-def _layer(label: str) -> str:
-    from peritus.cycles.summary import layer_name
-
-    return layer_name(label)
+    glyph = Quad(
+        left="left", right="right", top=place + 0.36, bottom=place - 0.36, fill_color="colour", line_width=0
+    )
+    return figure.add_glyph(source, glyph)  # figure.quad would make three more glyphs of each
 
 
 def _slices(figure: Any, cause: Cause, place: int, number: int) -> Any:
     """The slices of a cause: none yet."""
-    from bokeh.models import ColumnDataSource
+    from bokeh.models import ColumnDataSource, Quad
 
     names = ("left", "right", "what", "layer", "expert", "cycles", "cause", "slices")
     source = ColumnDataSource({name: [] for name in names}, name=f"spans-{number}-{cause.name}")
-    return figure.quad(
-        left="left", right="right", top=place + 0.42, bottom=place - 0.42, color=COLOURS[cause],
-        line_color=COLOURS[cause], line_width=0.4, source=source,
+    glyph = Quad(
+        left="left", right="right", top=place + 0.42, bottom=place - 0.42, fill_color=COLOURS[cause],
+        line_color=COLOURS[cause], line_width=0.4,
     )  # fmt: skip
+    return figure.add_glyph(source, glyph)
 
 
 def _ring(frame: Frame, hw: HwConfig, x_range: Any) -> Any:

@@ -14,7 +14,6 @@ from peritus.pages.built import Built
 from peritus.pages.energy import energy_of
 from peritus.pages.peers import PEERS
 from peritus.pages.subject import MODEL, MODEL_ERROR, Frame, Subject
-from peritus.runtime.timeline import Cause
 
 LESS_MHZ = 1500 / 7  # a lower clock that a Zynq can make (docs/boards/README.md), for who does not trust 300
 
@@ -74,7 +73,15 @@ def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:
         "routing": [list(row) for row in frame.routing] if frame.routing is not None else None,
     }
     if hw is None or frame.total is None or not cycles:
-        return {**found, "causes": None, "layers": [], "total": None, "ideal": None, "energy": None}
+        return {
+            **found,
+            "causes": None,
+            "layers": [],
+            "snr_db": {},
+            "total": None,
+            "ideal": None,
+            "energy": None,
+        }
     clocks = [hw.clock_mhz, *([LESS_MHZ] if hw.clock_mhz > LESS_MHZ else [])]
     causes = frame.total.causes
     energy = energy_of(hw, frame.total, frame.macs)
@@ -89,6 +96,7 @@ def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:
         "ideal": _ideal(hw, subject, frame),
         "total": _layer(frame.total, cycles),
         "layers": [_layer(layer, cycles) for layer in frame.layers],
+        "snr_db": _snr_db(subject, frame),
         "energy": {
             "millijoules": [low, high],
             "gops_per_watt": list(energy.gops_per_watt),
@@ -121,12 +129,22 @@ def _layer(layer: Layer, cycles: int) -> dict[str, Any]:
         "memory": layer.memory,
         "macs": layer.macs,
         "bytes": layer.bytes,
-        "waits": [
-            [cause.name, count]
-            for cause, count in layer.causes.most_common()
-            if cause is not Cause.ARRAY and count
-        ],
+        "waits": [[cause.name, count] for cause, count in layer.waits],
     }
+
+
+def _snr_db(subject: Subject, frame: Frame) -> dict[str, float | None]:
+    """SNR of the residual stream against the float network by the layer behind which it was measured, the
+    last one of each block; None where the weights do not say it."""
+    ends: dict[str, str] = {}
+    for layer in frame.layers:
+        kind, _, rest = layer.name.partition(".")
+        if kind == "blocks":
+            ends[rest.partition(".")[0]] = layer.name
+    measured = subject.program.origin.snr_db if subject.program else ()
+    if len(measured) != len(ends):  # of another network, or not measured
+        return dict.fromkeys(ends.values())
+    return dict(zip(ends.values(), measured, strict=True))
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[dict[str, Any]]:

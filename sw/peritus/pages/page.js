@@ -68,12 +68,12 @@ function visible({ left, right, instruction }, first, last, pixel) {
 
 // What a pointer over a slice is told.
 function told(chart, cause, seen) {
-  const named = seen.instruction.map((index) => chart.instructions[index] ?? ["", ""]);
+  const named = seen.instruction.map((index) => chart.instructions[index] ?? ["", "", ""]);
   return {
     ...seen,
     what: named.map(([what]) => what),
-    layer: named.map(([what]) => what.split(" ")[2]?.split(".").slice(0, 3).join(".") ?? ""),
     expert: named.map(([, expert]) => expert),
+    layer: named.map(([, , layer]) => layer),
     cause: seen.left.map(() => chart.words[cause]),
   };
 }

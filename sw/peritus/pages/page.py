@@ -88,6 +88,7 @@ def _view(subject: Subject, frame: Frame, values: Mapping[str, Any], items: dict
                 step.index: [
                     f"{step.index} {step.instruction.opcode.name} {step.label}",
                     str(step.instruction.expert) if step.instruction.expert_valid else "",
+                    step.layer,
                 ]
                 for step in frame.steps
             },

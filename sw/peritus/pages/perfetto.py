@@ -14,7 +14,6 @@ from typing import Any
 
 from peritus.arch.config import HwConfig
 from peritus.bundle import Bundle
-from peritus.cycles.summary import layer_name
 from peritus.pages.errors import TraceError
 from peritus.pages.stream import port_use, ring_fill
 from peritus.pages.subject import Frame, Subject
@@ -61,7 +60,8 @@ def _frame(program: Bundle, frame: Frame, pid: int, title: str) -> Iterator[dict
             "tid": track,
             "args": {"sort_index": track},
         }
-    yield from _layers(frame, pid)
+    for layer in frame.layers:
+        yield _slice(pid, LAYERS, layer.name, layer.start, layer.end, {"cycles": layer.cycles})
     for step in frame.steps:
         causes = {cause.value: cycles for cause, cycles in step.causes.most_common()}
         arguments: dict[str, int] = {
@@ -80,16 +80,6 @@ def _frame(program: Bundle, frame: Frame, pid: int, title: str) -> Iterator[dict
         yield _slice(pid, tracks[UNIT_OF[span.cause]], span.cause.value, span.start, span.end, told)
     if frame.stream is not None:
         yield from _counters(frame, program.hw, pid)
-
-
-def _layers(frame: Frame, pid: int) -> Iterator[dict[str, Any]]:
-    ends: dict[str, tuple[int, int, int]] = {}
-    for step in frame.steps:
-        name = layer_name(step.label)
-        start, _, cycles = ends.get(name, (step.start, step.end, 0))
-        ends[name] = start, step.end, cycles + step.cycles
-    for name, (start, end, cycles) in ends.items():
-        yield _slice(pid, LAYERS, name, start, end, {"cycles": cycles})
 
 
 def _counters(frame: Frame, hw: HwConfig, pid: int) -> Iterator[dict[str, Any]]:

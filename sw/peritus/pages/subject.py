@@ -14,6 +14,7 @@ from peritus.arch.isa import Opcode
 from peritus.bundle import Bundle
 from peritus.cycles import Prediction, Routing, predict
 from peritus.cycles.routing import routing_in
+from peritus.image import as_rgb
 from peritus.pages import account
 from peritus.report.pictures import render_all
 from peritus.report.run_file import bundle_digest, installed_version
@@ -92,8 +93,7 @@ def of_bundle(
             trace = Trace()
             result = device.run_traced(image, task=task, features=features, trace=trace)
             frame = _modelled(bundle, task, routing_in(bundle, trace), features, memory)
-            rgb = np.repeat(image, 3 // image.shape[2], axis=2) if image.shape[2] in (1, 3) else None
-            frame = replace(frame, image=rgb, picture=render_all(result, image))
+            frame = replace(frame, image=as_rgb(image), picture=render_all(result, image))
             frames.append(accounted(bundle, frame, memory))
     origin = Origin(command, installed_version(), MODEL, None, bundle_digest(bundle))
     return Subject(f"{name} on {bundle.hw.name}", bundle, origin, memory, tuple(frames))

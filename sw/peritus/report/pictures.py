@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from peritus.image import as_rgb
 from peritus.runtime.device import Result
 
 GOLDEN = 0.618033988749895  # successive hues far from each other
@@ -32,7 +33,8 @@ Picture = npt.NDArray[np.uint8]
 
 
 def render(result: Result, image: Picture) -> Picture:
-    """A picture of the task's map at the size of `image`: uint8 [height, width, 3]."""
+    """A picture of the task's map at the size of `image`, which may be grey: uint8 [height, width, 3]."""
+    image = as_rgb(image)
     height, width = image.shape[:2]
     if result.task.kind == "classification":
         return captioned(image, [f"{share:.0%} {name}" for name, share in result.top()])

@@ -13,21 +13,16 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from peritus.arch.pl_clock import TOLERANCE
 from peritus.bundle import Bundle
 from peritus.demo import SCENE
 from peritus.errors import PeritusError
-from peritus.image import fit_image
-from peritus.photo import read_photo
+from peritus.photo import photo_for
 from peritus.report.record import output_record
 from peritus.runtime import Device, Result, open_device
 
 REFERENCE = "iss"
 PACKAGES = ("peritus", "numpy", "pynq")
-Image = npt.NDArray[np.uint8]
 
 
 class ExpectationError(PeritusError):
@@ -44,16 +39,11 @@ class Finding:
     values: Mapping[str, Any]
 
 
-def scene_for(bundle: Bundle) -> Image:
-    """The shipped scene in the bundle's size."""
-    return fit_image(read_photo(SCENE), bundle.image_height, bundle.image_width)
-
-
 def expectations(bundle: Bundle) -> dict[str, Any]:
     """What the reference makes of the scene: shapes and digests of every task's outputs, for JSON."""
     with open_device(REFERENCE, bundle.hw) as device:
         device.load(bundle)
-        image = scene_for(bundle)
+        image = photo_for(SCENE, bundle.frame.shape)
         tasks = {
             task.name: _outputs(device.run(image, task=task.name, features=True)) for task in bundle.tasks
         }
@@ -114,7 +104,7 @@ def record(findings: list[Finding], device: str, bundle: Bundle) -> dict[str, An
 
 
 def _frames(device: Device, bundle: Bundle, expected: Mapping[str, Any], frames: int) -> Iterator[Finding]:
-    image = scene_for(bundle)
+    image = photo_for(SCENE, bundle.frame.shape)
     for task in bundle.tasks:
         try:
             results = [device.run(image, task=task.name, features=True) for _ in range(frames)]
@@ -169,7 +159,8 @@ def _reset(device: Device, bundle: Bundle, expected: Mapping[str, Any]) -> Findi
     task = bundle.tasks[0].name
     try:
         device.reset()
-        right = _outputs(device.run(scene_for(bundle), task=task, features=True)) == expected.get(task)
+        image = photo_for(SCENE, bundle.frame.shape)
+        right = _outputs(device.run(image, task=task, features=True)) == expected.get(task)
     except PeritusError as error:
         return _failed("reset", error)
     return Finding("reset", right, f"{task} after it is {'' if right else 'not '}bit-exact", {})

@@ -34,6 +34,8 @@ class Cause(Enum):
     RESIDENT = "resident weights"
     COPY = "copy for each task"
 
+    __hash__ = object.__hash__  # there is one of each; Enum's is slow, and a frame counts 60,000 spans
+
 
 class Span(NamedTuple):
     """Cycles [start, end) of a frame: the instruction by index, and the cause."""

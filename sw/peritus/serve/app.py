@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from peritus import api
 from peritus.photo import read_photo
-from peritus.serve.jobs import Job, Jobs, QueueFull, ServeError, State
+from peritus.serve.errors import QueueFull, ServeError
+from peritus.serve.job import Job, State
+from peritus.serve.jobs import Jobs
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

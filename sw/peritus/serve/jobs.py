@@ -7,94 +7,24 @@ folder, which goes when the server does.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
-from typing import IO
 
 from peritus.errors import PeritusError
 from peritus.schema import cause, file_name
+from peritus.serve.errors import QueueFull, ServeError
+from peritus.serve.job import Job, State
+from peritus.serve.process import COMMAND, run_command
 
 MAX_WAITING = 8  # jobs
 MAX_KEPT = 16  # finished jobs whose results can still be looked at
 ABANDONED_S = 60.0  # nobody has asked for so long: the tab is closed
-STEP_S = 0.1  # between two looks at a process
-MAX_SAID = 4000  # bytes at the end of what a process says
-COMMAND = (sys.executable, "-c", "import sys; sys.argv[0] = 'peritus'; from peritus.cli import app; app()")
-
-
-class ServeError(PeritusError):
-    """What was asked for cannot be done; says why. Text for the one who asked."""
-
-
-class QueueFull(ServeError):
-    """As many jobs wait as may."""
-
-
-class State(Enum):
-    """Of a job."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass
-class Job:
-    """One photo through one task of a model on a device. step: what it is doing, or why it failed.
-
-    seen: when its owner last asked for it.
-    """
-
-    id: str
-    folder: Path
-    model: str
-    task: str
-    device: str
-    state: State = State.WAITING
-    step: str = ""
-    started: float = 0.0
-    ended: float = 0.0
-    seen: float = field(default_factory=time.monotonic)
-    cancelled: bool = False
-
-    @property
-    def photo(self) -> Path:
-        """As it was uploaded."""
-        return self.folder / "photo"
-
-    @property
-    def result(self) -> Path:
-        """Folder that `peritus run` writes."""
-        return self.folder / "run"
-
-    @property
-    def picture(self) -> Path:
-        """The map."""
-        return self.result / f"{file_name(self.task)}.png"
-
-    @property
-    def report(self) -> Path:
-        """The page."""
-        return self.result / "report.html"
-
-    @property
-    def seconds(self) -> float:
-        """That it has run."""
-        if not self.started:
-            return 0.0
-        return (self.ended or time.monotonic()) - self.started
+CANCELLED, ABANDONED = "cancelled", "nobody was waiting for it any more"
 
 
 class Jobs:
@@ -135,16 +65,19 @@ class Jobs:
         shutil.rmtree(folder, ignore_errors=True)
 
     def check_room(self) -> None:
-        """QueueFull if no job can be taken."""
+        """QueueFull if no job can be taken; jobs that nobody waits for any more take no room."""
         with self._changed:
+            for job in [job for job in self._waiting if self._abandoned(job)]:
+                self._waiting.remove(job)
+                self._failed(job, ABANDONED)
             if len(self._waiting) >= MAX_WAITING:
                 raise QueueFull(f"{MAX_WAITING} jobs wait already: try again when one has ended")
 
     def submit(self, name: str, folder: Path, model: str, task: str, device: str) -> Job:
         """Put a job whose photo is in its folder into the queue; QueueFull."""
-        self.check_room()
         job = Job(name, folder, model, task, device)
         with self._changed:
+            self.check_room()
             self._jobs[name] = job
             self._waiting.append(job)
             self._changed.notify_all()
@@ -168,7 +101,11 @@ class Jobs:
 
     def cancel(self, job: Job) -> None:
         """End it, whatever it is doing."""
-        job.cancelled = True
+        with self._changed:
+            job.cancelled = True
+            if job in self._waiting:
+                self._waiting.remove(job)
+                self._failed(job, CANCELLED)
 
     def close(self) -> None:
         """End what runs and remove everything."""
@@ -191,13 +128,20 @@ class Jobs:
                 job.state, job.started = State.RUNNING, time.monotonic()
             try:
                 self._run(job)
-                job.state = State.DONE
             except (PeritusError, OSError) as error:
-                job.state, job.step = State.FAILED, cause(error)
-                shutil.rmtree(job.folder, ignore_errors=True)
-            finally:
-                job.ended = time.monotonic()
+                self._failed(job, cause(error))
+            else:
+                job.state, job.ended = State.DONE, time.monotonic()
             self._forget()
+
+    def _failed(self, job: Job, why: str) -> None:
+        """Nothing is left of it but the reason."""
+        shutil.rmtree(job.folder, ignore_errors=True)
+        job.step, job.ended = why, time.monotonic()
+        job.state = State.FAILED  # last: from now on others may look
+
+    def _abandoned(self, job: Job) -> bool:
+        return time.monotonic() - job.seen > self._abandoned_s
 
     def _run(self, job: Job) -> None:
         bundle = self._folder / f"{file_name(job.model)}.bundle"
@@ -216,34 +160,16 @@ class Jobs:
         job.step = ""
 
     def _peritus(self, job: Job, *arguments: str) -> None:
-        """A command to its end, or to the end of its time; ServeError with what it says."""
-        with (job.folder / "said").open("w+b") as said:
-            process = subprocess.Popen(
-                [*self._command, *arguments],
-                cwd=job.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            try:
-                code = self._wait(job, process)
-            finally:
-                _end(process)
-            if code:
-                raise ServeError(_last_words(said) or f"peritus {arguments[0]} ended with {code}")
+        run_command(self._command, arguments, job.folder, lambda: self._check(job))
 
-    def _wait(self, job: Job, process: subprocess.Popen[bytes]) -> int:
-        while (code := process.poll()) is None:
-            now = time.monotonic()
-            if self._closing or job.cancelled:
-                raise ServeError("cancelled")
-            if now - job.started > self._limit_s:
-                raise ServeError(f"not done after {self._limit_s:g} s")
-            if now - job.seen > self._abandoned_s:
-                raise ServeError("nobody was waiting for it any more")
-            time.sleep(STEP_S)
-        return code
+    def _check(self, job: Job) -> None:
+        """ServeError if a job that runs should end."""
+        if self._closing or job.cancelled:
+            raise ServeError(CANCELLED)
+        if job.seconds > self._limit_s:
+            raise ServeError(f"not done after {self._limit_s:g} s")
+        if self._abandoned(job):
+            raise ServeError(ABANDONED)
 
     def _forget(self) -> None:
         """Jobs that ended long ago, with their files."""
@@ -254,18 +180,3 @@ class Jobs:
                 del self._jobs[job.id]
         for job in old:
             shutil.rmtree(job.folder, ignore_errors=True)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """With its children, if it still runs."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=10)
-
-
-def _last_words(said: IO[bytes]) -> str:
-    """What a command says it failed for."""
-    said.seek(0, os.SEEK_END)
-    said.seek(max(0, said.tell() - MAX_SAID))
-    text = said.read().decode(errors="replace").strip()
-    return text.rpartition("error: ")[2]

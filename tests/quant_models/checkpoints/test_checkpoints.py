@@ -26,6 +26,7 @@ from quant_models.checkpoints import (  # noqa: E402
 )
 from quant_models.checkpoints.edge_moe import photo, read_file  # noqa: E402
 from quant_models.checkpoints.infer import patch_grid  # noqa: E402
+from quant_models.checkpoints.read import read_tensors  # noqa: E402
 from quant_models.network.config import M3VIT_TINY, GateKind, M3ViTConfig, TaskConfig  # noqa: E402
 from quant_models.network.model import M3ViT  # noqa: E402
 from quant_models.network.weights import load_weights, save_weights  # noqa: E402
@@ -502,3 +503,29 @@ def test_a_file_of_ours_keeps_its_provenance(tmp_path: Path) -> None:
     """Reading it as a checkpoint does not make random weights trained."""
     save_weights(network(MINI), tmp_path / "net.safetensors", provenance="untrained, seed 7")
     assert load_checkpoint(tmp_path / "net.safetensors", MINI).net.provenance == "untrained, seed 7"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x80\x02.", "truncated or damaged"),  # torch's unpickler: IndexError, as of the next three
+        (b"\x80\x02s.", "truncated or damaged"),
+        (b"\x80\x02h\x07.", "truncated or damaged"),
+        (b"\x80\x02(u.", "truncated or damaged"),
+        (b"\x80\x02X\x01", "truncated or damaged"),  # struct.error
+        (b"", "truncated or damaged"),
+    ],
+)
+def test_what_the_unpickler_trips_over_is_damage(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_bytes(content)
+    with pytest.raises(CheckpointError, match=said):
+        read_tensors(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [({3: torch.ones(2)}, "names a tensor 3, expected a text"), ({}, "holds no tensors")]
+)
+def test_names_that_are_none(content: dict[object, Tensor], said: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "net.pth")
+    with pytest.raises(CheckpointError, match=said):
+        read_tensors(tmp_path / "net.pth")

