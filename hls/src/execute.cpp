@@ -60,8 +60,8 @@ bool counts_are_valid(const Instruction &i) {
 }
 
 void execute(const Beat *program, const Beat *image, Beat *result, Beat *features, const Job &job, Memories &memories,
-             Stream<WeightWord> &stream, Status &status) {
-  Segment segment(stream);
+             Stream<WeightWord> &stream, Outcome &outcome) {
+  Segment segment(stream, memories);
   Fault fault = job.instructions <= config::PROGRAM_DEPTH && job.fetches <= config::FETCH_DEPTH ? Fault::END
                                                                                                   : Fault::CAPACITY;
   int index = 0, value = 0;
@@ -124,9 +124,7 @@ void execute(const Beat *program, const Beat *image, Beat *result, Beat *feature
     segment.begin();
     segment.word();
   }
-  status.fault = fault;
-  status.instruction = index;
-  status.value = value;
+  outcome = {fault, index, value};
 }
 
 }  // namespace peritus
