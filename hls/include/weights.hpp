@@ -68,7 +68,7 @@ class Segment {
   void skip(int words) {
 #pragma HLS INLINE
     for (int n = 0; n < words; ++n) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 // a word a cycle is what the stream delivers
 #pragma HLS LOOP_TRIPCOUNT max=config::STRIPE_WORDS
       if (!last_ && !over_) word();
     }
@@ -121,7 +121,7 @@ struct Params {
 inline Params read_params(Segment &segment) {
 #pragma HLS INLINE off // one copy for GEMM and LayerNorm
   std::uint8_t byte[config::PARAM_BLOCK_WORDS * WEIGHT_WORD_BYTES];
-#pragma HLS ARRAY_PARTITION variable=byte complete // registers: all lanes are looked at at once
+#pragma HLS ARRAY_PARTITION variable=byte type=complete // registers: all lanes are looked at at once
   for (int w = 0; w < config::PARAM_BLOCK_WORDS; ++w) {
 #pragma HLS PIPELINE II=1 // a word a cycle is what the stream delivers
     const WeightWord word = segment.word();

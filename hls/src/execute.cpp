@@ -118,7 +118,7 @@ void execute(const Beat *program, const Beat *image, Beat *result, Beat *feature
   // What is left in the stream, or the next job would find it there.
   constexpr std::int64_t MOST_WORDS = std::int64_t(config::FETCH_DEPTH) * 65536 * config::STRIPE_WORDS;
   for (std::int64_t n = 0; n < MOST_WORDS; ++n) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 // a word a cycle is what the stream delivers
 #pragma HLS LOOP_TRIPCOUNT max=1
     if (segment.over()) break;
     segment.begin();
