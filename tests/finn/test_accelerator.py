@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.finn.one_node import PART, built
+from tests.finn.one_node import PART, built, check_cycles
 
 HEIGHT, WIDTH, RGB = 32, 64, 3
 KERNEL, STRIDE = 3, 2  # the camera's image has twice the rows and columns
@@ -153,6 +153,15 @@ def test_a_stem_and_the_accelerator(finn: Path, tmp_path: Path, bundle: Path, de
             assert len(np.unique(image)) > 100
             expected = reference.run(image, task=task.name).outputs[task.name]
             assert np.array_equal(found[0], expected)
+
+
+def test_cycles_of_the_accelerator(finn: Path, bundle: Path) -> None:
+    from qonnx.custom_op.registry import getCustomOp
+
+    node = getCustomOp(graph(bundle, task="task0", device="rtl", frames=FRAMES).graph.node[-1])
+    pixels = np.random.default_rng(6).integers(-128, 128, (FRAMES, HEIGHT, WIDTH, RGB))
+    node.execute_node({"image": pixels.astype(np.float32)}, None)
+    check_cycles(node, 0.1)
 
 
 def test_what_does_not_fit_is_named(finn: Path, bundle: Path) -> None:
