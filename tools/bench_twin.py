@@ -84,9 +84,10 @@ def main() -> None:
     start = time.monotonic()
     seconds = list(answers)
     rate = len(seconds) / (time.monotonic() - start)
+    mean = sum(seconds) / len(seconds)
     print(
-        f"{len(seconds)} frames in {options.workers} processes: {rate:.1f} frames/s, "
-        f"{1e3 * sum(seconds) / len(seconds):.0f} ms of CPU a frame"
+        f"{len(seconds)} frames in {options.workers} processes: {rate:.1f} frames/s, {1e3 * mean:.0f} ms of CPU "
+        f"a frame, which is {options.workers / mean:.0f} frames/s of cores that do nothing else"
     )
 
 
