@@ -85,10 +85,8 @@ def main() -> None:
     seconds = list(answers)
     rate = len(seconds) / (time.monotonic() - start)
     mean = sum(seconds) / len(seconds)
-    print(
-        f"{len(seconds)} frames in {options.workers} processes: {rate:.1f} frames/s, {1e3 * mean:.0f} ms of CPU "
-        f"a frame, which is {options.workers / mean:.0f} frames/s of cores that do nothing else"
-    )
+    alone = f"{1e3 * mean:.0f} ms of CPU a frame are {options.workers / mean:.0f} frames/s of idle cores"
+    print(f"{len(seconds)} frames in {options.workers} processes: {rate:.1f} frames/s; {alone}")
 
 
 if __name__ == "__main__":
