@@ -35,11 +35,14 @@ void hls_run(Machine *machine, const std::uint8_t *program, const std::uint8_t *
 #ifdef PERITUS_CHECKED
   overflow = {};
 #endif
+  Outcome outcome = {Fault::NONE, 0, 0};
+  std::int32_t weight_beats = 0;
   run_job(beats(program), beats(fetches), beats(weights), beats(image), reinterpret_cast<Beat *>(result),
-          reinterpret_cast<Beat *>(features), *job, machine->memories, *status);
+          reinterpret_cast<Beat *>(features), *job, machine->memories, outcome, weight_beats);
+  *status = {outcome, weight_beats};
   write_trace = nullptr;
 #ifdef PERITUS_CHECKED
-  if (overflow.width != 0) *status = {Fault::WIDTH, 0, overflow.width, 0};
+  if (overflow.width != 0) *status = {{Fault::WIDTH, 0, overflow.width}, 0};
 #endif
 }
 

@@ -64,7 +64,8 @@ int main(int argc, char **argv) {
   peritus_top(to_beats(read_file(folder + "/program.bin")).data(), to_beats(read_file(folder + "/fetches.bin")).data(),
               to_beats(weights).data(), to_beats(image).data(), found.data(), found_features.data(), job, &status);
   const int wrong = differences(found, result) + differences(found_features, features);
-  std::printf("fault %d at instruction %d, %d bytes differ of %zu\n", static_cast<int>(status.fault), status.instruction,
+  const Outcome &outcome = status.outcome;
+  std::printf("fault %d at instruction %d, %d bytes differ of %zu\n", static_cast<int>(outcome.fault), outcome.instruction,
               wrong, result.size() + features.size());
-  return status.fault == Fault::NONE && wrong == 0 && !result.empty() ? 0 : 1;
+  return outcome.fault == Fault::NONE && wrong == 0 && !result.empty() ? 0 : 1;
 }

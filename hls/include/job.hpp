@@ -17,7 +17,8 @@ struct Beat {
 static_assert(config::EXEC_BYTES % config::AXI_BYTES == 0, "an instruction is whole beats");
 static_assert(config::FETCH_BYTES <= config::AXI_BYTES, "a beat holds whole fetch entries");
 
-// One job. task: bit of the task masks. features: write them, too. cold: the first since the program was loaded. Then how much there is of everything.
+// One job. task: bit of the task masks. features: write them, too. cold: the first since the program was loaded. Then how
+// much there is of everything.
 struct Job {
   std::int32_t task;
   std::int32_t features;
@@ -43,11 +44,16 @@ enum class Fault : std::int32_t {
   WIDTH = 8,     // a value left its width; only the checked binding knows
 };
 
-// instruction: the one at fault. value: what was out of range, where there is one number to tell. weight_beats: read.
-struct Status {
+// instruction: the one at fault. value: what was out of range, where there is one number to tell.
+struct Outcome {
   Fault fault;
   std::int32_t instruction;
   std::int32_t value;
+};
+
+// Each part is of one process. weight_beats: read.
+struct Status {
+  Outcome outcome;
   std::int32_t weight_beats;
 };
 

@@ -10,7 +10,7 @@ namespace peritus {
 
 // One job: external memory in, external memory out.
 void run_job(const Beat *program, const Beat *fetches, const Beat *weights, const Beat *image, Beat *result,
-             Beat *features, const Job &job, Memories &memories, Status &status);
+             Beat *features, const Job &job, Memories &memories, Outcome &outcome, std::int32_t &weight_beats);
 
 }  // namespace peritus
 

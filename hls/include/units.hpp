@@ -18,7 +18,7 @@ void fetch_weights(const Beat *fetches, const Beat *weights, const Job &job, Str
 
 // Process 2: the instructions, one after the other.
 void execute(const Beat *program, const Beat *image, Beat *result, Beat *features, const Job &job, Memories &memories,
-             Stream<WeightWord> &stream, Status &status);
+             Stream<WeightWord> &stream, Outcome &outcome);
 
 // Are the counts of an instruction what the units and their loops are made for?
 bool counts_are_valid(const Instruction &i);

@@ -21,35 +21,36 @@ struct WeightWord : WeightBytes {
 // The segment at hand, as its reader sees it.
 class Segment {
   Stream<WeightWord> &stream_;
+  const Memories &memories_;
   bool last_ = true;   // the word read last was the segment's last
   bool over_ = false;  // no segment is left
   bool wrong_ = false;
-  const WeightBytes *resident_ = nullptr;  // words come from there instead
+  bool resident_ = false;  // words come from the resident memory instead, from next_ on
   int next_ = 0;
 
  public:
-  explicit Segment(Stream<WeightWord> &stream) : stream_(stream) {}
+  Segment(Stream<WeightWord> &stream, const Memories &memories) : stream_(stream), memories_(memories) {}
 
   // Has a segment been too short, or too long, or missing?
   bool wrong() const { return wrong_; }
   bool over() const { return over_; }
 
   void begin() {
-    resident_ = nullptr;
+    resident_ = false;
     last_ = false;
   }
   // What stays on chip, from word `first` on, instead of a segment.
-  void begin_resident(const Memories &memories, int first) {
-    resident_ = memories.resident;
+  void begin_resident(int first) {
+    resident_ = true;
     next_ = first;
   }
 
   WeightWord word() {
 #pragma HLS INLINE
     WeightWord found = {};
-    if (resident_ != nullptr) {
+    if (resident_) {
       const bool inside = 0 <= next_ && next_ < config::RESIDENT_WORDS;
-      if (inside) static_cast<WeightBytes &>(found) = resident_[next_];
+      if (inside) static_cast<WeightBytes &>(found) = memories_.resident[next_];
       wrong_ = wrong_ || !inside;
       ++next_;
     } else if (last_ || over_) {
@@ -67,7 +68,7 @@ class Segment {
   void skip(int words) {
 #pragma HLS INLINE
     for (int n = 0; n < words; ++n) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 // a word a cycle is what the stream delivers
 #pragma HLS LOOP_TRIPCOUNT max=config::STRIPE_WORDS
       if (!last_ && !over_) word();
     }
@@ -75,7 +76,7 @@ class Segment {
   }
   // The padding, less than a stripe.
   void finish() {
-    if (resident_ == nullptr) skip(config::STRIPE_WORDS - 1);
+    if (!resident_) skip(config::STRIPE_WORDS - 1);
   }
   // After the last instruction nothing may be left.
   void expect_end() {
@@ -120,7 +121,7 @@ struct Params {
 inline Params read_params(Segment &segment) {
 #pragma HLS INLINE off // one copy for GEMM and LayerNorm
   std::uint8_t byte[config::PARAM_BLOCK_WORDS * WEIGHT_WORD_BYTES];
-#pragma HLS ARRAY_PARTITION variable=byte complete // registers: all lanes are looked at at once
+#pragma HLS ARRAY_PARTITION variable=byte type=complete // registers: all lanes are looked at at once
   for (int w = 0; w < config::PARAM_BLOCK_WORDS; ++w) {
 #pragma HLS PIPELINE II=1 // a word a cycle is what the stream delivers
     const WeightWord word = segment.word();

@@ -61,8 +61,8 @@ bool counts_are_valid(const Instruction &i) {
 }
 
 void execute(const Beat *program, const Beat *image, Beat *result, Beat *features, const Job &job, Memories &memories,
-             Stream<WeightWord> &stream, Status &status) {
-  Segment segment(stream);
+             Stream<WeightWord> &stream, Outcome &outcome) {
+  Segment segment(stream, memories);
   Fault fault = job.instructions <= config::PROGRAM_DEPTH && job.fetches <= config::FETCH_DEPTH ? Fault::END
                                                                                                   : Fault::CAPACITY;
   int index = 0, value = 0;
@@ -122,15 +122,13 @@ void execute(const Beat *program, const Beat *image, Beat *result, Beat *feature
   // What is left in the stream, or the next job would find it there.
   constexpr std::int64_t MOST_WORDS = std::int64_t(config::FETCH_DEPTH) * 65536 * config::STRIPE_WORDS;
   for (std::int64_t n = 0; n < MOST_WORDS; ++n) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 // a word a cycle is what the stream delivers
 #pragma HLS LOOP_TRIPCOUNT max=1
     if (segment.over()) break;
     segment.begin();
     segment.word();
   }
-  status.fault = fault;
-  status.instruction = index;
-  status.value = value;
+  outcome = {fault, index, value};
 }
 
 }  // namespace peritus

@@ -24,7 +24,7 @@ int list_rows(const Instruction &i, const Queues &queues, Row (&rows)[config::AC
   const int tokens = i.tokens;
   const int count = i.expert_valid || length < tokens ? length : tokens;
   for (int row = 0; row < count; ++row) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 // a row a cycle is what the queue delivers
 #pragma HLS LOOP_TRIPCOUNT max=config::ACC_DEPTH
     const int token = queued ? static_cast<int>(queues.token[expert][row]) : row;
     rows[row].source = i.src_base + (gather ? token : row) * i.src_stride;
@@ -86,11 +86,12 @@ void gemm(const Instruction &i, Segment &segment, Memories &memories) {
   const int n_tiles = i.n_tiles, k_tiles = i.k_tiles;
   Row rows[config::ACC_DEPTH];
   Totals totals[config::ACC_DEPTH];
+#pragma HLS ARRAY_RESHAPE variable=totals type=complete dim=2 // registers of a row, PN sums, are one word
   UInt<24> row_sums[config::ACC_DEPTH];
 
   const int count = list_rows(i, memories.queues, rows);
   if (resident) {
-    segment.begin_resident(memories, static_cast<int>(i.stat_base));
+    segment.begin_resident(static_cast<int>(i.stat_base));
   } else if (streams) {
     segment.begin();
   }
@@ -99,8 +100,14 @@ void gemm(const Instruction &i, Segment &segment, Memories &memories) {
     return;
   }
   Params params = immediate_params(i);
+// Registers: all PN lanes are scaled, and all PK x PN weights multiply, in one cycle.
+#pragma HLS ARRAY_PARTITION variable=params.bias type=complete
+#pragma HLS ARRAY_PARTITION variable=params.multiplier1 type=complete
+#pragma HLS ARRAY_PARTITION variable=params.multiplier2 type=complete
+#pragma HLS ARRAY_PARTITION variable=params.shift1 type=complete
+#pragma HLS ARRAY_PARTITION variable=params.shift2 type=complete
   Tile tile;
-#pragma HLS ARRAY_PARTITION variable=tile.row complete dim=0 // registers: all PK x PN multiply in one cycle
+#pragma HLS ARRAY_PARTITION variable=tile.row type=complete dim=0 // the same
   for (int nb = 0; nb < n_tiles; ++nb) {
 #pragma HLS LOOP_TRIPCOUNT max=16
     for (int kb = 0; kb < k_tiles; ++kb) {

@@ -7,15 +7,18 @@
 
 namespace peritus {
 
+constexpr int WORDS = 8;                                // of a row, as the compiler writes them
+constexpr int ROWS = config::RESIDENT_WORDS / WORDS + 1;
+
 bool keep(const Instruction &i, Segment &segment, Memories &memories) {
   const int rows = i.tokens, words = i.n_tiles;
   bool fits = true;
   segment.begin();
   for (int row = 0; row < rows; ++row) {
-#pragma HLS LOOP_TRIPCOUNT max=config::RESIDENT_WORDS / 8
+#pragma HLS LOOP_TRIPCOUNT max=ROWS
     for (int n = 0; n < words; ++n) {
 #pragma HLS PIPELINE II=1 // a word a cycle is what the stream delivers
-#pragma HLS LOOP_TRIPCOUNT max=8
+#pragma HLS LOOP_TRIPCOUNT max=WORDS
       const WeightWord word = segment.word();
       const int address = i.dst_base + row * i.dst_stride + n;
       const bool inside = 0 <= address && address < config::RESIDENT_WORDS;

@@ -20,12 +20,14 @@
 namespace peritus {
 
 void run_job(const Beat *program, const Beat *fetches, const Beat *weights, const Beat *image, Beat *result,
-             Beat *features, const Job &job, Memories &memories, Status &status) {
-#pragma HLS DATAFLOW // weights are fetched while earlier ones are used
+             Beat *features, const Job &job, Memories &memories, Outcome &outcome, std::int32_t &weight_beats) {
+// Weights are fetched while earlier ones are used. Two calls and a stream, each variable written by one of them: UG1399,
+// "Canonical Dataflow".
+#pragma HLS DATAFLOW
   Stream<WeightWord> stream;
 #pragma HLS STREAM variable=stream depth=config::WEIGHT_STORE_WORDS // the ring that is filled ahead of use
-  fetch_weights(fetches, weights, job, stream, status.weight_beats);
-  execute(program, image, result, features, job, memories, stream, status);
+  fetch_weights(fetches, weights, job, stream, weight_beats);
+  execute(program, image, result, features, job, memories, stream, outcome);
 }
 
 }  // namespace peritus
@@ -46,7 +48,8 @@ void peritus_top(const Beat *program, const Beat *fetches, const Beat *weights, 
 #pragma HLS INTERFACE mode=s_axilite port=status
 #pragma HLS INTERFACE mode=s_axilite port=return
   static Memories memories;
-// A word is read and written at once: PN lanes side by side in the memory, not one after the other.
+// A word is read and written at once: PN lanes side by side in the memory, not one after the other. Vitis takes structs
+// apart, so that words is an array [words][PN] (UG1399, "Structs").
 #pragma HLS ARRAY_RESHAPE variable=memories.act.words type=complete dim=2
 #pragma HLS ARRAY_RESHAPE variable=memories.kv.words type=complete dim=2
 #pragma HLS ARRAY_RESHAPE variable=memories.score.words type=complete dim=2
@@ -55,7 +58,8 @@ void peritus_top(const Beat *program, const Beat *fetches, const Beat *weights, 
 #pragma HLS ARRAY_PARTITION variable=memories.queues.token type=complete dim=1
 #pragma HLS ARRAY_PARTITION variable=memories.queues.score type=complete dim=1
 #pragma HLS ARRAY_PARTITION variable=memories.queues.length type=complete
-  Status found = {Fault::NONE, 0, 0, 0};
-  run_job(program, fetches, weights, image, result, features, job, memories, found);
-  *status = found;
+  Outcome outcome = {Fault::NONE, 0, 0};
+  std::int32_t weight_beats = 0;
+  run_job(program, fetches, weights, image, result, features, job, memories, outcome, weight_beats);
+  *status = {outcome, weight_beats};
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stem in FINN's dataflow, and the whole accelerator behind it as one node: the bundle's bits."""
+"""A convolutional stem in FINN's dataflow, the whole accelerator behind it as one node: the bundle's bits."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.finn.one_node import PART, built
+from tests.finn.one_node import PART, built, check_cycles
 
-HEIGHT, WIDTH, RAW, RGB = 32, 64, 4, 3  # a Bayer quad for every pixel
+HEIGHT, WIDTH, RGB = 32, 64, 3
+KERNEL, STRIDE = 3, 2  # the camera's image has twice the rows and columns
+WINDOW = KERNEL**2 * RGB
+STEM = ["FMPadding_rtl", "ConvolutionInputGenerator_rtl", "MVAU_rtl", "PeritusRequant_rtl"]
 FPGA = "finn.custom_op.fpgadataflow"
 FRAMES = 2
 Array = npt.NDArray[np.int64]
@@ -21,22 +24,24 @@ Array = npt.NDArray[np.int64]
 
 @functools.cache
 def stem() -> dict[str, Array]:
-    """Constants: a convolution of 1 x 1 from quads to colours, and its requantization."""
+    """Constants: a convolution, its windows in rows [y, x, channel], and its requantization."""
     rng = np.random.default_rng(3)
     return {
-        "weights": rng.integers(-90, 91, (RAW, RGB)),
+        "weights": rng.integers(-90, 91, (WINDOW, RGB)),
         "bias": rng.integers(-2000, 2000, RGB),
         "multiplier": rng.integers(1 << 15, 1 << 16, RGB),
-        "shift": rng.integers(22, 24, RGB),
+        "shift": rng.integers(24, 26, RGB),
     }
 
 
-def colours(quads: Array) -> npt.NDArray[np.uint8]:
-    """What the stem must give, as pixels."""
+def colours(camera: Array) -> npt.NDArray[np.uint8]:
+    """What the stem must give of [rows, columns, channels], as pixels."""
     from peritus.reference import requantize, saturate
 
     constants = stem()
-    sums = quads @ constants["weights"]
+    padded = np.pad(camera, ((1, 0), (1, 0), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (KERNEL, KERNEL), (0, 1))[::STRIDE, ::STRIDE]
+    sums = windows.transpose(0, 1, 3, 4, 2).reshape(HEIGHT, WIDTH, WINDOW) @ constants["weights"]
     rows = requantize(sums, constants["bias"], constants["multiplier"], constants["shift"])
     return (saturate(rows, 8) + 128).astype(np.uint8)
 
@@ -54,7 +59,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def graph(bundle: Path, **attributes: Any) -> Any:
-    """x -> MVAU -> PeritusRequant -> PeritusAccelerator -> y."""
+    """x -> FMPadding -> ConvolutionInputGenerator -> MVAU -> PeritusRequant -> PeritusAccelerator -> y."""
     from onnx import TensorProto, helper
     from qonnx.core.datatype import DataType
     from qonnx.core.modelwrapper import ModelWrapper
@@ -62,16 +67,27 @@ def graph(bundle: Path, **attributes: Any) -> Any:
     from qonnx.transformation.infer_shapes import InferShapes
 
     constants = stem()
+    rows, columns = STRIDE * HEIGHT, STRIDE * WIDTH
     pixels = {"numInputVectors": [1, HEIGHT, WIDTH]}
     nodes = [
         helper.make_node(
-            *("MVAU", ["x", "w"], ["sums"]), domain=FPGA, backend="fpgadataflow", name="stem", **pixels,
-            MW=RAW, MH=RGB, SIMD=RAW, PE=RGB, noActivation=1, inputDataType="INT8", weightDataType="INT8",
-            outputDataType="INT18",
+            *("FMPadding", ["x"], ["padded"]), domain=FPGA, backend="fpgadataflow", name="pad",
+            ImgDim=[rows, columns], Padding=[1, 1, 0, 0], NumChannels=RGB, SIMD=RGB, inputDataType="INT8",
+        ),
+        helper.make_node(
+            *("ConvolutionInputGenerator", ["padded"], ["windows"]), domain=FPGA, backend="fpgadataflow",
+            name="slide", ConvKernelDim=[KERNEL] * 2, IFMChannels=RGB, IFMDim=[rows + 1, columns + 1],
+            OFMDim=[HEIGHT, WIDTH], SIMD=RGB, Stride=[STRIDE] * 2, Dilation=[1, 1], inputDataType="INT8",
+            outputDataType="INT8",
+        ),
+        helper.make_node(
+            *("MVAU", ["windows", "w"], ["sums"]), domain=FPGA, backend="fpgadataflow", name="stem", **pixels,
+            MW=WINDOW, MH=RGB, SIMD=RGB, PE=RGB, noActivation=1, inputDataType="INT8", weightDataType="INT8",
+            outputDataType="INT20",
         ),
         helper.make_node(
             *("PeritusRequant", ["sums"], ["image"]), domain=FPGA, backend="fpgadataflow", name="scale",
-            **pixels, NumChannels=RGB, PE=RGB, inputDataType="INT18",
+            **pixels, NumChannels=RGB, PE=RGB, inputDataType="INT20",
             **{name: constants[name].tolist() for name in ("bias", "multiplier", "shift")},
         ),
         helper.make_node(
@@ -81,7 +97,7 @@ def graph(bundle: Path, **attributes: Any) -> Any:
     ]  # fmt: skip
     tensors = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (("x", [1, HEIGHT, WIDTH, RAW]), ("y", None))
+        for name, shape in (("x", [1, rows, columns, RGB]), ("y", None))
     ]
     domains = ("", FPGA, "peritus.finn.accelerator")
     opsets = [helper.make_opsetid(domain, 18 if domain == "" else 1) for domain in domains]
@@ -111,7 +127,7 @@ def simulated(model: Any, folder: Path) -> Any:
     ]
     path = getCustomOp(parent.graph.node[0]).get_nodeattr("model")
     child = ModelWrapper(path).transform(SpecializeLayers(PART)).transform(GiveUniqueNodeNames())
-    assert [node.op_type for node in child.graph.node] == ["MVAU_rtl", "PeritusRequant_rtl"]
+    assert [node.op_type for node in child.graph.node] == STEM
     built(child).save(path)
     return parent
 
@@ -131,12 +147,21 @@ def test_a_stem_and_the_accelerator(finn: Path, tmp_path: Path, bundle: Path, de
     with IssDevice(loaded.hw) as reference:
         reference.load(loaded)
         for _ in range(FRAMES):
-            quads = rng.integers(-128, 128, (1, HEIGHT, WIDTH, RAW))
-            found = execute_onnx(model, {"x": quads.astype(np.float32)})["y"]
-            image = colours(quads)[0]
+            camera = rng.integers(-128, 128, (1, STRIDE * HEIGHT, STRIDE * WIDTH, RGB))
+            found = execute_onnx(model, {"x": camera.astype(np.float32)})["y"]
+            image = colours(camera[0])
             assert len(np.unique(image)) > 100
             expected = reference.run(image, task=task.name).outputs[task.name]
             assert np.array_equal(found[0], expected)
+
+
+def test_cycles_of_the_accelerator(finn: Path, bundle: Path) -> None:
+    from qonnx.custom_op.registry import getCustomOp
+
+    node = getCustomOp(graph(bundle, task="task0", device="rtl", frames=FRAMES).graph.node[-1])
+    pixels = np.random.default_rng(6).integers(-128, 128, (FRAMES, HEIGHT, WIDTH, RGB))
+    node.execute_node({"image": pixels.astype(np.float32)}, None)
+    check_cycles(node, 0.1)
 
 
 def test_what_does_not_fit_is_named(finn: Path, bundle: Path) -> None:
@@ -149,7 +174,7 @@ def test_what_does_not_fit_is_named(finn: Path, bundle: Path) -> None:
         graph(bundle, task="night")
     with pytest.raises(BundleError):
         graph(bundle.with_name("none"), task="task0")
-    node = getCustomOp(graph(bundle, task="task0").graph.node[2])
+    node = getCustomOp(graph(bundle, task="task0").graph.node[-1])
     with pytest.raises(NodeInputError, match=r"'vit': input is \(1, 8, 8, 3\), frames of the bundle are"):
         node.execute_node({"image": np.zeros((1, 8, 8, 3))}, None)
     values = np.zeros((1, HEIGHT, WIDTH, RGB))

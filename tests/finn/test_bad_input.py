@@ -102,34 +102,82 @@ def test_sums_beyond_floats(finn: Path) -> None:
         Lowering(None, 0).affine("wide", "x", 1, affine, "INT8")  # type: ignore[arg-type]
 
 
-def test_a_softmax_without_quantizer(finn: Path) -> None:
-    """The file is refused by the node that shows it."""
-    from peritus.errors import PeritusError
-    from peritus.finn.steps import step_peritus_convert
-
-    file = exported("encoder")
-    softmax = next(node for node in file.graph.node if node.op_type == "Softmax")
-    quantizer = next(node for node in file.graph.node if softmax.output[0] in node.input)
-    assert quantizer.op_type == "Quant"
-    for node in file.graph.node:
-        for index, name in enumerate(node.input):
-            if name == quantizer.output[0]:
-                node.input[index] = softmax.output[0]
-    with pytest.raises(PeritusError, match=r"MatMul|Softmax"):
-        _convert(step_peritus_convert, file)
+@pytest.fixture
+def network(finn: Path) -> Any:
+    """An encoder in QONNX, to be spoiled."""
+    return exported("encoder")
 
 
-def test_a_dynamic_shape(finn: Path) -> None:
-    from peritus.errors import PeritusError
-    from peritus.finn.steps import step_peritus_convert
-
-    file = exported("encoder")
-    file.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
-    with pytest.raises(PeritusError, match=r"shape \(1, 3, 0, 64\)"):
-        _convert(step_peritus_convert, file)
+def test_a_softmax_without_quantizer(network: Any) -> None:
+    _bypass(network, "softmax")
+    _is_refused(
+        network, r"'node_matmul_1' \(MatMul\): reads 'softmax' in float.* a quantizer is missing behind"
+    )
 
 
-def _convert(step: Any, file: Any) -> None:
+def test_an_unsupported_node(network: Any) -> None:
+    (gelu,) = (node for node in network.graph.node if node.op_type == "Gelu")
+    gelu.op_type = "Sin"
+    del gelu.attribute[:]
+    _is_refused(network, r"'node_gelu' \(Sin\)")
+
+
+def test_a_dynamic_shape(network: Any) -> None:
+    network.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    _is_refused(network, r"input 'image': dimension 2 is 'height', must be a positive number: export")
+
+
+def test_scales_of_groups(network: Any) -> None:
+    """One scale for eight inputs of a channel."""
+    scale = next(node.input[1] for node in network.graph.node if node.input[0] == "slice_4")
+    _set(network, scale, np.repeat(np.arange(1, 4 * 64 + 1).reshape(64, 4), 8, axis=1) / 4096)
+    _is_refused(
+        network, r"\(MatMul\): weight scales differ within an output channel, expected one per channel"
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
+def test_a_scale_that_is_none(network: Any, value: float) -> None:
+    _set(network, _quantizer(network, "layer_norm_1").input[1], np.array(value))
+    _is_refused(network, r"\(Quant\): (scale .*, must be positive|.* not finite)")
+
+
+def test_a_missing_scale(network: Any) -> None:
+    _quantizer(network, "layer_norm_1").input[1] = ""
+    _is_refused(network, r"\(Quant\): 3 inputs, expected 4")
+
+
+def test_a_missing_quantizer(network: Any) -> None:
+    _bypass(network, "layer_norm_1")
+    _is_refused(
+        network, r"reads 'layer_norm_1' of .* in float, expected int8: a quantizer is missing in between"
+    )
+
+
+def _is_refused(file: Any, message: str) -> None:
     from qonnx.core.modelwrapper import ModelWrapper
 
-    step(ModelWrapper(file), None)
+    from peritus.errors import PeritusError
+    from peritus.finn.steps import step_peritus_convert
+
+    with pytest.raises(PeritusError, match=message):
+        step_peritus_convert(ModelWrapper(file), None)
+
+
+def _quantizer(file: Any, tensor: str) -> Any:
+    """The one behind a tensor."""
+    return next(n for n in file.graph.node if n.op_type == "Quant" and n.input[0] == tensor)
+
+
+def _bypass(file: Any, tensor: str) -> None:
+    """Whoever reads the quantized tensor reads the tensor itself."""
+    quantized = _quantizer(file, tensor).output[0]
+    for node in file.graph.node:
+        node.input[:] = [tensor if name == quantized else name for name in node.input]
+
+
+def _set(file: Any, name: str, values: Any) -> None:
+    from onnx import numpy_helper
+
+    (tensor,) = (tensor for tensor in file.graph.initializer if tensor.name == name)
+    tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float32), name))

@@ -57,20 +57,48 @@ def test_gelu_is_for_another_family(finn: Path) -> None:
         model_of("PWPolyF", [("x", shape, "FLOAT32")], [("y", shape, "FLOAT32")], func="gelu")
 
 
-@pytest.mark.parametrize(
-    ("op", "attributes"),
-    [
-        ("LayerNorm_hls", {"SIMD": 4, "ifm_dim": [1, 9, 32], "epsilon": 1e-5}),
-        ("HWSoftmax_hls", {"SIMD": 3, "ifm_dim": [1, 18, 9]}),
-    ],
-)
-def test_float_counterparts_are_estimated_as_nothing(finn: Path, op: str, attributes: dict[str, Any]) -> None:
-    """FINN has no estimate to lay beside ours."""
-    from finn.custom_op.fpgadataflow.hls import custom_op
+# Of a node of ours: FINN's node that does the same, mostly in float, at the size of tools/finn_resources.py.
+FLOATS = {"inputDataType": "FLOAT32", "outputDataType": "FLOAT32"}
+COUNTERPARTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "PeritusGelu": ("PWPolyF", {"func": "gelu", "NumChannels": 32, "PE": 4, **FLOATS}),
+    "PeritusRequant": (
+        "Requant_rtl",
+        {"NumChannels": 32, "PE": 4, "inputDataType": "INT25", "outputDataType": "INT8"},
+    ),
+    "PeritusLayerNorm": ("LayerNorm_hls", {"SIMD": 4, "ifm_dim": [1, 9, 32], "epsilon": 1e-5}),
+    "PeritusSoftmax": ("HWSoftmax_hls", {"SIMD": 3, "ifm_dim": [1, 18, 9]}),
+    "PeritusRouter": ("LabelSelect_hls", {"Labels": 4, "PE": 1, "K": 2, "inputDataType": "INT16"}),
+    "MoEMVAU": (
+        "MVAU_rtl",
+        {"MW": 32, "MH": 32, "SIMD": 4, "PE": 4, "noActivation": 1, "numInputVectors": [1, 18]}
+        | {"inputDataType": "INT8", "weightDataType": "INT8", "outputDataType": "INT32"},
+    ),
+    "PeritusAdd": (
+        "ElementwiseAdd_hls",
+        {f"{side}_shape": [1, 9, 32] for side in ("lhs", "rhs", "out")}
+        | {f"{side}_dtype": "FLOAT32" for side in ("lhs", "rhs", "out")}
+        | {"PE": 4},
+    ),
+}
+
+
+@pytest.mark.parametrize("ours", COUNTERPARTS)
+def test_estimate_of_a_counterpart(finn: Path, repository: Path, ours: str) -> None:
+    """FINN's own, as docs/finn.md has it."""
+    from finn.custom_op.fpgadataflow import custom_op
+    from finn.custom_op.fpgadataflow.hls import custom_op as hls
+    from finn.custom_op.fpgadataflow.rtl import custom_op as rtl
     from onnx import helper
 
     from tests.finn.one_node import PART
 
-    node = helper.make_node(op, ["x"], ["y"], domain="finn.custom_op.fpgadataflow.hls", **attributes)
-    found = custom_op[op](node).node_res_estimation(PART)
-    assert {found[kind] for kind in ("LUT", "DSP", "BRAM_18K", "URAM")} == {0}
+    op, attributes = COUNTERPARTS[ours]
+    kind, table = next(
+        (kind, table) for kind, table in (("hls", hls), ("rtl", rtl), ("", custom_op)) if op in table
+    )
+    domain = ".".join(filter(None, ("finn.custom_op.fpgadataflow", kind)))
+    node = table[op](helper.make_node(op, ["x", "w"], ["y"], domain=domain, **attributes))
+    found = node.node_res_estimation(PART)
+    row = f"| `{ours}` | `{op}` | {found['LUT']} | {found['DSP']} | {found['BRAM_18K']} |"
+    print(row)
+    assert row in (repository / "docs" / "finn.md").read_text()

@@ -218,3 +218,11 @@ def _sources(model: Any, tensor: str) -> list[str]:
     while found[-1] in producers:
         found.append(producers[found[-1]].input[0])
     return found
+
+
+def test_an_open_size_is_named(network: Any) -> None:
+    model = copy.deepcopy(network)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    message = r"input 'image': dimension 2 is 'height', must be a positive number: export"
+    with pytest.raises(UnsupportedLayerError, match=message):
+        lower(model)

@@ -17,7 +17,7 @@ from peritus.compiler import compile_model
 from peritus.fuzz import Case, draw, draw_hardware, play, shrink
 from peritus.fuzz.campaign import Tally, run_chunk
 from peritus.fuzz.case import CaseError
-from peritus.fuzz.coverage import all_modes, executed
+from peritus.fuzz.coverage import IDLE, RESIDENT, WARM, all_modes, executed, varied
 from peritus.fuzz.extremes import EXTREMES, apply
 from peritus.ir.random_model import Dims, random_model
 from peritus.runtime import Result
@@ -36,6 +36,22 @@ def test_cases_on_nano() -> None:
     assert tally.too_large < CASES / 10
     assert tally.cycles > 2_000_000
     assert len(tally.modes & all_modes()) > 0.8 * len(all_modes())
+
+
+@pytest.mark.hls
+def test_cases_on_the_twin_reach_what_nano_lacks() -> None:
+    """Resident weights, also in a job that finds them; idle experts; four bits anywhere."""
+    hw = next(hw for seed in range(20) if (hw := draw_hardware(seed)).resident_words >= 64 and hw.int4)
+    tally = run_chunk(hw, list(range(40)), "hls")
+    assert tally.failures == []
+    wanted = {RESIDENT, WARM, IDLE, ("KEEP", "ACT", "NONE", "NONE")}
+    wanted |= {(form, "int4") for form in ("LINEAR", "EXPERT_HIDDEN", "EXPERT_OUTPUT")}
+    assert tally.modes >= wanted, sorted(wanted - tally.modes)
+
+
+def test_what_of_the_hardware_varies() -> None:
+    assert varied([NANO]) == {}
+    assert varied([NANO, replace(NANO, pk=16, pn=16)]) == {"pk": [8, 16], "pn": [8, 16]}
 
 
 @pytest.mark.sim

@@ -18,6 +18,7 @@ BROKEN = {
     "heap": "int *f() { return new int(3); }",
     "recursion": "int g(int n);\nint f(int n) { return n ? g(n) : 0; }\nint g(int n) { return f(n - 1); }",
     "virtual": "struct S { virtual int f() { return 1; } };",
+    "pointer": "int f(int x) { return x; }\nint g(int x) { int (*h)(int) = f; return h(x); }",
     "float": "int f(int x) { return static_cast<int>(x * 0.5); }",
     "loop": "int f(int n) { while (n > 3) n /= 2; return n; }",
     "exception": "int f(int n) { if (n < 0) throw n; return n; }",
@@ -48,7 +49,20 @@ def test_every_unbounded_loop_is_found(tmp_path: Path, loop: str) -> None:
     assert set(check(f"int f(int n) {{ {loop} return n; }}", tmp_path)) == {"loop"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "int f(int *x) { return *reinterpret_cast<short *>(x); }",
+        "int f(int *x) { return *(short *)x; }",
+        "int f(int **x) { return **x; }",
+    ],
+)
+def test_every_bad_pointer_is_found(tmp_path: Path, text: str) -> None:
+    assert set(check(text, tmp_path)) == {"pointer"}
+
+
 def test_plain_code_breaks_none(tmp_path: Path) -> None:
+    assert not check("int f(const int *a, int (&b)[4]) { return a[0] + b[1]; }", tmp_path)
     assert not check("int f(int n) { int s = 0; for (int i = 0; i < n; ++i) s += i; return s; }", tmp_path)
 
 

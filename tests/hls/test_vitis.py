@@ -29,6 +29,7 @@ from tests.hls.test_faults import BAD
 
 pytestmark = pytest.mark.hls
 NANO = load_config("nano")
+RESIDENT = replace(NANO, name="resident", resident_words=1024)  # its programs have a KEEP
 PART = vivado_settings(load_board("zcu104")).part
 COMPILE_S, RUN_S = 300, 60
 COVERED = 0.95  # of the lines of hls/src and hls/include
@@ -130,7 +131,7 @@ def jobs() -> Iterator[SampleJob]:
         {"d": 72, "heads": 3, "hidden": 88},
     ):
         dims = replace(MICRO, **changes)  # type: ignore[arg-type]
-        yield job_of(compile_model(random_model(dims), NANO), random_image(dims), 0, features=True)
+        yield job_of(compile_model(random_model(dims), RESIDENT), random_image(dims), 0, features=True)
     nothing = np.zeros(copy.HEIGHT * copy.WIDTH * 3, np.uint8)
     output = np.zeros(copy.bundle().tasks[0].output_bytes, np.uint8)
     programs = [(program, fetches) for _, _, program, fetches in BAD]
@@ -142,10 +143,10 @@ def jobs() -> Iterator[SampleJob]:
     yield SampleJob(broken, nothing, 0, output, output)
 
 
-def test_line_coverage(project: Path, tmp_path: Path) -> None:
+def test_line_coverage(tmp_path: Path) -> None:
     if shutil.which("gcov") is None:
         pytest.skip("not installed: gcov")
-    folder = project.parent
+    folder = write_project(RESIDENT, PART, next(jobs()), tmp_path / "project").parent
     testbench = compiled(folder, ["-O0", "--coverage", "-DPERITUS_FAST"])
     for number, job in enumerate(jobs()):
         write_job(job, tmp_path / "jobs" / str(number))

@@ -320,3 +320,13 @@ def test_model_file_whose_graph_breaks_a_rule(model: ir.QuantModel, tmp_path: Pa
     save_file(tensors, str(path), metadata)
     with pytest.raises(ir.GraphError, match=r"'router_1': top_k = 5, must be 1\.\.4 for 4 experts"):
         ir.QuantModel.load(path)
+
+
+def test_a_random_model_whose_experts_are_dead_on_its_images() -> None:
+    """Their outputs are zero, which no scale spreads over a range."""
+    dims = Dims(
+        height=8, width=8, patch=8, d=30, layers=2, hidden=4, experts=1, top_k=1, expert_hidden=4, prefix=0,
+        channels=1, expert_bits=4, activation="relu",
+    )  # fmt: skip
+    for seed in (876038318, *range(40)):
+        random_model(dims, seed)

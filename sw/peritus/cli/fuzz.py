@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def fuzz_command(
     from peritus.executors import workers
     from peritus.fuzz.campaign import Failure, Tally, run_campaign, shrunk, try_case
     from peritus.fuzz.case import Case, draw_hardware
-    from peritus.fuzz.coverage import all_modes
+    from peritus.fuzz.coverage import all_modes, varied
 
     console = output_console(json_target)
     if replay is not None:
@@ -52,7 +53,7 @@ def fuzz_command(
         console.print(f"{replay}: {outcome.results} results agree, {outcome.cycles:,} cycles")
         return
     configurations = [draw_hardware(start + n) for n in range(hardware)] or [load_config(hw)]
-    total, seeds = Tally(), list(range(start, start + count))
+    total, seeds, began = Tally(), list(range(start, start + count)), time.monotonic()
     with workers(jobs or os.cpu_count() or 1, cluster) as executor, counted("Playing", count) as progress:
         for tally in run_campaign(configurations, seeds, device, executor):
             total.add(tally)
@@ -69,10 +70,13 @@ def fuzz_command(
         ("cycles of the device", f"{total.cycles:,}"),
         ("modes of the instruction set", f"{len(total.modes & modes)} of {len(modes)}"),
         ("shapes (tokens, width, hidden width)", f"{len(total.shapes):,}"),
+        ("seconds, simulators built included", f"{time.monotonic() - began:,.0f}"),
         ("failures", f"{len(total.failures):,}"),
     ):
         table.add_row(what, number)
     console.print(table)
+    for name, values in varied(configurations).items():
+        console.print(f"drawn: {name} {', '.join(map(str, values))}", markup=False)
     for mode in sorted(modes - total.modes):
         console.print(f"never: {' '.join(mode)}", markup=False)
     record = {

@@ -21,6 +21,7 @@ from qonnx.custom_op.base import CustomOp
 
 from peritus.bundle import Bundle
 from peritus.bundle.header import TaskEntry
+from peritus.cycles import even_routing, predict
 from peritus.finn.errors import NodeInputError, UnmappedNodeError
 from peritus.runtime import open_device
 
@@ -40,6 +41,7 @@ class PeritusAccelerator(CustomOp):
             "task": ("s", True, ""),
             "frames": ("i", False, 1),
             "device": ("s", False, "iss", {"iss", "hls", "rtl"}),
+            "cycles_rtlsim": ("i", False, 0),  # of all frames, written by device rtl
         }
 
     def make_shape_compatible_op(self, model: Any) -> NodeProto:
@@ -63,8 +65,19 @@ class PeritusAccelerator(CustomOp):
         images = self._images(context[self.onnx_node.input[0]], bundle)
         with open_device(self.get_nodeattr("device"), hw=bundle.hw) as device:
             device.load(bundle)
-            maps = [device.run(image, task=task).outputs[task] for image in images]
+            results = [device.run(image, task=task) for image in images]
+        if device.name == "rtl":
+            self.set_nodeattr("cycles_rtlsim", sum(result.perf.cycles or 0 for result in results))
+        maps = [result.outputs[task] for result in results]
         context[self.onnx_node.output[0]] = np.stack(maps).astype(np.float32)
+
+    def get_exp_cycles(self) -> int:
+        """Of all frames, by the cycle model; tokens spread evenly over the experts."""
+        bundle = self._bundle()
+        task = self._task(bundle).name
+        routing = even_routing(bundle, task)
+        first, later = (predict(bundle, task, routing, cold=cold).cycles for cold in (True, False))
+        return first + (int(self.get_nodeattr("frames")) - 1) * later
 
     def _bundle(self) -> Bundle:
         return Bundle.load(Path(self.get_nodeattr("bundle")))

@@ -122,10 +122,16 @@ def normalized(model: ModelProto) -> Normalized:
 
 
 def _declared(info: onnx.ValueInfoProto) -> Shape:
-    """Declared shape of a graph input; a batch that is left open is 1."""
+    """Declared shape of a graph input; a batch that is left open is 1, nothing else may be."""
     extents = [d.dim_value for d in info.type.tensor_type.shape.dim]
     if len(extents) > 1 and extents[0] == 0:
         extents[0] = 1
+    for index, dim in enumerate(info.type.tensor_type.shape.dim):
+        if extents[index] <= 0:
+            raise UnsupportedLayerError(
+                f"input {info.name!r}: dimension {index} is {dim.dim_param or extents[index]!r}, must be a "
+                "positive number: export the network with images of one size"
+            )
     return tuple(extents)
 
 

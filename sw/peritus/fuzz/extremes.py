@@ -32,6 +32,7 @@ from peritus.reference.requantize import MAX_SHIFT, MIN_SHIFT
 Rng = np.random.Generator
 Kind = TypeVar("Kind", bound=Node)
 TOP16 = (1 << 16) - 1
+TOP4 = 7
 
 
 def apply(graph: Graph, names: tuple[str, ...], seed: int) -> Graph:
@@ -103,6 +104,13 @@ def dead_inputs(node: Node, rng: Rng) -> Node | None:
         node,
         rng,
         lambda a: replace(a, weight=np.where(_some(rng, a.weight.shape[1]), 0, a.weight).astype(np.int8)),
+    )
+
+
+def four_bits(node: Node, rng: Rng) -> Node | None:
+    """Any matrix, not an expert's only."""
+    return _affine(
+        node, rng, lambda a: replace(a, weight=a.weight.clip(-TOP4, TOP4).astype(np.int8), weight_bits=4)
     )
 
 
@@ -196,7 +204,15 @@ def positions(node: Node, rng: Rng) -> Node | None:
 EXTREMES: dict[str, Callable[[Node, Rng], Node | None]] = {
     change.__name__: change
     for change in (
-        *(weights_largest, dead_outputs, dead_inputs, bias_extreme, requant_extreme, rescale_extreme),
+        *(
+            weights_largest,
+            dead_outputs,
+            dead_inputs,
+            four_bits,
+            bias_extreme,
+            requant_extreme,
+            rescale_extreme,
+        ),
         *(function, attention, norm, shared_gate, score_shift, positions),
     )
 }

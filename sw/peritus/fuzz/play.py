@@ -19,8 +19,11 @@ from peritus.fuzz.case import Case
 from peritus.fuzz.coverage import Mode, executed
 from peritus.fuzz.extremes import apply
 from peritus.ir import execute
+from peritus.ir.execute import Execution
 from peritus.ir.graph import Graph
+from peritus.ir.ops import Experts
 from peritus.ir.random_model import Dims, random_image, random_model
+from peritus.reference import Routing
 from peritus.report import same_as_graph, same_result
 from peritus.runtime import Device, Result
 from peritus.runtime.iss.device import IssDevice
@@ -65,7 +68,7 @@ def play(case: Case, opener: Opener) -> Played:
     if case.modes:
         bundle, graph = other_modes(bundle, case), None
     verify_program(bundle)
-    played.modes = executed(bundle)
+    idle = warm = False
     with opener(hw, case) as device, IssDevice(hw) as reference:
         device.load(bundle)
         reference.load(bundle)
@@ -89,11 +92,28 @@ def play(case: Case, opener: Opener) -> Played:
                 device.load(bundle)
             found = device.run_batch(images, names, features=features)
             expected = reference.run_batch(images, names, features=features)
+            warm |= len(images) > 1
             for image, name, one, two in zip(images, names, found, expected, strict=True):
                 _compare(one, two, f"{where}, task {name}", played)
-                if graph is not None and not same_as_graph(two, execute(graph, image, name)):
+                if graph is None:
+                    continue
+                execution = execute(graph, image, name, keep_values=True)
+                if not same_as_graph(two, execution):
                     raise Difference(f"{where}, task {name}: the simulator's integers are not the graph's")
+                idle |= has_idle_expert(graph, execution)
+    played.modes = executed(bundle, warm=warm, idle=idle)
     return played
+
+
+def has_idle_expert(graph: Graph, execution: Execution) -> bool:
+    """Was there an expert that no token chose? execution: with all values."""
+    for node in graph.nodes:
+        if isinstance(node, Experts) and node.name in execution.values:
+            routing = execution.values[node.inputs[1]]
+            assert isinstance(routing, Routing)
+            if any(len(routing.queue(index)[0]) == 0 for index in range(len(node.experts))):
+                return True
+    return False
 
 
 def other_modes(bundle: Bundle, case: Case) -> Bundle:

@@ -44,6 +44,7 @@ ACTIVATION_STD = 40.0  # of 127
 HIDDEN_STD = 256.0  # 1.0 in Q.8
 RESIDUAL_STD = 2000.0
 LOGIT_STD = 400.0  # 1/256 octaves
+LARGEST_SCALE = 32767.0  # a multiplier of 16 bits, shifted by 1
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,8 @@ class _Builder:
         deviation = np.maximum(acc.std(axis=0), 1.0)
         bias = np.rint(self.rng.normal(0, 0.3, outputs) * deviation - acc.mean(axis=0)).astype(np.int32)
         target = std * 2 ** self.rng.uniform(-spread, spread, outputs)
-        return Affine(weight, bias, requant(target / deviation), bits)
+        scale = np.minimum(target / deviation, LARGEST_SCALE)  # of an output that is dead on both images
+        return Affine(weight, bias, requant(scale), bits)
 
     def _patch_embed(self) -> str:
         d, patch = self.dims.d, self.dims.patch

@@ -18,6 +18,7 @@ RULES = {
     "heap": "no new, delete or allocation: memories are arrays",
     "recursion": "no function calls itself, directly or not",
     "virtual": "no virtual function: which one is called is known when it is compiled",
+    "pointer": "no function pointer, pointer to a pointer or cast of a pointer (UG1399, Pointer Limitations)",
     "float": "no float or double: integers only",
     "loop": "a for loop that counts up to a bound; no while, do or goto, and no for without a condition",
     "exception": "no throw, try or dynamic type",
@@ -101,6 +102,8 @@ def _check(cursor: Any, kinds: Any) -> Iterator[Finding]:
         yield Finding("heap", where, name or "new or delete")
     if kind == kinds.CXX_METHOD and cursor.is_virtual_method():
         yield Finding("virtual", where, name)
+    if _is_bad_pointer(cursor, kinds):
+        yield Finding("pointer", where, name or "a cast")
     if cursor.type.get_canonical().spelling.removeprefix("const ") in ("float", "double", "long double"):
         yield Finding("float", where, name or "a number")
     if kind in (kinds.WHILE_STMT, kinds.DO_STMT, kinds.GOTO_STMT):
@@ -112,6 +115,16 @@ def _check(cursor: Any, kinds: Any) -> Iterator[Finding]:
     referenced = cursor.referenced
     if kind == kinds.DECL_REF_EXPR and referenced is not None and _in_std(referenced, kinds):
         yield Finding("library", where, f"std::{name}")
+
+
+def _is_bad_pointer(cursor: Any, kinds: Any) -> bool:
+    kind, canonical = cursor.kind, cursor.type.get_canonical()
+    is_pointer = canonical.kind.name == "POINTER"
+    if kind == kinds.CXX_REINTERPRET_CAST_EXPR or (kind == kinds.CSTYLE_CAST_EXPR and is_pointer):
+        return True
+    to = canonical.get_pointee().get_canonical().kind.name if is_pointer else ""
+    declared = kind in (kinds.VAR_DECL, kinds.PARM_DECL, kinds.FIELD_DECL)
+    return declared and (to in ("POINTER", "FUNCTIONPROTO") or canonical.kind.name == "MEMBERPOINTER")
 
 
 def _is_bounded(cursor: Any) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from peritus.eda.verilator.build import FAST_FLAGS, verilate
 from peritus.finn.errors import SimulatorError
 from peritus.finn.verilator.ports import CLOCK, FAST_CLOCK, FLAGS, RESET, Ports, Stream, read_ports
+from peritus.finn.verilator.rewrite import rewritten
 from peritus.resources import resource
 
 HEADERS = (".vh", ".svh")
@@ -47,10 +48,10 @@ def build(top: str, sources: Sequence[Path], *, define: Sequence[str] = ()) -> D
     missing = [path for path in sources if not path.is_file()]
     if missing:
         raise SimulatorError(f"module {top!r}: no file {missing[0]}; has step_hw_codegen run?")
-    files = _ordered([path for path in sources if path.suffix not in HEADERS])
     folders = list(dict.fromkeys(path.parent for path in sources if path.suffix in HEADERS))
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
+        files = _ordered([path for path in sources if path.suffix not in HEADERS], work / "rewritten")
         ports = read_ports(top, files, folders, work)
         if not ports.outputs or max(len(ports.inputs), len(ports.outputs)) > _MAX_STREAMS:
             raise SimulatorError(
@@ -79,11 +80,22 @@ def build(top: str, sources: Sequence[Path], *, define: Sequence[str] = ()) -> D
     return Design(top, library, ports)
 
 
-def _ordered(files: Sequence[Path]) -> list[Path]:
-    """Each file once, since FINN lists some twice and in no order; stand-ins for what Verilator refuses."""
-    stand_ins = {path.name: path for path in resource("sim/finn").glob("*.sv")}
-    unique = list(dict.fromkeys(stand_ins.get(path.name, path).resolve() for path in files))
-    return sorted(unique, key=lambda path: not path.stem.endswith("_pkg"))
+def _ordered(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Each file once, since FINN lists some twice and in no order; what Verilator refuses in other words, in
+    files of `folder`."""
+    unique = list(dict.fromkeys(path.resolve() for path in files))
+    found = [_accepted(path, folder / str(index)) for index, path in enumerate(unique)]
+    return sorted(found, key=lambda path: not path.stem.endswith("_pkg"))
+
+
+def _accepted(path: Path, folder: Path) -> Path:
+    text = path.read_text()
+    other = rewritten(path.name, text)
+    if other == text:
+        return path
+    folder.mkdir(parents=True)
+    (folder / path.name).write_text(other)
+    return folder / path.name
 
 
 def _words(streams: Sequence[Stream]) -> str:
