@@ -61,8 +61,9 @@ class Ddr:
         self.port_rate = 1 - round(ddr.stall * 256) / 256  # beats a cycle that a port is not held back
         self.beats = [self._alone(port, hw) for port in range(hw.axi_ports)]
         self.burst = BURST_BEATS * hw.axi_data_bytes / self.bandwidth
-        self.fair = [max(beats, self.burst * hw.axi_ports) for beats in self.beats]
-        self.others = self.burst * (hw.axi_ports - 1) / hw.axi_ports
+        rates = self._fair_rates(BURST_BEATS * hw.axi_data_bytes)
+        self.fair = [BURST_BEATS * hw.axi_data_bytes / rate for rate in rates]
+        self.others = [self.burst * (1 - rate / self.bandwidth) for rate in rates]
         # What the bucket saves up in idle time, in cycles: a beat for every channel, and one cycle's inflow.
         self.saved = (self.bandwidth + hw.axi_data_bytes * (hw.axi_ports + 1)) / self.bandwidth
         self.stall = 1 / self.port_rate - 1  # mean wait of a channel that is held back
@@ -82,6 +83,15 @@ class Ddr:
             if port in group:
                 least = max(least, self.beat_bytes * members / ddr.shared_bytes_per_cycle)
         return BURST_BEATS * least
+
+    def _fair_rates(self, burst_bytes: int) -> list[float]:
+        """Bytes a cycle of each port while all have data due: alike, but none gets more than it can move."""
+        most = [burst_bytes / beats for beats in self.beats]
+        rates, left = [0.0] * len(most), self.bandwidth
+        for done, port in enumerate(sorted(range(len(most)), key=most.__getitem__)):
+            rates[port] = min(most[port], left / (len(most) - done))
+            left -= rates[port]
+        return rates
 
     def due(self, address: float, port: int) -> float:
         """Earliest cycle of the first beat of a burst whose address is taken in cycle `address`."""
@@ -121,20 +131,20 @@ class Ddr:
             last = alone - 1
         if due < port_last and due < served:
             # Every port has data due and gets as much as the others; at the end the one that lags is alone.
-            at_the_end = done + after * self.others
+            at_the_end = done + after * self.others[port]
             if at_the_end > last:
                 last = at_the_end
             if shared - 1 < last:
                 last = shared - 1
         return last
 
-    def soonest(self, behind: int, left: int) -> float:
-        """Last beat of a burst with `behind` requested after it, and `left` to come, if its port lags."""
-        return self._served - behind * self.burst + (behind + left) * self.others
+    def soonest(self, port: int, behind: int, left: int) -> float:
+        """Last beat of a port's burst with `behind` requested after it, and `left` to come, if it lags."""
+        return self._served - behind * self.burst + (behind + left) * self.others[port]
 
-    def timing(self) -> tuple[float, float, float, float]:
-        """For callers without the calls: spoken for until; saved, burst, others."""
-        return self._served, self.saved, self.burst, self.others
+    def timing(self) -> tuple[float, float, float]:
+        """For callers without the calls: spoken for until; saved, burst."""
+        return self._served, self.saved, self.burst
 
     def used_until(self, cycle: float) -> None:
         """The bandwidth is spoken for until then."""

@@ -118,8 +118,8 @@ class Fetch:
         outstanding = ddr.parameters.outstanding
         address, due, last, freed = self.address, self.due, self.last, self.freed
         stall, latency, calm = 1 + ddr.stall, ddr.parameters.read_latency, ddr.calm
-        served, saved, burst, others = ddr.timing()
-        alone, fair = ddr.beats, ddr.fair
+        served, saved, burst = ddr.timing()
+        alone, fair, others = ddr.beats, ddr.fair, ddr.others
         number = len(address)
         total = number + self.left
         while number <= stripe:
@@ -172,7 +172,7 @@ class Fetch:
                     if start + alone[port] - 1 > final:
                         final = start + alone[port] - 1
                     if lags:
-                        at_the_end = done + (total - number) * others
+                        at_the_end = done + (total - number) * others[port]
                         if at_the_end > final:
                             final = at_the_end
                         if start + fair[port] - 1 < final:
@@ -273,7 +273,7 @@ class Fetch:
         """The stream has become shorter: ports that lag are alone the sooner."""
         stripes = len(self.last)
         for stripe in range(max(0, stripes - READER_BURSTS * self.ports), stripes):
-            last = self.ddr.soonest(stripes - 1 - stripe, self.left)
+            last = self.ddr.soonest(self.port[stripe], stripes - 1 - stripe, self.left)
             if last < self.last[stripe] and cycle < self.last[stripe]:
                 self.last[stripe] = max(last, cycle)
                 del self.whole[stripe:]
