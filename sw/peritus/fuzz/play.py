@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from peritus.arch.config import HwConfig
 from peritus.arch.isa import Function, Opcode, Scale2, StatSource
-from peritus.bundle import Bundle
+from peritus.bundle import TOGETHER, Bundle
 from peritus.compiler import compile_model
 from peritus.compiler.errors import CapacityError
 from peritus.errors import PeritusError
@@ -21,6 +21,7 @@ from peritus.fuzz.extremes import apply
 from peritus.ir import execute
 from peritus.ir.execute import Execution
 from peritus.ir.graph import Graph
+from peritus.ir.model_file import QuantModel
 from peritus.ir.ops import Experts
 from peritus.ir.random_model import Dims, random_image, random_model
 from peritus.reference import Routing
@@ -61,7 +62,7 @@ def play(case: Case, opener: Opener) -> Played:
     graph: Graph | None = apply(model.graph, case.extremes, case.model_seed)
     assert graph is not None
     try:
-        bundle = compile_model(replace(model, graph=graph), hw)
+        bundle = compiled(replace(model, graph=graph), hw)
         other = compile_model(random_model(OTHER, case.model_seed), hw)
     except CapacityError:
         return Played(too_large=True)
@@ -74,7 +75,8 @@ def play(case: Case, opener: Opener) -> Played:
         reference.load(bundle)
         for number, (what, kinds, task, features) in enumerate(case.jobs):
             images = [image_of(kind, bundle, case.model_seed + n) for n, kind in enumerate(kinds)]
-            names = [bundle.tasks[(task + n) % len(bundle.tasks)].name for n in range(len(images))]
+            names = [bundle.job_name((task + n) % bundle.jobs) for n in range(len(images))]
+            features = features and TOGETHER not in names
             where = f"job {number} ({what})"
             if what == "reset":
                 device.reset()
@@ -97,12 +99,25 @@ def play(case: Case, opener: Opener) -> Played:
                 _compare(one, two, f"{where}, task {name}", played)
                 if graph is None:
                     continue
-                execution = execute(graph, image, name, keep_values=True)
-                if not same_as_graph(two, execution):
-                    raise Difference(f"{where}, task {name}: the simulator's integers are not the graph's")
-                idle |= has_idle_expert(graph, execution)
+                for part in two.by_task():
+                    execution = execute(graph, image, part.task.name, keep_values=True)
+                    if not same_as_graph(part, execution):
+                        raise Difference(
+                            f"{where}, task {name}: the simulator's integers are not the graph's"
+                        )
+                    idle |= has_idle_expert(graph, execution)
     played.modes = executed(bundle, warm=warm, idle=idle)
     return played
+
+
+def compiled(model: QuantModel, hw: HwConfig) -> Bundle:
+    """With a job of all tasks, if there are several and the hardware holds them; raises as compile_model."""
+    if len(model.graph.tasks) > 1:
+        try:
+            return compile_model(model, hw, together=True)
+        except CapacityError:
+            pass
+    return compile_model(model, hw)
 
 
 def has_idle_expert(graph: Graph, execution: Execution) -> bool:
