@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from peritus import api
-from peritus.bundle import Bundle
+from peritus.bundle import TOGETHER, Bundle
 from peritus.bundle.disassemble import disassemble
 from peritus.cli.common import JsonOption, output_console, reports_errors, write_json
 from peritus.cli.imported import imported_record, nodes_table, read_imported
@@ -73,6 +73,7 @@ def bundle_record(bundle: Bundle) -> dict[str, Any]:
             }
             for t in bundle.tasks
         ],
+        "together_macs": bundle.together or None,
         "features": [bundle.features.tokens, bundle.features.channels],
         "instructions": dict(opcodes),
         "fetch_entries": len(bundle.fetches),
@@ -94,6 +95,8 @@ def bundle_table(bundle: Bundle, path: Path) -> Table:
         shape = f"{task.rows} x {task.columns} x {task.channels}"
         made = "float32, on the host" if task.host else "int16"
         table.add_row(f"task {task.name}", f"{task.kind}, {shape} {made}, {task.macs / 1e6:.1f} M MAC")
+    if bundle.together:
+        table.add_row(f"task {TOGETHER}", f"all of them in one job, {bundle.together / 1e6:.1f} M MAC")
     table.add_row("features", f"{bundle.features.tokens} x {bundle.features.channels}")
     opcodes = Counter(instruction.opcode.name for instruction in bundle.instructions)
     table.add_row("program", ", ".join(f"{count} {name}" for name, count in opcodes.most_common()))
