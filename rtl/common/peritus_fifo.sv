@@ -27,14 +27,14 @@ module peritus_fifo #(
   (* ram_style = "distributed" *) logic [Width-1:0] mem[Depth];
   logic [PTR_W-1:0] wptr_q, rptr_q;
   logic [LEVEL_W-1:0] level_q;
-  logic valid_q;  // level_q != 0, from a register
+  logic valid_q, full_q;  // level_q != 0, level_q == Depth, from registers
   logic push, pop;
 
   function automatic logic [PTR_W-1:0] next(logic [PTR_W-1:0] ptr);
     return (32'(ptr) == Depth - 1) ? '0 : ptr + 1'b1;
   endfunction
 
-  assign ready_o = 32'(level_q) != Depth;
+  assign ready_o = !full_q;
   assign valid_o = valid_q;
   assign data_o  = mem[rptr_q];
   assign push    = valid_i && ready_o;
@@ -57,6 +57,11 @@ module peritus_fifo #(
     if (!rst_ni || clear_i) valid_q <= 1'b0;
     else if (push) valid_q <= 1'b1;
     else if (pop) valid_q <= 32'(level_q) != 1;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || clear_i) full_q <= 1'b0;
+    else if (push != pop) full_q <= push && 32'(level_q) == Depth - 1;
   end
 
 endmodule
