@@ -103,7 +103,8 @@ module peritus_weight_fetch
   logic [7:0] gate_q;  // gates whose experts the walk has begun
   logic routed_q;
   logic [15:0] kept_q;
-  logic kept, cancel, walked;
+  logic any_kept_q;  // kept_q != 0
+  logic cancel, walked;
   logic restart, begin_next;
   assign restart = start_i && !begun_q;
   assign begin_next = state_q == IDLE && next_valid_i && !begun_q && !start_i;
@@ -114,11 +115,10 @@ module peritus_weight_fetch
   // ---- drops ----
   // The segment to be dropped is the current one: decided once its entry is known, or the table has ended. One that the
   // walk passes over has first to be passed.
-  assign kept           = kept_q != '0;
   assign drop_ready_o   = routed_q && !start_i
-                        && (!current_q || (kept && state_q == ISSUE) || state_q == IDLE);
+                        && (!current_q || (any_kept_q && state_q == ISSUE) || state_q == IDLE);
   assign drop           = drop_valid_i && drop_ready_o;
-  assign skip_valid_o   = restart || (drop && kept);
+  assign skip_valid_o   = restart || (drop && any_kept_q);
   always_comb begin
     skip_stripes_o = drop_stripes_i;
     if (restart) skip_stripes_o = used_q;
@@ -134,9 +134,17 @@ module peritus_weight_fetch
     routed_q <= routed_i && rst_ni;
     if (restart || begin_next) gate_q <= '0;
     else if (state_q == WAIT && wait_q && wanted && table_rdata_i.first_of_gate) gate_q <= gate_q + 8'd1;
-    if (routed_i && !routed_q) kept_q <= ahead_q + 16'(walked) - 16'(consumed);
-    else if (consumed && kept) kept_q <= kept_q - 1'b1;
-    if (!rst_ni || start_i) kept_q <= '0;
+    if (routed_i && !routed_q) begin
+      kept_q     <= ahead_q + 16'(walked);
+      any_kept_q <= !current_q || walked;
+    end else if (consumed && any_kept_q) begin
+      kept_q     <= kept_q - 1'b1;
+      any_kept_q <= kept_q != 1;
+    end
+    if (!rst_ni || start_i) begin
+      kept_q     <= '0;
+      any_kept_q <= 1'b0;
+    end
   end
 
   // ---- requests ----
@@ -268,6 +276,10 @@ module peritus_weight_fetch
       else $error("drop in the cycle of seg_done");
       assert (!(start_i && begun_q && cold_i))
       else $error("a walk ahead of the first job");
+      assert (!(routed_i && !routed_q && consumed))
+      else $error("a segment consumed in the cycle in which its gate has spoken");
+      assert (any_kept_q == (kept_q != 0))
+      else $error("any_kept_q is not kept_q != 0");
       assert (current_q == (ahead_q == 0))
       else $error("current_q is not ahead_q == 0");
       assert (!(seg_done_i && current_q && !requested))
