@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 import peritus
+from peritus import api
 from peritus.arch.config import load_config
 from peritus.bench import CASES, Case, bundle_of, find_cases, model_cycles, rows
-from peritus.bench.measure import image_of
+from peritus.bench.idle import known_in_advance, with_idle_experts
+from peritus.bench.measure import IDLE, KNOWN, ONE_JOB, image_of
 from peritus.bench.table import COLUMNS, peers_table
-from peritus.bundle import Bundle
+from peritus.bundle import TOGETHER, Bundle
 from peritus.cycles import Routing, routing_of
 from peritus.runtime.rtl.device import RtlDevice
 
@@ -44,9 +46,15 @@ def whole(text: str) -> int:
 
 
 @cache
-def prepared(case: Case, task: str) -> tuple[Bundle, Routing]:
+def prepared(case: Case, work: str) -> tuple[Bundle, str, Routing]:
+    """The program, task and routing of a row."""
     bundle = bundle_of(case)
-    return bundle, routing_of(bundle, image_of(bundle), task)
+    task = TOGETHER if work.endswith(ONE_JOB) else bundle.tasks[0].name if IDLE in work else work
+    if IDLE in work:
+        model, use = with_idle_experts(api.load_model(case.model))
+        bundle = api.compile(model, hw=case.hw, use=use)
+    routing = routing_of(bundle, image_of(bundle), task)
+    return (known_in_advance(bundle, task, routing) if work.endswith(KNOWN) else bundle), task, routing
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +79,8 @@ def test_cycles_are_those_of_the_model(documented: list[dict[str, str]], case: C
     tasks = [row for row in mine if row["cycle model"]]
     assert tasks
     for row in tasks:
-        bundle, routing = prepared(case, row["work"])
-        predicted = model_cycles(bundle, row["work"], routing)
+        bundle, task, routing = prepared(case, row["work"])
+        predicted = model_cycles(bundle, task, routing)
         assert whole(row["cycle model"]) == predicted, AGAIN
         measured = whole(row["cycles a frame"])
         assert abs(predicted - measured) <= max(CYCLES, SHARE * measured), AGAIN

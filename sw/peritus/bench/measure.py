@@ -32,6 +32,7 @@ from peritus.runtime.rtl.simulation import DdrParameters
 BAND_GB_S = (8.4, 12.6, 14.4)
 
 Image = npt.NDArray[np.uint8]
+ONE_JOB, IDLE, KNOWN = ", one job", ", half of the experts idle", ", known in advance"  # of a row's work
 
 
 def image_of(bundle: Bundle) -> Image:
@@ -51,7 +52,7 @@ def rows(case: Case, device: RtlDevice) -> Iterator[dict[str, Any]]:
     names = [task.name for task in bundle.tasks]
     for job in range(bundle.jobs):
         work = " + ".join(entry.name for entry in bundle.job_tasks(job))
-        yield _one_job(case, bundle, device, image, job, work if job < len(names) else f"{work}, one job")
+        yield _one_job(case, bundle, device, image, job, work if job < len(names) else f"{work}{ONE_JOB}")
     if len(names) > 1 and not case.together:
         yield _in_a_row(case, bundle, device, [image] * len(names), names, " + ".join(names))
     if case.batch:
@@ -65,10 +66,10 @@ def rows(case: Case, device: RtlDevice) -> Iterator[dict[str, Any]]:
 def _half_idle(case: Case, device: RtlDevice, image: Image, task: str) -> Iterator[dict[str, Any]]:
     model, use = with_idle_experts(api.load_model(case.model))
     bundle = api.compile(model, hw=device.hw, use=use)
-    job, work = bundle.task_index(task), f"{task}, half of the experts idle"
+    job, work = bundle.task_index(task), f"{task}{IDLE}"
     yield _one_job(case, bundle, device, image, job, work)
     known = known_in_advance(bundle, task, routing_of(bundle, image, task))
-    yield _one_job(case, known, device, image, job, f"{work}, known in advance")
+    yield _one_job(case, known, device, image, job, f"{work}{KNOWN}")
 
 
 def _one_job(
