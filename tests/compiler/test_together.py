@@ -25,6 +25,7 @@ SHAPES = {
     "three tasks": replace(DIMS, task_channels=(3, 2), classes=5, height=16),
     "experts everywhere": replace(DIMS, moe_layers=(0, 1, 2)),
     "idle experts": replace(DIMS, routing="idle"),
+    "one expert, alike gates": replace(DIMS, experts=1, top_k=1),
     "no experts": replace(DIMS, moe_layers=()),
     "a class token too many": replace(DIMS, prefix=2),
 }

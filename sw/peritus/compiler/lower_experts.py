@@ -76,7 +76,9 @@ def _lower_gates(context: Context, node: Router, source: Place, count: int, suff
     mask, tokens = context.task_mask, count // context.copies
     for task, gate in enumerate(node.gates):
         first = task * tokens if context.copies > 1 else 0
-        context.task_mask = mask if context.copies > 1 else mask & 1 << task
+        # A job of all tasks executes every task's gate on its copy; where they are alike, one of them.
+        alike = mask >> len(node.gates) << len(node.gates) if task == 0 else 0
+        context.task_mask = mask if context.copies > 1 else mask & 1 << task | alike
         if context.task_mask:
             experts = len(gate.bias)
             template = Instruction(
