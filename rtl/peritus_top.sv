@@ -6,8 +6,8 @@
 //   m01..m03_axi  weights in (read only); ports beyond AXI_PORTS are tied off
 //
 // All synchronous to aclk, but for the multipliers where DSP_RATIO is 2: their aclk2x has twice the frequency and all of
-// aclk's rising edges (it is not used otherwise, nor by the behaviour that simulators see). aresetn is synchronous and active low. One ID per port, INCR bursts of at most 16 full-width
-// beats, normal non-cacheable bufferable memory.
+// aclk's rising edges (it is not used otherwise, nor by the behaviour that simulators see). aresetn is synchronous and
+// active low. One ID per port, INCR bursts of at most 16 full-width beats, normal non-cacheable bufferable memory.
 
 `default_nettype none
 

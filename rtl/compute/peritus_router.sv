@@ -4,8 +4,9 @@
 // The top_k best experts of a token get {token, score} appended to their queues (gate_score says how they score).
 //
 // start_i starts a gate of tokens_i tokens: it latches experts_i and top_k_i, and empties all queues unless append_i says
-// that its tokens come behind those of the gate before. Tokens follow, from the next cycle on, at most one per cycle, in any rhythm. busy_o falls when the last one is in its queues: only
-// then are counts complete. A queue entry is read by position; it appears two cycles after q_re_i and is held.
+// that its tokens come behind those of the gate before. Tokens follow, from the next cycle on, at most one per cycle, in
+// any rhythm. busy_o falls when the last one is in its queues: only then are counts complete. A queue entry is read by
+// position; it appears two cycles after q_re_i and is held.
 //
 // Reference: peritus.reference.router.route; a queue is Routing.queue(expert).
 

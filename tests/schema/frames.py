@@ -207,10 +207,6 @@ def seeds() -> Iterator[bytes]:
     yield b"".join(bytes([len(body)]) + body for body in bodies)
 
 
-def repaired(data: bytes) -> bytes:
-    return data
-
-
 def parse(data: bytes) -> None:
     """Read memory and a register of a board whose answers stand here, each behind its length."""
     bodies = []

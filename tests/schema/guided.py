@@ -21,20 +21,16 @@ from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
-FORMATS = {
-    "bundle": "tests.schema.bundles",
-    "model": "tests.schema.models",
-    "toml": "tests.schema.tomls",
-    "weights": "tests.schema.weight_files",
-    "frames": "tests.schema.frames",
-    "run": "tests.schema.runs",
-    "image": "tests.schema.pictures",
-    "checkpoint": "tests.quant_models.checkpoints.files",
-    "journal": "tests.quant_models.training.files",
-    "qonnx": "tests.frontends.files",
-}
+from tests.schema.formats import GUIDED
+
 FOLDER = Path("build/fuzz")
 LIMITS = ("-timeout=30", "-rss_limit_mb=6000", "-max_len=1000000", "-print_final_stats=0", "-verbosity=0")
+
+
+def parse(parser: ModuleType, data: bytes) -> None:
+    """Hand an input to a parser, its checksum repaired if the format has one."""
+    repaired = getattr(parser, "repaired", None)
+    parser.parse(repaired(data) if repaired else data)
 
 
 class Tally:
@@ -47,14 +43,14 @@ class Tally:
         self.started = time.monotonic()
 
     def attempt(self, parser: ModuleType, data: bytes) -> None:
-        """Hand an input to a parser, its checksum repaired; the end, when it is time."""
+        """Parse, and count; the end, when it is time."""
         if time.monotonic() - self.started > self.seconds:
             self.say()
             os._exit(1 if self.faults else 0)  # the fuzzer itself ends no other way
         from peritus.errors import PeritusError  # above, it would come before what is to be measured
 
         try:
-            parser.parse(parser.repaired(data))
+            parse(parser, data)
         except PeritusError:
             self.counts["refused"] += 1
         except Exception as error:
@@ -78,24 +74,23 @@ class Tally:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--format", choices=FORMATS, required=True)
+    parser.add_argument("--format", choices=GUIDED, required=True)
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--replay", type=Path, help="an input that was kept")
     options = parser.parse_args()
     if options.replay:
-        module = importlib.import_module(FORMATS[options.format])
-        module.parse(module.repaired(options.replay.read_bytes()))
+        parse(importlib.import_module(GUIDED[options.format]), options.replay.read_bytes())
         return
     import atheris
 
     with atheris.instrument_imports(include=["peritus", "quant_models"]):
-        module = importlib.import_module(FORMATS[options.format])
+        module = importlib.import_module(GUIDED[options.format])
         folder = FOLDER / options.format
         corpus = folder / "corpus"
         corpus.mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(module.seeds()):
             (corpus / f"seed-{number}").write_bytes(seed)
-            module.parse(module.repaired(seed))  # warm, and right
+            parse(module, seed)  # warm, and right
     tally = Tally(options.format, folder, options.seconds)
     arguments = [sys.argv[0], str(corpus), f"-artifact_prefix={folder}/", *LIMITS]
     atheris.Setup(arguments, lambda data: tally.attempt(module, data))

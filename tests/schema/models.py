@@ -20,6 +20,7 @@ from peritus.ir.model_file import checksum
 from peritus.ir.random_model import Dims, random_model
 from peritus.runtime import open_device
 from tests.schema.shown import check_shown
+from tests.schema.temporary import file_of
 from tests.schema.tensor_file import FILE_KINDS, TensorFile, json_kinds
 
 HW = load_config("nano")
@@ -82,8 +83,6 @@ def repaired(data: bytes) -> bytes:
 
 def parse(data: bytes) -> None:
     """Read and print."""
-    with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
-        file.write(data)
-        file.flush()
-        model = QuantModel.load(file.name)
+    with file_of(data, ".safetensors") as path:
+        model = QuantModel.load(path)
     check_shown(model_table(model), model_record(model))

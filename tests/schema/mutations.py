@@ -24,19 +24,11 @@ from types import ModuleType
 from typing import Any
 
 from peritus.errors import PeritusError
+from tests.schema.formats import FORMATS
 
 SECONDS = 20.0
 MEMORY_BYTES = 3 << 30  # beyond what the process has when it begins
 LONGEST = 4000  # characters of a message
-# Each has valid(), KINDS, damaged(kind, rng) and judge(damaged).
-FORMATS = {
-    "bundle": "tests.schema.bundles",
-    "model": "tests.schema.models",
-    "toml": "tests.schema.tomls",
-    "weights": "tests.schema.weight_files",
-    "frames": "tests.schema.frames",
-    "run": "tests.schema.runs",
-}
 GOOD = {"refused", "usable"}
 
 

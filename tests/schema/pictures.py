@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from peritus.photo import read_photo
+from tests.schema.temporary import file_of
 
 SIDE = 16
 KINDS = (
@@ -35,14 +34,8 @@ def seeds() -> Iterator[bytes]:
             yield file.getvalue()
 
 
-def repaired(data: bytes) -> bytes:
-    return data
-
-
 def parse(data: bytes) -> None:
     """Read; what is read is an image of ours."""
-    with tempfile.NamedTemporaryFile(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as file:
-        file.write(data)
-        file.flush()
-        image = read_photo(Path(file.name))
+    with file_of(data) as path:
+        image = read_photo(path)
     assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3

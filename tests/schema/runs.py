@@ -85,10 +85,6 @@ def seeds() -> Iterator[bytes]:
     yield whole(valid()).encode()
 
 
-def repaired(data: bytes) -> bytes:
-    return data
-
-
 def parse(data: bytes) -> None:
     """As `judge`, of bytes."""
     with tempfile.TemporaryDirectory() as folder:

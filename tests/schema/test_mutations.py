@@ -18,7 +18,8 @@ import pytest
 
 from peritus.errors import PeritusError
 from tests.schema import bundles, guided, models, tomls
-from tests.schema.mutations import FORMATS, LONGEST
+from tests.schema.formats import FORMATS, GUIDED
+from tests.schema.mutations import LONGEST
 from tests.schema.tensor_file import TensorFile
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -171,12 +172,12 @@ def test_a_sample_of_each_format(name: str) -> None:
     assert " refused" in lines[-1] and " usable" in lines[-1]
 
 
-@pytest.mark.parametrize("name", guided.FORMATS)
+@pytest.mark.parametrize("name", GUIDED)
 def test_what_the_guided_fuzzer_begins_with_is_understood(name: str, tmp_path: Path) -> None:
     """And what is damaged is refused, or understood."""
     if name in NEEDS_TORCH:
         pytest.importorskip("torch")
-    parser = importlib.import_module(guided.FORMATS[name])
+    parser = importlib.import_module(GUIDED[name])
     tally = guided.Tally(name, tmp_path, math.inf)
     for seed in parser.seeds():
         tally.attempt(parser, seed)

@@ -179,10 +179,6 @@ def seeds() -> Iterator[bytes]:
     yield toml_config(load_config("nano")).encode()
 
 
-def repaired(data: bytes) -> bytes:
-    return data
-
-
 def parse(data: bytes) -> None:
     """Read, and write again."""
     with tempfile.TemporaryDirectory() as folder:

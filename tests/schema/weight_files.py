@@ -18,6 +18,7 @@ from quant_models.network.init import new_model
 from quant_models.network.weights import load_weights, save_weights, weights_config, weights_provenance
 from tests.schema.models import metadata
 from tests.schema.shown import check_shown
+from tests.schema.temporary import file_of
 from tests.schema.tensor_file import FILE_KINDS, TensorFile, json_kinds
 
 
@@ -69,13 +70,7 @@ def seeds() -> Iterator[bytes]:
     yield valid()
 
 
-def repaired(data: bytes) -> bytes:
-    return data
-
-
 def parse(data: bytes) -> None:
     """Read."""
-    with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
-        file.write(data)
-        file.flush()
-        load_weights(file.name)
+    with file_of(data, ".safetensors") as path:
+        load_weights(path)

@@ -4,20 +4,18 @@
 from __future__ import annotations
 
 from peritus.arch.config import HwConfig
-from peritus.bundle import Bundle, FeatureEntry, TaskEntry
+from peritus.bundle import Bundle, FeatureEntry
 from peritus.compiler.emit import emit
 from peritus.compiler.errors import CompileError
 from peritus.compiler.expert_use import ExpertUse
 from peritus.compiler.hazards import hazard_flags
-from peritus.compiler.layout import padded_channels
 from peritus.compiler.lower import frame_layout, lower
-from peritus.compiler.macs import job_macs, together_macs
+from peritus.compiler.macs import together_macs
 from peritus.compiler.memory_plan import plan_memory
 from peritus.compiler.resident import keep_resident
-from peritus.compiler.together import shared_nodes
-from peritus.ir.graph import Graph
+from peritus.compiler.task_entry import task_entry
+from peritus.compiler.together import parting
 from peritus.ir.model_file import QuantModel
-from peritus.ir.task import Task
 
 
 def compile_model(
@@ -45,7 +43,7 @@ def compile_model(
         provenance=model.provenance,
         hw=hw,
         frame=frame_layout(graph, hw),
-        tasks=tuple(_task_entry(graph, task, hw) for task in graph.tasks),
+        tasks=tuple(task_entry(graph, task, hw) for task in graph.tasks),
         features=FeatureEntry(tokens, channels, padded, graph.residual_scale),
         memory={str(memory.size): words for memory, words in plan.used.items()},
         instructions=emitted.instructions,
@@ -53,35 +51,5 @@ def compile_model(
         fetches=emitted.fetches,
         weights=emitted.weights,
         tail=model.tail,
-        together=together_macs(graph, shared_nodes(graph)) if together else 0,
-    )
-
-
-def _task_entry(graph: Graph, task: Task, hw: HwConfig) -> TaskEntry:
-    if task.host is not None:
-        rows, columns = task.host
-        macs = job_macs(graph, task.name)
-        return TaskEntry(
-            task.name,
-            task.kind,
-            task.classes,
-            rows,
-            columns,
-            task.channels,
-            task.channels,
-            1.0,
-            macs,
-            host=True,
-        )
-    head = graph.head(task.name)
-    return TaskEntry(
-        name=task.name,
-        kind=task.kind,
-        classes=task.classes,
-        rows=head.rows * head.upscale,
-        columns=head.columns * head.upscale,
-        channels=task.channels,
-        padded_channels=padded_channels(task.channels, head.upscale, hw),
-        scale=task.scale,
-        macs=job_macs(graph, task.name),
+        together=together_macs(graph, parting(graph).shared) if together else 0,
     )

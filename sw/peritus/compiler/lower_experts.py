@@ -74,11 +74,13 @@ def lower_experts(context: Context, node: Experts) -> None:
 def _lower_gates(context: Context, node: Router, source: Place, count: int, suffix: str) -> None:
     """The gate of each task that executes the router; the logits go to the router block, not to a memory."""
     mask, tokens = context.task_mask, count // context.copies
+    together = -1 << len(node.gates)  # jobs that are no single task's
     for task, gate in enumerate(node.gates):
-        first = task * tokens if context.copies > 1 else 0
-        # A job of all tasks executes every task's gate on its copy; where they are alike, one of them.
-        alike = mask >> len(node.gates) << len(node.gates) if task == 0 else 0
-        context.task_mask = mask if context.copies > 1 else mask & 1 << task | alike
+        first = 0
+        if context.copies > 1:  # each task's gate, on its copy of the tokens
+            first = task * tokens
+        else:  # a job's own; without copies gates are alike, and the job of all tasks has the first
+            context.task_mask = mask & (1 << task | (together if task == 0 else 0))
         if context.task_mask:
             experts = len(gate.bias)
             template = Instruction(

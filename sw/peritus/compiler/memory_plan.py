@@ -53,9 +53,8 @@ def plan_memory(steps: Sequence[Step], hw: HwConfig) -> MemoryPlan:
     spans, jobs = lifetimes(steps), _jobs(steps)
     base: dict[Buffer, int] = {}
     used = dict.fromkeys(ADDRESSED, 0)
-    alive: defaultdict[tuple[Memory, int], list[tuple[int, int, int]]] = defaultdict(
-        list
-    )  # words of a step, jobs
+    # Of a memory at a step: (first word, end, jobs) of each buffer.
+    alive: defaultdict[tuple[Memory, int], list[tuple[int, int, int]]] = defaultdict(list)
     for buffer in sorted(spans, key=lambda b: (-b.words, spans[b])):
         first, last = spans[buffer]
         lifetime = [alive[buffer.memory, step] for step in range(first, last + 1)]

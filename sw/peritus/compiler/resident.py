@@ -27,10 +27,10 @@ def keep_resident(steps: Sequence[Step], hw: HwConfig) -> list[Step]:
     capacity = hw.resident_words // _ROW * _ROW
     jobs = 0  # of the model; END is for others, too
     readers: dict[bytes, int] = {}  # by content: blocks of tokens share a segment, and so do jobs
-    for step in steps:
+    contents = [_dense_weights(step) for step in steps]
+    for step, key in zip(steps, contents, strict=True):
         jobs |= step.instruction.task_mask if step.instruction.opcode is Opcode.GEMM else 0
-        if step.segment is not None and _is_dense(step.instruction):
-            key = step.segment.tobytes()
+        if key is not None:
             readers[key] = readers.get(key, 0) | step.instruction.task_mask
     candidates = [np.frombuffer(key, np.uint8) for key, mask in readers.items() if mask == jobs]
     kept, total = _spread(candidates, capacity, hw.weight_word_bytes)
@@ -39,10 +39,9 @@ def keep_resident(steps: Sequence[Step], hw: HwConfig) -> list[Step]:
     starts = np.cumsum([0, *(len(segment) for segment in kept)]) // hw.weight_word_bytes
     base = {segment.tobytes(): int(start) for segment, start in zip(kept, starts, strict=False)}
     found = []
-    for step in steps:
-        start = base.get(step.segment.tobytes()) if step.segment is not None else None
-        if start is not None and _is_dense(step.instruction):
-            resident = replace(step.instruction, stat_src=StatSource.RESIDENT, stat_base=start)
+    for step, key in zip(steps, contents, strict=True):
+        if key is not None and key in base:
+            resident = replace(step.instruction, stat_src=StatSource.RESIDENT, stat_base=base[key])
             step = replace(step, instruction=resident, segment=None)
         found.append(step)
     rows = -(-total // _ROW)
@@ -65,7 +64,10 @@ def _spread(segments: Sequence[Bytes], capacity: int, word_bytes: int) -> tuple[
     return [segments[index] for index in sorted(chosen)], total
 
 
-def _is_dense(i: Instruction) -> bool:
-    """Are its weights none of experts or gates?"""
+def _dense_weights(step: Step) -> bytes | None:
+    """The segment of a GEMM, unless it is an expert's or a gate's."""
+    i = step.instruction
     weights = i.opcode is Opcode.GEMM and i.stat_src is StatSource.WEIGHTS
-    return weights and not i.expert_valid and i.dst is not Dest.ROUTER
+    if step.segment is None or not weights or i.expert_valid or i.dst is Dest.ROUTER:
+        return None
+    return step.segment.tobytes()

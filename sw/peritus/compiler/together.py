@@ -8,17 +8,27 @@ every value. So a tile of weights meets the tokens of all tasks, and an expert's
 
 from __future__ import annotations
 
+from collections.abc import Container
+from dataclasses import dataclass
+
 import numpy as np
 
 from peritus.arch.isa import Instruction, Opcode
 from peritus.bundle.header import TOGETHER, map_offsets
 from peritus.compiler.context import Context
 from peritus.compiler.errors import CompileError
-from peritus.compiler.layout import padded_channels
 from peritus.compiler.order import execution_order
+from peritus.compiler.task_entry import task_entry
 from peritus.ir.graph import Graph
 from peritus.ir.ops import Affine, Head, Node, Router
-from peritus.ir.types import IMAGE
+
+
+@dataclass(frozen=True)
+class Parting:
+    """shared: names of the nodes that the job computes once. copies: of the tokens, from there on."""
+
+    shared: frozenset[str]
+    copies: int
 
 
 class Together:
@@ -29,14 +39,13 @@ class Together:
         _check(graph)
         self._context = context
         self._job = 1 << len(graph.tasks)
-        self._names = [node.name for node in execution_order(graph)]
-        self._parting, self._copies = _parting(graph, self._names)
+        self._parting = parting(graph)
         self._own: Context | None = None
-        context.room = self._copies
+        context.room = self._parting.copies
 
     def shares(self, node: Node) -> int:
         """The job's bit of the task mask, if it executes the instructions of a job of one task; else 0."""
-        return self._job if self._names.index(node.name) < self._names.index(self._parting) else 0
+        return self._job if node.name in self._parting.shared else 0
 
     def begin(self, node: Node) -> Context:
         """Where a node that is not shared is to be lowered."""
@@ -45,18 +54,18 @@ class Together:
         return self._own
 
     def _part(self, node: Node) -> Context:
-        shared, graph = self._context, self._context.graph
+        shared, graph, copies = self._context, self._context.graph, self._parting.copies
         places = dict(shared.places)
-        if self._copies > 1:
+        if copies > 1:
             residual = places[node.inputs[0]]
             places = {
                 name: place for name, place in places.items() if place.region.buffer is residual.region.buffer
             }
-            self._check_residual(set(places) | {IMAGE})
-        own = shared.beside(self._copies, places)
+            self._check_residual(places)
+        own = shared.beside(copies, places)
         own.task_mask = self._job
-        own.offsets = map_offsets(_map_bytes(graph, task.name, own) for task in graph.tasks)
-        for copy in range(1, self._copies):
+        own.offsets = map_offsets(task_entry(graph, task, own.hw).output_bytes for task in graph.tasks)
+        for copy in range(1, copies):
             tokens = graph.types[node.inputs[0]].shape[0]
             region = places[node.inputs[0]].region
             own.step(
@@ -67,22 +76,27 @@ class Together:
             )
         return own
 
-    def _check_residual(self, known: set[str]) -> None:
+    def _check_residual(self, residual: Container[str]) -> None:
         """CompileError if anything but the residual stream leads from what is shared to what is not."""
-        cut = self._names.index(self._parting)
-        for name in self._names[cut:]:
-            for value in self._context.graph.node[name].inputs:
-                if value not in known and self._names.index(value) < cut:
+        shared = self._parting.shared
+        for node in execution_order(self._context.graph):
+            for value in node.inputs if node.name not in shared else ():
+                if value in shared and value not in residual:
                     raise CompileError(
-                        f"node {name!r} reads {value!r}, which the tasks share: a job of all tasks cannot "
-                        "have a copy of it for each; compile without one (no --together)"
+                        f"node {node.name!r} reads {value!r}, which the tasks share: a job of all tasks "
+                        "cannot have a copy of it for each; compile without one (no --together)"
                     )
 
 
-def shared_nodes(graph: Graph) -> list[str]:
-    """Names of the nodes that the job computes once."""
-    names = [node.name for node in execution_order(graph)]
-    return names[: names.index(_parting(graph, names)[0])]
+def parting(graph: Graph) -> Parting:
+    """Where the tasks part: before the input of the first router whose gates differ, or before the heads."""
+    order = execution_order(graph)
+    names = [node.name for node in order]
+    for node in order:
+        if isinstance(node, Router) and not all(_same(node.gates[0], gate) for gate in node.gates):
+            return Parting(frozenset(names[: names.index(node.inputs[0])]), len(graph.tasks))
+    heads = next(index for index, node in enumerate(order) if isinstance(node, Head))
+    return Parting(frozenset(names[:heads]), 1)
 
 
 def _check(graph: Graph) -> None:
@@ -105,15 +119,6 @@ def _check(graph: Graph) -> None:
         raise CompileError(f"no job of all tasks: {reason}; compile without one (no --together)")
 
 
-def _parting(graph: Graph, order: list[str]) -> tuple[str, int]:
-    """The first node that the tasks do not share, and copies of the tokens from there on."""
-    for name in order:
-        node = graph.node[name]
-        if isinstance(node, Router) and not all(_same(node.gates[0], gate) for gate in node.gates):
-            return node.inputs[0], len(graph.tasks)
-    return next(name for name in order if isinstance(graph.node[name], Head)), 1
-
-
 def _same(one: Affine, other: Affine) -> bool:
     pairs = (
         (one.weight, other.weight),
@@ -122,11 +127,3 @@ def _same(one: Affine, other: Affine) -> bool:
         (one.requant.shift, other.requant.shift),
     )
     return all(np.array_equal(a, b) for a, b in pairs)
-
-
-def _map_bytes(graph: Graph, task: str, context: Context) -> int:
-    """Of a task's map, as TaskEntry.output_bytes."""
-    head = graph.head(task)
-    channels = len(head.affine.bias) // head.upscale**2
-    pixels = head.rows * head.columns * head.upscale**2
-    return 2 * pixels * padded_channels(channels, head.upscale, context.hw)

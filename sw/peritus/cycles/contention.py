@@ -9,6 +9,7 @@ at which they fall due, and the end of what was saved; in between shares hold.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections import deque
 from typing import NamedTuple
 
@@ -33,17 +34,14 @@ class Contention(ABC):
     def __init__(self, fetch: Fetch, start: int, beats: int) -> None:
         self._fetch, self._ddr, self._ports = fetch, fetch.ddr, fetch.ports
         self._start = start
-        self._sizes = deque(
-            min(BURST_BEATS, beats - first) for first in range(0, beats, BURST_BEATS)
-        )  # not asked for
+        # Beats of the client's bursts that it has not asked for yet.
+        self._sizes = deque(min(BURST_BEATS, beats - first) for first in range(0, beats, BURST_BEATS))
         self._moving = 0  # bursts of the client asked for and not ended
         self._queues: list[deque[Burst]] = [deque() for _ in range(self._ports + 1)]
-        # Of each port:
-        self._ended: list[list[float]] = [
-            [] for _ in range(self._ports)
-        ]  # last beats of all bursts, in order
-        self._asked = [0] * self._ports  # bursts of all
-        self._reader = [0.0] * self._ports  # it takes another request
+        # Of each port: bursts asked for, the last beat of each that has ended, in order, ...
+        self._asked = [0] * self._ports
+        self._ended: list[list[float]] = [[] for _ in range(self._ports)]
+        self._reader = [0.0] * self._ports  # ... and when it takes another request
         self._saved = 0.0  # bandwidth, in beats
         # Beats a cycle of each channel that is alone; writes are port 0's.
         self._rates = [BURST_BEATS / beats for beats in (*self._ddr.beats, self._ddr.beats[0])]
@@ -190,6 +188,6 @@ class Contention(ABC):
             if left < self._ddr.beats[port]:
                 fetch.last[stripe] = self._ddr.rest(now, port, left / self._ddr.beats[port])
                 continue
-            earlier = fetch.on[port].index(stripe) - 1
+            earlier = bisect_left(fetch.on[port], stripe) - 1  # in order
             before = fetch.last[fetch.on[port][earlier]] if earlier >= 0 else 0.0
             fetch.last[stripe] = self._ddr.data(due, port, before, total - stripe)

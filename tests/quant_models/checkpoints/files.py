@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 from safetensors.torch import save
 
 from quant_models.checkpoints.read import read_tensors
+from tests.schema.temporary import file_of
 
 SAFETENSORS = b'{"'  # behind the length of the header
 
@@ -26,14 +25,8 @@ def seeds() -> Iterator[bytes]:
     yield save(tensors)
 
 
-def repaired(data: bytes) -> bytes:
-    return data
-
-
 def parse(data: bytes) -> None:
     """Read the tensors."""
     suffix = ".safetensors" if data[8:10] == SAFETENSORS else ".pth"
-    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
-        file.write(data)
-        file.flush()
-        read_tensors(Path(file.name))
+    with file_of(data, suffix) as path:
+        read_tensors(path)

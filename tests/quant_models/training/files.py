@@ -20,10 +20,6 @@ def seeds() -> Iterator[bytes]:
     yield state_file()
 
 
-def repaired(data: bytes) -> bytes:
-    return data
-
-
 def parse(data: bytes) -> None:
     """A journal is recovered, a state loaded."""
     with tempfile.TemporaryDirectory() as name:

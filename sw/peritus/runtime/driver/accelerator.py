@@ -30,9 +30,8 @@ from peritus.runtime.driver.platform import Countdown, Limit, Platform
 from peritus.runtime.errors import DeviceError
 
 QUEUE_DEPTH = 2
-_LOOKS = (
-    100  # at what is in flight: a port that has bursts in all of them is stuck, when nothing else goes on
-)
+# At what is in flight: a port that has bursts in all of them is stuck, when nothing else goes on.
+_LOOKS = 100
 RESET_TIMEOUT_S = 5.0  # it takes microseconds: the bursts in flight
 _DONE = reg.IRQ_STATUS_DONE.mask
 _ERROR = reg.IRQ_STATUS_ERROR.mask
