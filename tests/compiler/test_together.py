@@ -10,7 +10,7 @@ import pytest
 
 from peritus.arch.config import HwConfig, load_config
 from peritus.arch.isa import Dest, Opcode
-from peritus.bundle import TOGETHER, Bundle, BundleTaskError
+from peritus.bundle import ALIGNMENT, TOGETHER, Bundle, BundleTaskError
 from peritus.compiler import CapacityError, CompileError, compile_model
 from peritus.ir.model_file import QuantModel
 from peritus.ir.random_model import Dims, random_image, random_model
@@ -87,8 +87,17 @@ def test_kept_in_a_file() -> None:
     bundle = both(DIMS)
     again = Bundle.from_bytes(bundle.to_bytes())
     assert again.jobs == 3 and again.job_name(2) == TOGETHER and again.together == bundle.together
-    assert again.job_bytes(2) == sum(task.output_bytes for task in bundle.tasks)
     assert again.output_bytes >= again.job_bytes(2)
+
+
+def test_maps_begin_where_a_guard_lets_a_burst_begin() -> None:
+    bundle = both(replace(DIMS, height=12, width=12, patch=4, d=16, heads=1, upscale=1, task_channels=(1, 8)))
+    first, second = bundle.job_maps(2).values()
+    assert bundle.tasks[0].output_bytes % ALIGNMENT and second.start % ALIGNMENT == 0
+    assert first.start == 0 and first.stop < second.start and second.stop == bundle.job_bytes(2)
+    job = 1 << len(bundle.tasks)
+    stores = [i for i in bundle.instructions if i.opcode is Opcode.STORE and i.task_mask == job]
+    assert [i.imm for i in stores] == [first.start, second.start]
 
 
 def test_features_are_of_one_task() -> None:

@@ -2,7 +2,6 @@
 """The bundle: what the compiler writes and every device runs; and its text form."""
 
 from peritus.bundle.bundle import (
-    ALIGNMENT,
     EXEC_BYTES,
     FETCH_BYTES,
     MAGIC,
@@ -18,7 +17,7 @@ from peritus.bundle.errors import (
     BundleVersionError,
 )
 from peritus.bundle.frame import FrameLayout
-from peritus.bundle.header import TOGETHER, FeatureEntry, TaskEntry
+from peritus.bundle.header import ALIGNMENT, TOGETHER, FeatureEntry, TaskEntry
 
 __all__ = [
     "ALIGNMENT",

@@ -37,14 +37,13 @@ from peritus.bundle.errors import (
     BundleVersionError,
 )
 from peritus.bundle.frame import FrameLayout
-from peritus.bundle.header import TOGETHER, FeatureEntry, Header, TaskEntry, map_offsets
+from peritus.bundle.header import ALIGNMENT, TOGETHER, FeatureEntry, Header, TaskEntry, map_offsets
 from peritus.provenance import Provenance
 from peritus.schema import SchemaError, short
 from peritus.tail import HostTail
 
 MAGIC = b"PERITUSB"
 VERSION = 3
-ALIGNMENT = 64
 COMPILE_AGAIN = "compile it again: peritus compile MODEL --hw HW -o FILE"
 EXEC_BYTES, FETCH_BYTES = EXEC_BITS // 8, FETCH_BITS // 8
 MAX_FILE_BYTES = 1 << 32
@@ -109,6 +108,15 @@ class Bundle:
     def job_tasks(self, job: int) -> tuple[TaskEntry, ...]:
         """The tasks whose maps a job computes, one behind the other in its output."""
         return self.tasks if job == len(self.tasks) else (self.tasks[job],)
+
+    def job_maps(self, job: int) -> dict[str, slice]:
+        """Which bytes of a job's output are the map of which task; between them a few are nobody's."""
+        tasks = self.job_tasks(job)
+        starts = map_offsets(task.output_bytes for task in tasks)
+        return {
+            task.name: slice(start, start + task.output_bytes)
+            for task, start in zip(tasks, starts, strict=False)
+        }
 
     def job_bytes(self, job: int) -> int:
         """Size of a job's output."""

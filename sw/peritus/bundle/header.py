@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import accumulate
 
 from peritus.arch.config import HwConfig
 from peritus.arch.isa import FETCH_FIELDS, MAX_TASKS
@@ -19,6 +18,9 @@ from peritus.schema import CLOSED, Count, Extent, Flag, Name, Scale, Text, check
 from peritus.tasks import TaskKind
 
 TOGETHER = "together"  # names the job of all tasks
+ALIGNMENT = (
+    64  # bytes: where a buffer, a map in it and a part of the file begin; the RTL's guards refuse others
+)
 MAX_BUFFER_BYTES = 1 << 28  # of a frame, of the features, of a task's map
 _MAX_STRIPES = 1 << next(field.bits for field in FETCH_FIELDS if field.name == "offset")
 
@@ -29,8 +31,12 @@ def _need(ok: bool, message: str) -> None:
 
 
 def map_offsets(sizes: Iterable[int]) -> tuple[int, ...]:
-    """Where the maps of a job of all tasks, of whole beats each, lie in its output; then, where it ends."""
-    return tuple(accumulate(sizes, initial=0))
+    """Where the maps of a job begin in its output, at multiples of ALIGNMENT; then, where the last ends."""
+    offsets, end = [], 0
+    for size in sizes:
+        offsets.append(end + -end % ALIGNMENT)
+        end = offsets[-1] + size
+    return (*offsets, end)
 
 
 @dataclass(frozen=True)

@@ -215,16 +215,15 @@ def unpack_result(
 
     The arrays are copied, so that the buffers can be used for the next job.
     """
-    entries, layout = bundle.job_tasks(job), bundle.features
-    outputs, first = {}, 0
+    entries, maps, layout = bundle.job_tasks(job), bundle.job_maps(job), bundle.features
+    outputs = {}
     for entry in entries:
         if entry.host:
             continue
         # One plain copy, then views: leaving the padding out while copying takes several times as long.
-        full = output[first : first + entry.output_bytes].copy().view("<i2")
+        full = output[maps[entry.name]].copy().view("<i2")
         shaped = full.reshape(entry.rows, entry.columns, entry.padded_channels)
         outputs[entry.name] = shaped[:, :, : entry.channels]
-        first += entry.output_bytes
     raw = None
     if features is not None:
         rows = features[: layout.output_bytes].copy().view("<i2")

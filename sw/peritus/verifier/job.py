@@ -17,7 +17,7 @@ from peritus.arch.chase import unread_rows
 from peritus.arch.config import MIN_PASS, RESULT_LATENCY, UPDATE_LATENCY
 from peritus.arch.isa import Dest, Instruction
 from peritus.arch.memories import Memory
-from peritus.bundle import Bundle
+from peritus.bundle import ALIGNMENT, Bundle
 from peritus.reference.arithmetic import I64
 from peritus.verifier.contents import FIRST_OWNER, Contents, Residual
 from peritus.verifier.errors import need
@@ -57,11 +57,13 @@ class Job:
         self._score, self._residual = Contents(Memory.SCORE, hw), Residual(hw)
         name = bundle.job_name(task)
         beat = hw.axi_data_bytes
-        features = (
-            bundle.features.output_bytes if task < len(bundle.tasks) else 0
-        )  # of one task's tokens only
+        # A job of all tasks has no features: they are one task's tokens.
+        features = bundle.features.output_bytes if task < len(bundle.tasks) else 0
+        output = np.ones(bundle.job_bytes(task) // beat, np.bool_)
+        for part in bundle.job_maps(task).values():
+            output[part.start // beat : part.stop // beat] = False
         self._buffers = {
-            0: (f"the output of task {name!r}", np.zeros(bundle.job_bytes(task) // beat, np.bool_)),
+            0: (f"the output of task {name!r}", output),
             1: ("the features", np.zeros(features // beat, np.bool_)),
         }
         self._now = self._last_pass = 0  # earliest starts of the next pass and of the one before
@@ -72,9 +74,8 @@ class Job:
         self._gate_pending = False
         self._form: Form | None = None  # of the instruction before
         self._scores: Instruction | None = None  # the last that wrote scores
-        self._chased: Instruction | None = (
-            None  # the LAYERNORM before, if it lets others begin before its end
-        )
+        # The LAYERNORM before, if it lets others begin before its end.
+        self._chased: Instruction | None = None
 
     def step(self, i: Instruction, form: Form, where: str) -> None:
         """The next instruction of the job."""
@@ -192,7 +193,7 @@ class Job:
         name, written = self._buffers[i.features_only]
         beats, width = i.keys * i.k_tiles * i.tokens * i.n_tiles, hw.axi_data_bytes
         first, end = i.imm // width, i.imm // width + beats
-        need(i.imm % width == 0, "address", f"{where}: imm is {i.imm}, must be whole beats of {width} bytes")
+        need(i.imm % ALIGNMENT == 0, "address", f"{where}: imm is {i.imm}, must be a multiple of {ALIGNMENT}")
         message = f"{where}: writes up to byte {end * width} of {name}, which has {len(written) * width}"
         need(end <= len(written), "address", message)
         written[first:end] = True
