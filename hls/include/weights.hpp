@@ -118,11 +118,15 @@ struct Params {
   UInt<6> shift2[PN];
 };
 
-inline Params read_params(Segment &segment) {
+// multiplier2 is there only if stage 2 is by channel; else it is 0.
+inline Params read_params(Segment &segment, bool stage2) {
 #pragma HLS INLINE off // one copy for GEMM and LayerNorm
-  std::uint8_t byte[config::PARAM_BLOCK_WORDS * WEIGHT_WORD_BYTES];
+  constexpr int MOST = config::PARAM_BLOCK_WORDS + config::PARAM_STAGE2_WORDS;
+  std::uint8_t byte[MOST * WEIGHT_WORD_BYTES] = {};
 #pragma HLS ARRAY_PARTITION variable=byte type=complete // registers: all lanes are looked at at once
-  for (int w = 0; w < config::PARAM_BLOCK_WORDS; ++w) {
+  const int words = stage2 ? MOST : config::PARAM_BLOCK_WORDS;
+  for (int w = 0; w < words; ++w) {
+#pragma HLS LOOP_TRIPCOUNT max=MOST
 #pragma HLS PIPELINE II=1 // a word a cycle is what the stream delivers
     const WeightWord word = segment.word();
     for (int b = 0; b < WEIGHT_WORD_BYTES; ++b) {
@@ -135,7 +139,8 @@ inline Params read_params(Segment &segment) {
   constexpr int MULTIPLIER2 = config::PARAM_MULT2 * WEIGHT_WORD_BYTES;
   constexpr int SHIFT1 = config::PARAM_SHIFT1 * WEIGHT_WORD_BYTES;
   constexpr int SHIFT2 = SHIFT1 + PN;
-  static_assert(SHIFT2 + PN == config::PARAM_BLOCK_WORDS * WEIGHT_WORD_BYTES, "the last field of a block");
+  static_assert(SHIFT2 + PN == MULTIPLIER2, "shift2 is the last field of the shorter block");
+  static_assert(MULTIPLIER2 + 2 * PN == MOST * WEIGHT_WORD_BYTES, "multiplier2 is the last field");
   Params params;
   for (int n = 0; n < PN; ++n) {
 #pragma HLS UNROLL

@@ -113,7 +113,7 @@ void gemm(const Instruction &i, Segment &segment, Memories &memories) {
     for (int kb = 0; kb < k_tiles; ++kb) {
 #pragma HLS LOOP_TRIPCOUNT max=16
       const bool first = kb == 0, last = kb == k_tiles - 1;
-      if (last && i.params) params = read_params(segment);
+      if (last && i.params) params = read_params(segment, i.scale2 == config::Scale2::CHANNEL);
       if (weights && i.int4) {
         read_tile<true>(segment, tile);
       } else if (weights) {

@@ -65,7 +65,7 @@ void layernorm(const Instruction &i, Segment &segment, Memories &memories) {
   segment.begin();
   for (int nb = 0; nb < words; ++nb) {
 #pragma HLS LOOP_TRIPCOUNT max=config::MAX_D_WORDS
-    params[nb] = read_params(segment);
+    params[nb] = read_params(segment, false);
   }
   segment.finish();
   for (int token = 0; token < tokens; ++token) {

@@ -2,7 +2,8 @@
 // Fills the stationary operands of the MAC array and the epilogue parameters, one pass ahead of the streamer.
 //
 //   for nb in n_tiles: for kb in k_tiles:
-//     if kb is last: parameters of output word nb (5 weight words: of the stream, the resident memory, or the immediates)
+//     if kb is last: parameters of output word nb (4 weight words, 5 if stage 2 is by channel: of the stream, the
+//                    resident memory, or the immediates)
 //     tile (nb, kb): weights, 2 rows a cycle, 4 of int4 | values, 1 row (key) a cycle | keys, 1 column (key) a cycle
 //
 // The parameters come just before the last tile: the epilogue takes them when that tile's first token reaches it,
@@ -96,6 +97,7 @@ module peritus_tile_loader
   logic [7:0] nb_q, kb_q, last_nb_q, last_kb_q;
   logic is_last_kb_q;  // kb_q == last_kb_q
   logic [BEAT_W-1:0] beat_q;  // weight word of the tile or parameter block, or key of the tile
+  logic [2:0] last_param_q;  // the parameter block's last word
   logic [3:0] guard_q;
   logic swap_pending_q;  // a taken tile has not reached the array yet
   logic taken_q;  // a pass has begun with this tile
@@ -187,6 +189,8 @@ module peritus_tile_loader
           last_kb_q <= gemm_i.instr.k_tiles - 8'd1;
           is_last_kb_q <= gemm_i.instr.k_tiles == 8'd1;
           resident_q <= RESIDENT_WORDS != 0 && gemm_i.instr.stat_src == STAT_RESIDENT;
+          last_param_q <= (gemm_i.instr.scale2 == SCALE2_CHANNEL)
+                            ? 3'(PARAM_BLOCK_WORDS + PARAM_STAGE2_WORDS - 1) : 3'(PARAM_BLOCK_WORDS - 1);
           weights_q <= gemm_i.instr.stat_src inside {STAT_WEIGHTS, STAT_RESIDENT};
           nb_q <= '0;
           kb_q <= '0;
@@ -203,7 +207,7 @@ module peritus_tile_loader
       PARAMS: begin
         if (param_word) begin
           beat_q <= beat_q + 1'b1;
-          if (beat_q == BEAT_W'(PARAM_BLOCK_WORDS - 1)) begin
+          if (beat_q == BEAT_W'(last_param_q)) begin
             beat_q <= '0;
             params_pending_q <= 1'b1;
             state_q <= GUARD;
@@ -303,9 +307,9 @@ module peritus_tile_loader
     end
   end
 
-  // Parameters: five words, one after the other through a register; the immediates as such words, for every lane.
+  // Parameters: word by word, one after the other through a register; the immediates as such words, for every lane.
   logic [2*PN*8-1:0] immediate, param_word_q;
-  logic [PARAM_BLOCK_WORDS-1:0] param_we_q;  // which one it is
+  logic [PARAM_BLOCK_WORDS+PARAM_STAGE2_WORDS-1:0] param_we_q;  // which one it is
 
   always_comb begin
     immediate = '0;
@@ -314,15 +318,15 @@ module peritus_tile_loader
   end
 
   always_ff @(posedge clk_i) begin
-    for (int unsigned i = 0; i < PARAM_BLOCK_WORDS; i++) begin
+    for (int unsigned i = 0; i < PARAM_BLOCK_WORDS + PARAM_STAGE2_WORDS; i++) begin
       param_we_q[i] <= param_word && 32'(beat_q) == i && rst_ni;
     end
     if (ALWAYS_LOAD || param_word) param_word_q <= instr.params ? word : immediate;
     if (param_we_q[PARAM_BIAS]) params_o.bias[PN/2-1:0] <= param_word_q;
     if (param_we_q[PARAM_BIAS+1]) params_o.bias[PN-1:PN/2] <= param_word_q;
     if (param_we_q[PARAM_MULT1]) params_o.mult1 <= param_word_q;
-    if (param_we_q[PARAM_MULT2]) params_o.mult2 <= param_word_q;
     if (param_we_q[PARAM_SHIFT1]) {params_o.shift2, params_o.shift1} <= param_word_q;
+    if (param_we_q[PARAM_MULT2]) params_o.mult2 <= param_word_q;
   end
 
 `ifndef SYNTHESIS

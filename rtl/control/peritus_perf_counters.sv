@@ -2,7 +2,8 @@
 // Performance counters of one job, handed over when it is done so that software reads the last finished job while the
 // next one runs.
 //
-// Counting begins in the cycle after start_i and ends with done_i; counters wrap at 2^32 (cycles at 2^64).
+// Counting begins in the cycle after start_i and ends with that before done_i; counters wrap at 2^32, cycles at 2^64.
+// Start and end are registers, for each reaches every counter: outputs follow two cycles after done_i.
 
 `default_nettype none
 
@@ -29,6 +30,7 @@ module peritus_perf_counters
   localparam int unsigned EVENTS = 4 + AXI_PORTS;
   localparam int unsigned BEAT_SHIFT = $clog2(AXI_BYTES);
 
+  logic start_q, done_q;
   logic [EVENTS-1:0] event_q;
   logic [63:0] cycles_q;
   logic [31:0] count_q[EVENTS];
@@ -43,18 +45,20 @@ module peritus_perf_counters
   end
 
   always_ff @(posedge clk_i) begin
+    start_q <= start_i;
+    done_q  <= done_i && rst_ni;
     event_q <= {read_beat_i, write_beat_i, stall_wait_i, stall_weight_i, array_busy_i};
     if (!rst_ni) begin
       cycles_q <= '0;
       cycles_o <= '0;
       last_q   <= '{default: '0};
     end else begin
-      cycles_q <= start_i ? 64'd1 : cycles_q + 1'b1;
+      cycles_q <= start_q ? 64'd1 : cycles_q + 1'b1;
       for (int i = 0; i < int'(EVENTS); i++) begin
-        if (start_i) count_q[i] <= '0;
+        if (start_q) count_q[i] <= '0;
         else if (event_q[i]) count_q[i] <= count_q[i] + 1'b1;
       end
-      if (done_i) begin
+      if (done_q) begin
         cycles_o <= cycles_q;
         last_q   <= count_q;
       end

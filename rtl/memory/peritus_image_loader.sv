@@ -6,7 +6,8 @@
 //     activation   = beat, every byte XOR 0x80       -- uint8 pixel -> int8 pixel - 128
 //
 // so a patch vector has channel order (ky, kx, c). Two walkers run over the same loops: one counts beats into burst
-// requests, one follows the data. Writes are registered and never stalled; done_o comes with the last write.
+// requests, one follows the data, and begins a cycle later (its start is a register, for it reaches all of its counters:
+// instr_i must stay so long). Writes are registered and never stalled; done_o comes with the last write.
 // Latency: 2 cycles from a beat to its write.
 
 `default_nettype none
@@ -41,7 +42,7 @@ module peritus_image_loader
   localparam int unsigned CHUNKS = PN / AXI_BYTES;
   localparam int unsigned SUB_W = (CHUNKS > 1) ? $clog2(CHUNKS) : 1;
 
-  logic busy_q, requesting_q;
+  logic busy_q, requesting_q, begin_q;
   logic start, build_ready, built_valid, built_ready, last_beat;
   logic last_request;
   /* verilator lint_off UNUSEDSIGNAL */
@@ -103,7 +104,7 @@ module peritus_image_loader
     .ChunksPerWord(CHUNKS)
   ) u_walker (
     .clk_i,
-    .start_i (start),
+    .start_i (begin_q),
     .base_i  (ACT_AW'(instr_i.dst_base)),
     .stride_i(ACT_AW'(instr_i.dst_stride)),
     .n0_i    (instr_i.keys),
@@ -117,6 +118,7 @@ module peritus_image_loader
   );
 
   always_ff @(posedge clk_i) begin
+    begin_q <= start;
     if (beat_valid_i) begin
       waddr_o <= word;
       wdata_o <= {CHUNKS{beat_data_i ^ {AXI_BYTES{8'h80}}}};

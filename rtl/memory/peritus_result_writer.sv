@@ -81,7 +81,7 @@ module peritus_result_writer
 
   peritus_loop_nest u_request_loops (
     .clk_i,
-    .start_i(start),
+    .start_i(begin_q),
     .n0_i   (instr_i.keys),
     .n1_i   (instr_i.k_tiles),
     .n2_i   (instr_i.tokens),

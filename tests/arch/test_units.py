@@ -4,7 +4,8 @@
 import pytest
 
 from peritus.arch.config import CASCADE
-from peritus.arch.params import FIELDS, PARAM_BLOCK_WORDS, param_word
+from peritus.arch.isa import Scale2
+from peritus.arch.params import FIELDS, block_words, param_word
 from peritus.arch.units import STAGES, UNITS, at, latency
 from peritus.codegen.latency import _systemverilog
 
@@ -49,5 +50,10 @@ def test_systemverilog() -> None:
 
 
 def test_parameter_block_words() -> None:
-    assert PARAM_BLOCK_WORDS == 5
-    assert [param_word(field.name) for field in FIELDS] == [0, 2, 3, 4, 4]
+    assert {scale2.name: block_words(scale2) for scale2 in Scale2} == {
+        "NONE": 4,
+        "CHANNEL": 5,
+        "SCORE": 4,
+        "RECIP": 4,
+    }
+    assert [param_word(field.name) for field in FIELDS] == [0, 2, 3, 3, 4]

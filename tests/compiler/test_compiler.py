@@ -65,20 +65,27 @@ def test_affine_segment_bytes() -> None:
         np.arange(6, dtype=np.int32) - 1,
         ir.Requant(np.arange(6, dtype=np.uint16) + 40000, np.arange(6, dtype=np.uint8) + 3),
     )
-    raw = affine_segment(affine, None, Layout.dense(3, 4), Layout.dense(6, 4), 2, 4)
-    assert raw.size == 2 * (2 * 2 * 4 + 10 * 4)
+    layouts = Layout.dense(3, 4), Layout.dense(6, 4)
+    raw = affine_segment(affine, None, *layouts, 2, 4)
+    assert raw.size == 2 * (2 * 2 * 4 + 8 * 4)
     first_tile = raw[:8].view(np.int8).reshape(2, 4)
     assert (first_tile == weight[:4, :2].T).all()
-    params = raw[8:48]
+    params = raw[8:40]
     assert params[:16].view("<i4").tolist() == [-1, 0, 1, 2]
     assert params[16:24].view("<u2").tolist() == [40000, 40001, 40002, 40003]
-    assert params[24:32].view("<u2").tolist() == [0] * 4
-    assert params[32:36].tolist() == [3, 4, 5, 6] and params[36:].tolist() == [1] * 4
-    assert raw[48:56].view(np.int8).reshape(2, 4).tolist() == [weight[:4, 2].tolist(), [0] * 4]
-    second = raw[56:]
+    assert params[24:28].tolist() == [3, 4, 5, 6] and params[28:].tolist() == [1] * 4
+    assert raw[40:48].view(np.int8).reshape(2, 4).tolist() == [weight[:4, 2].tolist(), [0] * 4]
+    second = raw[48:]
     assert second[:8].view(np.int8).reshape(2, 4).tolist() == [[13, 16, 0, 0], [14, 17, 0, 0]]
     assert second[8:24].view("<i4").tolist() == [3, 4, 0, 0]
     assert second[24:32].view("<u2").tolist() == [40004, 40005, 0, 0]  # padding lanes compute zero
+    # With a factor by channel behind the function: its shift beside the first one's, its multiplier at the end.
+    stage2 = ir.Requant(np.arange(6, dtype=np.uint16) + 50000, np.arange(6, dtype=np.uint8) + 20)
+    whole = affine_segment(affine, stage2, *layouts, 2, 4).reshape(2, -1)
+    assert whole.shape == (2, 2 * 2 * 4 + 10 * 4)
+    assert (np.delete(whole[0], range(36, 48)) == np.delete(raw[:48], range(36, 40))).all()
+    assert whole[0, 36:40].tolist() == [20, 21, 22, 23]
+    assert whole[0, 40:48].view("<u2").tolist() == [50000, 50001, 50002, 50003]
 
 
 def test_padded_channels() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from peritus.arch.isa import layout_fingerprint
+from peritus.arch.params import param_layout
 from peritus.errors import PeritusError
 from peritus.resources import resource
 from peritus.schema import CLOSED, Flag, Name, Real, SchemaError, Whole, cause, checked, read_toml
@@ -216,10 +217,11 @@ class HwConfig:
     def hash64(self) -> int:
         """Identity of the hardware: what a bundle is compiled for and what CONFIG_HASH reads.
 
-        First 64 bits of SHA-256 over all that shapes the hardware, the ABI and the instruction layout.
+        First 64 bits of SHA-256 over all that shapes the hardware, the ABI, the layout of instructions and
+        that of parameters.
         """
         shape = {k: v for k, v in asdict(self).items() if k not in ("ddr", "clock_mhz")}
-        text = json.dumps([ABI_VERSION, layout_fingerprint(), shape], sort_keys=True)
+        text = json.dumps([ABI_VERSION, layout_fingerprint(), param_layout(), shape], sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 

@@ -3,8 +3,9 @@
 
 It travels in the weight stream, field after field, each with pn little-endian lanes:
 
-    bias int32 | mult1 uint16 | mult2 uint16 | shift1 uint8 | shift2 uint8
+    bias int32 | mult1 uint16 | shift1 uint8 | shift2 uint8 || mult2 uint16
 
+What is behind || only blocks have that need it: those of GEMMs whose stage 2 has a factor by channel.
 LayerNorm's block has beta in bias, gamma (int16) in mult1, its shift in shift1. The RTL's struct and word
 numbers, the compiler's segments and the simulator's reader follow from FIELDS.
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from peritus.arch.isa import Scale2
 from peritus.reference.arithmetic import I64, Ints
 
 Bytes = NDArray[np.uint8]
@@ -40,13 +42,11 @@ class ParamField:
 FIELDS = (
     ParamField("bias", "<i4", 0, "added to the accumulator; LayerNorm: beta"),
     ParamField("mult1", "<u2", 0, "multiplier of stage 1; LayerNorm: gamma, int16"),
-    ParamField("mult2", "<u2", 0, "multiplier of stage 2"),
     ParamField("shift1", "u1", 1, "shift of stage 1; LayerNorm: shift"),
     ParamField("shift2", "u1", 1, "shift of stage 2"),
+    ParamField("mult2", "<u2", 0, "multiplier of stage 2; only where that is by channel"),
 )
-_LANE_BYTES = sum(field.bytes for field in FIELDS)
 _WORD_LANE_BYTES = 2  # a weight word is two rows of pn bytes
-PARAM_BLOCK_WORDS = _LANE_BYTES // _WORD_LANE_BYTES  # weight words of one block, whatever pn is
 
 
 def param_word(name: str) -> int:
@@ -59,14 +59,28 @@ def param_word(name: str) -> int:
     raise KeyError(name)
 
 
-def pack_params(lanes: Mapping[str, Ints], positions: Ints, words: int, pn: int) -> Bytes:
-    """Blocks of `words` output words, uint8 [words, PARAM_BLOCK_WORDS * 2 pn].
+def param_layout() -> list[tuple[str, str]]:
+    """Names and types in their order: changes whenever old blocks would be read differently."""
+    return [(field.name, field.dtype) for field in FIELDS]
 
-    lanes: values by field, one for each channel; a field left out is padding. positions: lane of each
-    channel. Padding has multiplier 0, so that it computes 0.
+
+PARAM_BLOCK_WORDS = param_word("mult2")  # weight words of one block, whatever pn is
+STAGE2_WORDS = FIELDS[-1].bytes // _WORD_LANE_BYTES  # and these, if stage 2 is by channel
+
+
+def block_words(scale2: Scale2) -> int:
+    """Weight words of a block of a GEMM."""
+    return PARAM_BLOCK_WORDS + (STAGE2_WORDS if scale2 is Scale2.CHANNEL else 0)
+
+
+def pack_params(lanes: Mapping[str, Ints], positions: Ints, words: int, pn: int) -> Bytes:
+    """Blocks of `words` output words, uint8 [words, bytes of one].
+
+    lanes: values by field, one for each channel; a field left out is padding, and without mult2 blocks are
+    the shorter ones. positions: lane of each channel. Padding has multiplier 0, so that it computes 0.
     """
     columns = []
-    for field in FIELDS:
+    for field in FIELDS if "mult2" in lanes else FIELDS[:-1]:
         values = np.full(words * pn, field.padding, dtype=field.dtype)
         if field.name in lanes:
             values[positions] = lanes[field.name]
@@ -75,20 +89,20 @@ def pack_params(lanes: Mapping[str, Ints], positions: Ints, words: int, pn: int)
 
 
 class Params:
-    """Blocks taken apart: every field int64 [words * pn]."""
+    """Blocks taken apart: every field int64 [words * pn]. block: weight words of one."""
 
-    def __init__(self, raw: Bytes, pn: int) -> None:
-        rows = np.ascontiguousarray(raw.reshape(-1, _LANE_BYTES * pn))
+    def __init__(self, raw: Bytes, pn: int, block: int) -> None:
+        rows = np.ascontiguousarray(raw.reshape(-1, block * _WORD_LANE_BYTES * pn))
         self._lanes: dict[str, I64] = {}
         start = 0
-        for field in FIELDS:
+        for field in FIELDS if block > PARAM_BLOCK_WORDS else FIELDS[:-1]:
             end = start + field.bytes * pn
             part = np.ascontiguousarray(rows[:, start:end])
             self._lanes[field.name] = part.view(field.dtype).reshape(-1).astype(np.int64)
             start = end
 
     def __getitem__(self, name: str) -> I64:
-        """Lanes of a field of FIELDS."""
+        """Lanes of a field of FIELDS that the blocks have."""
         return self._lanes[name]
 
     @property

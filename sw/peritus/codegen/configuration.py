@@ -37,7 +37,7 @@ from peritus.arch.isa import (
     StreamSource,
 )
 from peritus.arch.memories import ADDRESSED, Memory
-from peritus.arch.params import FIELDS, PARAM_BLOCK_WORDS, param_word
+from peritus.arch.params import FIELDS, PARAM_BLOCK_WORDS, STAGE2_WORDS, param_word
 from peritus.arch.units import STAGES, at
 from peritus.codegen.text import address_bits, banner
 
@@ -88,6 +88,7 @@ def constants(hw: HwConfig) -> dict[str, int]:
         "STRIPE_BYTES": hw.stripe_bytes,
         "AHEAD_PACE": hw.ahead_pace,
         "PARAM_BLOCK_WORDS": PARAM_BLOCK_WORDS,
+        "PARAM_STAGE2_WORDS": STAGE2_WORDS,
         "MIN_PASS": MIN_PASS,
         "RESULT_LATENCY": RESULT_LATENCY,
         "UPDATE_LATENCY": UPDATE_LATENCY,

@@ -8,7 +8,7 @@ import numpy as np
 from peritus.arch.config import config_names, load_config
 from peritus.arch.isa import EXEC_FIELDS, FETCH_FIELDS
 from peritus.arch.memories import Memory
-from peritus.arch.params import FIELDS, PARAM_BLOCK_WORDS, param_word
+from peritus.arch.params import FIELDS, PARAM_BLOCK_WORDS, STAGE2_WORDS, param_word
 from peritus.arch.units import STAGES, UNITS, at, latency
 from peritus.codegen.configuration import ENUMS, constants
 from peritus.codegen.text import LICENCE, REGENERATE
@@ -55,7 +55,8 @@ def machine_tables() -> str:
         unit = "slice" if memory.by_slice else "word" if memory.size else "–"
         lines.append(f"| {memory.value} | {memory.lane_bits} | {size} | {unit} | {memory.holds} |")
     lines += [
-        f"\n## Parameter block\n\n{PARAM_BLOCK_WORDS} weight words for the PN channels of one output word.\n"
+        f"\n## Parameter block\n\n{PARAM_BLOCK_WORDS} weight words for the PN channels of one output word, "
+        f"{PARAM_BLOCK_WORDS + STAGE2_WORDS} where stage 2 is by channel.\n"
     ]
     lines += ["| field | lane | from weight word | padding | meaning |", "|---|---|---|---|---|"]
     for field in FIELDS:

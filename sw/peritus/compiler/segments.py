@@ -16,7 +16,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def param_blocks(bias: Ints, stage1: Requant, stage2: Requant | None, layout: Layout, pn: int) -> Bytes:
-    """Parameter blocks of a layout's words (peritus.arch.params)."""
+    """Parameter blocks of a layout's words (peritus.arch.params). stage2: factors by channel."""
     lanes: dict[str, Ints] = {"bias": bias, "mult1": stage1.multiplier, "shift1": stage1.shift}
     if stage2 is not None:
         lanes |= {"mult2": stage2.multiplier, "shift2": stage2.shift}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from peritus.arch.config import RESIDENT_LATENCY, HwConfig
 from peritus.arch.isa import Instruction, StatSource
-from peritus.arch.params import PARAM_BLOCK_WORDS
+from peritus.arch.params import block_words
 from peritus.cycles.latencies import Latencies
 from peritus.cycles.recorder import Recorder
 from peritus.cycles.stream import WeightStream
@@ -75,11 +75,12 @@ class Loader:
 
     def _parameters(self, cycle: int) -> int:
         begin = max(cycle, self._params + self._latencies.params_free)
+        words = block_words(self._instruction.scale2)
         self._story.append((Cause.PARAMETERS, begin))
         if not self._instruction.params:
-            end = begin + PARAM_BLOCK_WORDS
+            end = begin + words
         else:
-            end = self._pop(PARAM_BLOCK_WORDS, begin) + 1
+            end = self._pop(words, begin) + 1
             for first, there in self._stalls:
                 self._story += ((Cause.PARAMETERS, first), (Cause.WEIGHTS, there))
         self._story.append((Cause.PARAMETERS, end))

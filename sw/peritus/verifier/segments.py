@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from peritus.arch.config import ACC_BITS, HwConfig
 from peritus.arch.isa import FetchEntry, Instruction, Scale2, StatSource, runs
-from peritus.arch.params import PARAM_BLOCK_WORDS, Params
+from peritus.arch.params import PARAM_BLOCK_WORDS, Params, block_words
 from peritus.arch.tiles import unpack_rows
 from peritus.bundle import Bundle
 from peritus.reference.arithmetic import I64
@@ -129,10 +129,12 @@ def segment_bytes(i: Instruction, form: Form, hw: HwConfig) -> int:
     match form:
         case Form.RES_INIT | Form.KEEP:
             return i.tokens * i.n_tiles * word
-        case Form.LAYERNORM | Form.VALUES:
+        case Form.LAYERNORM:
             return i.n_tiles * PARAM_BLOCK_WORDS * word
+        case Form.VALUES:
+            return i.n_tiles * block_words(i.scale2) * word
         case _:
-            return i.n_tiles * (i.k_tiles * hw.tile_bytes(i.int4) + PARAM_BLOCK_WORDS * word)
+            return i.n_tiles * (i.k_tiles * hw.tile_bytes(i.int4) + block_words(i.scale2) * word)
 
 
 def _contents(raw: NDArray[np.uint8], i: Instruction, form: Form, hw: HwConfig, where: str) -> Used:
@@ -141,7 +143,7 @@ def _contents(raw: NDArray[np.uint8], i: Instruction, form: Form, hw: HwConfig, 
     if form is Form.RES_INIT:
         return Used(none, raw.view("<i2").reshape(i.tokens, i.n_tiles, hw.pn) == 0)
     if form is Form.LAYERNORM:
-        norm = Params(raw, hw.pn)
+        norm = Params(raw, hw.pn, PARAM_BLOCK_WORDS)
         _shifts(norm["shift1"], "shift", where)
         mute = (norm.gamma == 0) & (norm["bias"] == 0)
         message = f"{where}: gamma and beta must be 0 in lanes from its width {i.width} on"
@@ -149,8 +151,9 @@ def _contents(raw: NDArray[np.uint8], i: Instruction, form: Form, hw: HwConfig, 
         return Used(none, mute.reshape(i.n_tiles, hw.pn))
     blocks = raw.reshape(i.n_tiles, -1)
     before = 0 if form is Form.VALUES else (i.k_tiles - 1) * hw.tile_bytes(i.int4)
-    after = before + PARAM_BLOCK_WORDS * hw.weight_word_bytes
-    params = Params(blocks[:, before:after], hw.pn)
+    words = block_words(i.scale2)
+    after = before + words * hw.weight_word_bytes
+    params = Params(blocks[:, before:after], hw.pn, words)
     _shifts(params["shift1"], "shift of stage 1", where)
     if i.scale2 is Scale2.CHANNEL:
         _shifts(params["shift2"], "shift of stage 2", where)

@@ -43,7 +43,9 @@ class Bench:
         assert c.get("ready_o")
         c.set(valid_i=1, instr_i=instruction.encode(), image_addr_i=addr)
         await c.step()
-        c.set(valid_i=0, instr_i=random.getrandbits(256))
+        c.set(valid_i=0)
+        await c.step()  # the instruction stays a cycle longer
+        c.set(instr_i=random.getrandbits(256))
 
     async def load(self, instruction: Instruction, memory: ReadMemory) -> int:
         """Returns the cycles it took."""

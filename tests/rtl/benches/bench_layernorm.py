@@ -23,7 +23,6 @@ def param_words(gamma: Ints, beta: Ints, shift: Ints, pn: int) -> list[int]:
     """Parameter blocks as weight words; what LayerNorm does not use is garbage."""
     fields = {"bias": beta, "mult1": gamma.astype(np.int16).view(np.uint16), "shift1": shift}
     count = len(gamma)
-    fields |= {"mult2": np.array([random.getrandbits(16) for _ in range(count)])}
     fields |= {"shift2": np.array([random.getrandbits(8) for _ in range(count)])}
     blocks = pack_params(fields, np.arange(count), -(-count // pn), pn)
     return [int.from_bytes(word.tobytes(), "little") for word in blocks.reshape(-1, 2 * pn)]

@@ -23,6 +23,7 @@ async def jobs(dut: Any) -> None:
             bench.set(start_i=1)
             await bench.step()
         bench.set(start_i=0)
+        waited = int(back_to_back)  # for the outputs of the job before
         counts = dict.fromkeys(STROBES, 0)
         reads = [0] * ports
         rates = {name: random.choice([0.0, 0.3, 1.0]) for name in STROBES}
@@ -40,7 +41,8 @@ async def jobs(dut: Any) -> None:
         bench.set(done_i=1, start_i=back_to_back)
         await bench.step()
         bench.set(done_i=0, start_i=0)
+        await bench.step()
         counts["write_beat_i"] *= beat
-        assert bench.get("cycles_o") == length + 2  # strobes, the cycle after, and that of done_i
+        assert bench.get("cycles_o") == waited + length + 2  # strobes, the cycle after, and that of done_i
         assert [bench.get(name) for name in outputs] == list(counts.values())
         assert [int(dut.read_bytes_o[p].value) for p in range(ports)] == [count * beat for count in reads]

@@ -75,7 +75,9 @@ class Bench:
         self.requests, self.beats = [], []
         c.set(valid_i=1, instr_i=instruction.encode(), writer_idle_i=0)
         await self.cycle()
-        c.set(valid_i=0, instr_i=random.getrandbits(256))
+        c.set(valid_i=0)
+        await self.cycle()  # the instruction stays a cycle longer
+        c.set(instr_i=random.getrandbits(256))
 
     async def store(self, instruction: Instruction) -> bytes:
         """Run one STORE; returns what was written. The last response comes late: done must wait for it."""

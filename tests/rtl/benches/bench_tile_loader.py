@@ -14,8 +14,8 @@ import cocotb
 import numpy as np
 
 from peritus.arch.config import CASCADE, HwConfig
-from peritus.arch.isa import Dest, Instruction, Opcode, StatSource
-from peritus.arch.params import FIELDS, Params
+from peritus.arch.isa import Dest, Instruction, Opcode, Scale2, StatSource
+from peritus.arch.params import FIELDS, Params, block_words
 from tests.rtl.benches.cycles import Cycles, chance
 from tests.rtl.benches.pipeline import Ints
 from tests.rtl.benches.program import Builder
@@ -81,6 +81,7 @@ class Bench:
 
     def weights(self, k_tiles: int, n_tiles: int, params: int, int4: int = 0, resident: bool = False) -> None:
         fields = {"k_tiles": k_tiles, "n_tiles": n_tiles, "params": params, "tokens": 1, "int4": int4}
+        fields["scale2"] = random.choice([Scale2.NONE, Scale2.CHANNEL])
         if resident:
             fields |= {"stat_src": StatSource.RESIDENT, "stat_base": len(self.resident)}
         matrix = self.builder.weights(k_tiles, n_tiles, False, int4)
@@ -130,11 +131,13 @@ class Bench:
                 "shift1": instruction.imm_shift,
                 "shift2": 1,
             }
-            block = self.builder.param_block(False, k_tiles * pk, 8)
+            scale2 = instruction.scale2
+            block = self.builder.param_block(False, k_tiles * pk, 8, scale2=scale2)
             fields = {k: [v] * pn for k, v in immediate.items()}  # without stage 2 multipliers
             if instruction.params:
-                found = Params(block, pn)
-                fields = {field.name: found[field.name].tolist() for field in FIELDS}
+                found = Params(block, pn, block_words(scale2))
+                names = set(PARAM_WIDTHS) - ({"mult2"} if scale2 is not Scale2.CHANNEL else set())
+                fields = {name: found[name].tolist() for name in names}
                 blocks.append(block)
             params.append(fields)
         streamed = instruction.stat_src is StatSource.WEIGHTS

@@ -105,7 +105,9 @@ class Builder:
 
     # --- operands ---
 
-    def param_block(self, exact: bool, k: int, bits: int, bias: Ints | None = None) -> Bytes:
+    def param_block(
+        self, exact: bool, k: int, bits: int, bias: Ints | None = None, scale2: Scale2 = Scale2.NONE
+    ) -> Bytes:
         """Parameters of one output word: sums as they are if exact, else results of about `bits` bits.
 
         bias: in place of a random one.
@@ -119,13 +121,9 @@ class Builder:
             m1 = np.where(rng.random(pn) < 0.1, 0, rng.integers(1 << 15, 1 << 16, pn))
             s1 = np.clip(rng.integers(spread - 2, spread + 5, pn), 1, 47)
         m2, s2 = rng.integers(1 << 15, 1 << 16, pn), rng.integers(13, 19, pn)
-        lanes = {
-            "bias": found if bias is None else bias,
-            "mult1": m1,
-            "mult2": m2,
-            "shift1": s1,
-            "shift2": s2,
-        }
+        lanes = {"bias": found if bias is None else bias, "mult1": m1, "shift1": s1, "shift2": s2}
+        if scale2 is Scale2.CHANNEL:
+            lanes["mult2"] = m2
         return pack_params(lanes, np.arange(pn), 1, pn).reshape(-1)
 
     def weights(self, k_tiles: int, n_tiles: int, exact: bool, int4: int = 0) -> Ints:
@@ -237,7 +235,10 @@ class Builder:
         instruction = replace(instruction, **fields)
         int4 = instruction.int4
         bits = 16 if to_residual or dst is Dest.ROUTER else 8
-        blocks = [self.param_block(exact, k_tiles * hw.pk, bits) for _ in range(n_tiles * instruction.params)]
+        blocks = [
+            self.param_block(exact, k_tiles * hw.pk, bits, scale2=instruction.scale2)
+            for _ in range(n_tiles * instruction.params)
+        ]
         self.add(instruction, self.segment(self.weights(k_tiles, n_tiles, exact, int4), blocks, int4))
 
     def chain(self) -> None:

@@ -11,7 +11,7 @@ from peritus import reference as ref
 from peritus.arch.config import ACC_BITS, HwConfig
 from peritus.arch.isa import Dest, Instruction, Scale2, StatSource, StreamSource
 from peritus.arch.memories import Memory
-from peritus.arch.params import PARAM_BLOCK_WORDS, Params
+from peritus.arch.params import Params, block_words
 from peritus.arch.tiles import unpack_rows
 from peritus.reference.arithmetic import I64, Ints
 from peritus.reference.tables import EXP
@@ -73,7 +73,8 @@ def _segment_bytes(instruction: Instruction, hw: HwConfig) -> int:
     weights = instruction.stat_src in (StatSource.WEIGHTS, StatSource.RESIDENT)
     tiles = instruction.n_tiles * instruction.k_tiles if weights else 0
     blocks = instruction.n_tiles * instruction.params
-    return tiles * hw.tile_bytes(instruction.int4) + blocks * PARAM_BLOCK_WORDS * hw.weight_word_bytes
+    params = blocks * block_words(instruction.scale2) * hw.weight_word_bytes
+    return tiles * hw.tile_bytes(instruction.int4) + params
 
 
 def _streamed(instruction: Instruction, rows: _Rows, state: State, hw: HwConfig) -> tuple[I64, I64]:
@@ -96,15 +97,16 @@ def _stationary(
 ) -> tuple[I64, Params | None]:
     """Stationary operand [k_tiles * pk, n_tiles * pn] and the parameter blocks."""
     nb, kb, pk, pn = instruction.n_tiles, instruction.k_tiles, hw.pk, hw.pn
+    block = block_words(instruction.scale2)
     if instruction.stat_src in (StatSource.WEIGHTS, StatSource.RESIDENT):
         rows = segment.reshape(nb, -1)
         before = (kb - 1) * hw.tile_bytes(instruction.int4)  # the parameter block comes before the last tile
-        after = before + instruction.params * PARAM_BLOCK_WORDS * hw.weight_word_bytes
+        after = before + instruction.params * block * hw.weight_word_bytes
         tiles = np.concatenate([rows[:, :before], rows[:, after:]], axis=1)
         weights = unpack_rows(tiles, pn, instruction.int4).transpose(1, 0, 2).reshape(kb * pk, nb * pn)
-        params = Params(rows[:, before:after], pn) if instruction.params else None
+        params = Params(rows[:, before:after], pn, block) if instruction.params else None
         return weights.astype(np.int64), params
-    params = Params(segment, pn) if instruction.params else None
+    params = Params(segment, pn, block) if instruction.params else None
     key = np.arange(instruction.keys)
     word = instruction.stat_base + key * instruction.stat_stride
     stationary = np.zeros((kb * pk, nb * pn), np.int64)
