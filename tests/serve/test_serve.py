@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import signal
@@ -251,13 +252,23 @@ def test_a_tab_that_is_closed_in_the_midst_of_its_upload() -> None:
             time.sleep(0.02)
 
 
+# What a browser does when a file is dropped.
+DROP = """(data) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], "scene.png", { type: "image/png" }));
+  for (const name of ["dragover", "drop"])
+    document.getElementById("drop").dispatchEvent(new DragEvent(name, { dataTransfer, cancelable: true }));
+}"""
+
+
 def test_the_whole_way_in_a_browser(tmp_path: Path) -> None:
     with opened() as (screen, complaints, requests), command() as (address, _):
         screen.goto(address)
         screen.wait_for_selector("#model option[value=m3vit_micro]", state="attached")
         screen.select_option("#model", "m3vit_micro")
         screen.select_option("#task", "depth")
-        screen.set_input_files("#photo", str(SCENE))
+        screen.evaluate(DROP, base64.b64encode(photo()).decode())
         screen.click("#run")
         screen.wait_for_selector("#result:not([hidden])")
         assert "done in" in screen.inner_text("#status")
