@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Chromium without a window; a test that cannot have one is skipped and says why.
 
-`python -m tests.pages.browser report.html` prints what it measures of a report.
+`python -m tests.pages.browser report.html` prints what it measures of a report, and draws its beginning with
+`--picture FILE`.
 """
 
 from __future__ import annotations
 
+import argparse
+import io
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 PROGRAMS = ("chromium", "chromium-browser")
 DRAWN = "document.documentElement.dataset.drawn || document.documentElement.dataset.failed"
 FIRST_PAINT = "performance.getEntriesByName('first-paint')[0].startTime"
 WAIT_MS = 30_000
+COLOURS: dict[str, Any] = {"method": Image.Quantize.FASTOCTREE, "dither": Image.Dither.NONE}  # red stays red
+PICTURE, PICTURE_SCALE = {"x": 80, "y": 0, "width": 1240, "height": 1980}, 0.75  # pixels of a page
 # From the whole frame to 200 cycles in its midst; how many steps, of each a new range and a picture of it.
 ZOOM = """async () => {
   const range = Bokeh.documents[0].get_model_by_name("timeline-0").x_range;
@@ -97,10 +102,16 @@ def _seconds(tools: Any) -> float:
     return float(found["TaskDuration"])
 
 
-def main(path: Path) -> None:
+def main(path: Path, picture: Path | None) -> None:
     with opened() as (page, complaints, requests):
         show(page, path)
         found = measure(page)
+    if picture is not None:
+        with opened(device_scale_factor=PICTURE_SCALE) as (page, _, _):
+            show(page, path)
+            drawn = page.screenshot(full_page=True, clip=PICTURE)
+        small = Image.open(io.BytesIO(drawn)).convert("RGB").quantize(256, **COLOURS)
+        small.save(picture, optimize=True)
     size = path.stat().st_size / 1e6
     print(f"{size:.1f} MB, {found.slices:,} slices, {found.charts} charts drawn")
     print(f"first paint after {found.first_paint_ms:.0f} ms")
@@ -109,4 +120,8 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("report", type=Path)
+    parser.add_argument("--picture", type=Path)
+    chosen = parser.parse_args()
+    main(chosen.report, chosen.picture)

@@ -24,6 +24,7 @@ from tests.pages.runs import bundle_file, changed, invoked, run_in
 
 MAX_BYTES, MAX_SECONDS, FIRST_PAINT_MS = 3_000_000, 3.0, 1000
 MANY_SLICES, ZOOM_MS = 5000, 100  # of work for a step of a zoom
+MADE = r"([\d,]+) slices, made in ([\d.]+) s of one core"
 TRIES = 3  # the fastest counts: the machine does other things too
 
 
@@ -234,17 +235,18 @@ def test_a_frame_of_many_slices(tmp_path: Path) -> None:
     assert frame.timeline is not None and len(frame.timeline.spans) >= MANY_SLICES
     (record,) = json.loads((tmp_path / "run.json").read_text())["frames"]
     changed(tmp_path, frames=[record | {"timeline": vars(PackedTimeline.of(frame.timeline))}])
-    said = re.search(r"([\d,]+) slices, made in ([\d.]+) s", invoked("report", tmp_path, "-o", path))
-    assert said and said[1] == f"{len(frame.timeline.spans):,}" and float(said[2]) <= MAX_SECONDS
+    said = [re.search(MADE, invoked("report", tmp_path, "-o", path)) for _ in range(TRIES)]
+    assert {found and found[1] for found in said} == {f"{len(frame.timeline.spans):,}"}
+    assert min(float(found[2]) for found in said if found) <= MAX_SECONDS
     assert path.stat().st_size <= MAX_BYTES
-    found = []
+    measured = []
     for _ in range(TRIES):
         with opened() as (screen, complaints, _requests):
             show(screen, path)
-            found.append(measure(screen))
+            measured.append(measure(screen))
         assert complaints == []
-    assert min(one.first_paint_ms for one in found) < FIRST_PAINT_MS
-    assert min(one.zoom_ms for one in found) < ZOOM_MS
+    assert min(one.first_paint_ms for one in measured) < FIRST_PAINT_MS
+    assert min(one.zoom_ms for one in measured) < ZOOM_MS
 
 
 def test_zoom_and_hover(report: Path) -> None:
