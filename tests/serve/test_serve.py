@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import os
@@ -23,12 +24,14 @@ from PIL import Image
 
 from peritus.demo import SCENE
 from peritus.serve import app as served
+from peritus.serve.errors import ServeError
 from peritus.serve.job import Job, State
 from peritus.serve.jobs import MAX_KEPT, MAX_WAITING, Jobs
 from peritus.serve.process import COMMAND
 from tests.pages.browser import opened
 
 pytest.importorskip("starlette.testclient", reason="not installed: starlette, httpx")
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 JOB = "/jobs?model=m3vit_micro&task=depth&device=iss"
@@ -112,6 +115,18 @@ def test_a_huge_photo_is_refused_before_it_is_all_there(monkeypatch: pytest.Monk
             answer = client.post(JOB, content=content)
             assert answer.status_code == 400 and "photo of" in answer.json()["error"]
         assert list(folder_of(client).iterdir()) == []
+
+
+def test_an_upload_that_stands_still_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(served, "UPLOAD_S", 0.05)
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(LONGEST_S)
+        return {}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(ServeError, match="has not arrived after"):
+        asyncio.run(served._receive(request, tmp_path / "photo"))
 
 
 def test_a_picture_of_too_many_pixels() -> None:
