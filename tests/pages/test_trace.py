@@ -104,10 +104,13 @@ def test_of_a_run(tmp_path: Path) -> None:
     assert sum(event["args"]["cycles"] for event in found["instructions"]) == cycles
 
 
-def test_perfetto_opens_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("device", "ports"), [("iss", "cycle model"), pytest.param("rtl", "RTL", marks=pytest.mark.sim)]
+)
+def test_perfetto_opens_it(tmp_path: Path, device: str, ports: str) -> None:
     """Nothing is refused, dropped or moved into another's depth; every track has all of its cycles."""
     target = tmp_path / "trace.json"
-    invoked("cycles", bundle_file(tmp_path), "--trace", target)
+    run_in(tmp_path, device, "--trace", target)
     trace = checked(target)
     expected = {
         name: [len(slices), sum(cycles_of(event["dur"]) for event in slices)]
@@ -131,7 +134,7 @@ def test_perfetto_opens_it(tmp_path: Path) -> None:
             "join counter_track on track_id = counter_track.id group by counter_track.name"
         )
         assert {name for name, _ in counters} == {
-            "ring (cycle model) words", "port 0 (cycle model) bytes a cycle"
+            "ring (cycle model) words", f"port 0 ({ports}) bytes a cycle"
         }  # fmt: skip
         assert sum(count for _, count in counters) == sum(e["ph"] == "C" for e in trace["traceEvents"])
         assert page.get_by_text("something went wrong").count() == 0
