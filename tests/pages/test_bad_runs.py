@@ -138,6 +138,15 @@ def test_ports_of_another_configuration_or_frame(traced: Path, ports: dict[str, 
     assert frame.notes == ("what the ports read is of another configuration or frame, and left out",)
 
 
+@pytest.mark.parametrize("routing", [[[1, 2]], [[1 << 40, 0, 0, 0]] * 2, [[4, 5, 4, 5]]])
+def test_experts_of_another_network_are_not_shown(run: Path, routing: list[list[int]]) -> None:
+    record = json.loads((run / "run.json").read_text())
+    _frame(routing=routing)(record)
+    (run / "run.json").write_text(json.dumps(record))
+    text = page(of_run(read_run(run)))
+    assert embedded(text)["subjects"][0]["frames"][0]["routing"] is None and "Where tokens went" not in text
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"format": "another"}', b"[" * 99, b" " * (MAX_BYTES + 1)],

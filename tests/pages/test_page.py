@@ -5,21 +5,27 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from peritus.demo import SCENE
 from peritus.pages import of_run
-from peritus.pages.page import page, write_page
+from peritus.pages.numbers import numbers
+from peritus.pages.page import page
+from peritus.pages.subject import MODEL, RTL
 from peritus.report.run_file import read_run
+from peritus.report.run_parts import PackedTimeline
+from peritus.runtime.timeline import Cause
 from tests.pages.browser import FIRST_PAINT, measure, opened, show
-from tests.pages.runs import bundle_file, invoked, run_in
+from tests.pages.runs import bundle_file, changed, invoked, run_in
 
 MAX_BYTES, MAX_SECONDS, FIRST_PAINT_MS = 3_000_000, 3.0, 1000
-MANY_SLICES, ZOOM_MS = 5000, 1000  # a step of a zoom, on a machine that does other things too
+MANY_SLICES, ZOOM_MS = 5000, 100  # of work for a step of a zoom
+MADE = r"([\d,]+) slices, made in ([\d.]+) s of one core"
+TRIES = 3  # the fastest counts: the machine does other things too
 
 
 class _Tables(HTMLParser):
@@ -78,6 +84,8 @@ def test_causes_and_layers_add_up(report: Path) -> None:
         assert sum(layer["cycles"] for layer in frame["layers"]) == frame["cycles"]
         assert sum(layer["bytes"] for layer in frame["layers"]) == frame["total"]["bytes"]
         assert "within 1 %" in frame["error"]
+        assert all(max(layer["busy"] * layer["cycles"], layer["memory"]) == pytest.approx(layer["ideal"])
+                   for layer in (frame["total"], *frame["layers"]))  # fmt: skip
 
 
 def test_tables_read_without_javascript(report: Path) -> None:
@@ -94,6 +102,13 @@ def test_an_snr_that_weights_do_not_carry_is_unknown(report: Path) -> None:
     for frame in embedded(text)["subjects"][0]["frames"]:
         assert frame["snr_db"] == {f"blocks.{block}.mlp": None for block in range(4)}
     assert parsed(text).cells.count("unknown") == 2 * 4 and "these weights do not carry it" in text
+
+
+def test_experts_are_shown_by_layer_and_task(report: Path) -> None:
+    text = report.read_text()
+    for frame in embedded(text)["subjects"][0]["frames"]:
+        assert frame["gates"] == [f"blocks.{block}.mlp, {frame['task']}" for block in (1, 3)]
+        assert set(frame["gates"]) <= set(parsed(text).cells)
 
 
 def test_the_page_asks_nobody(report: Path) -> None:
@@ -118,12 +133,30 @@ def test_a_run_by_the_simulator_is_timed_by_the_model(tmp_path: Path) -> None:
     assert "no timeline of its device" in frame["notes"][0]
 
 
+@pytest.mark.parametrize("of_device", [False, True])
+def test_experts_of_the_job_of_all_tasks(tmp_path: Path, of_device: bool) -> None:
+    """As the simulator says it, and as it can be seen in a timeline: of all tasks together."""
+    bundle = tmp_path / "both.bundle"
+    invoked("compile", "m3vit_micro", "--hw", "nano", "--together", "-o", bundle)
+    invoked(
+        "run", bundle, "--image", SCENE, "--resize", "--task", "together", "-o", tmp_path, "--device", "iss"
+    )
+    (frame,) = of_run(read_run(tmp_path)).frames
+    assert frame.timeline is not None
+    if of_device:
+        (record,) = json.loads((tmp_path / "run.json").read_text())["frames"]
+        record |= {"routing": None, "timeline": vars(PackedTimeline.of(frame.timeline))}
+        changed(tmp_path, frames=[record])
+    (found,) = numbers(of_run(read_run(tmp_path)))["frames"]
+    assert found["source"] == (RTL if of_device else MODEL) and "spreads" not in str(found["notes"])
+    assert found["gates"] == [f"blocks.{block}.mlp, semseg + depth" for block in (1, 3)]
+    assert frame.routing and found["routing"] == [list(frame.routing[row]) for row in (1, 3)]
+    assert [sum(row) for row in found["routing"]] == [2 * 18, 2 * 18]  # nine tokens, two experts each
+
+
 @pytest.mark.sim
 def test_a_run_of_the_rtl_is_exact(tmp_path: Path) -> None:
     run = run_in(tmp_path, "rtl", "--check")
-    before = time.process_time()
-    write_page(tmp_path / "again.html", of_run(read_run(run)))
-    assert time.process_time() - before <= MAX_SECONDS
     (frame,) = embedded((run / "report.html").read_text())["subjects"][0]["frames"]
     assert frame["source"] == "RTL" and frame["bit_exact"] and not frame["notes"]
     assert sum(frame["causes"].values()) == frame["cycles"] == frame["counters"]["cycles"]
@@ -164,7 +197,7 @@ def test_in_a_browser(report: Path) -> None:
         charts = screen.evaluate("Object.keys(JSON.parse(document.getElementById('items').textContent))")
         assert len(charts) == 4
         for chart in charts:
-            assert screen.locator(f"#{chart} .bk-Canvas").count() >= 1
+            assert min(screen.locator(f"#{chart} canvas").evaluate_all(COLOURS_OF)[::2]) >= 4
         for number, frame in enumerate(numbers["frames"]):
             drawn = screen.evaluate(SLICES, number)
             assert {cause: cycles for cause, cycles in drawn["cycles"].items() if cycles} == frame["causes"]
@@ -174,6 +207,9 @@ def test_in_a_browser(report: Path) -> None:
         ) == 2 * sum(frame["cycles"] for frame in numbers["frames"])
 
 
+# Of each canvas how many colours it shows; a figure has one for what it draws, and one above it.
+COLOURS_OF = """(all) => all.map((canvas) => new Set(new Uint32Array(
+  canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size)"""
 SLICES = """(number) => {
   const found = { slices: 0, cycles: {} };
   const chart = JSON.parse(document.getElementById("items").textContent)[`timeline-${number}`];
@@ -190,16 +226,27 @@ RANGE = "Bokeh.documents[0].get_model_by_name('timeline-0').x_range"
 
 
 def test_a_frame_of_many_slices(tmp_path: Path) -> None:
-    """Of m3vit_tiny on zcu104: small, drawn at once, and close at hand down to single instructions."""
-    path = tmp_path / "report.html"
-    said = invoked("report", "m3vit_tiny", "--hw", "zcu104", "--task", "semseg", "-o", path)
+    """Of a run of m3vit_tiny on zcu104: made in a moment, small, drawn at once, and close at hand down to
+    single instructions. The timeline is the model's, which has as many slices as one of the RTL."""
+    bundle, path = bundle_file(tmp_path, "m3vit_tiny", "zcu104"), tmp_path / "report.html"
+    run = ("run", bundle, "--image", SCENE, "--resize", "--task", "semseg", "-o", tmp_path)
+    invoked(*run, "--device", "iss")
+    (frame,) = of_run(read_run(tmp_path)).frames
+    assert frame.timeline is not None and len(frame.timeline.spans) >= MANY_SLICES
+    (record,) = json.loads((tmp_path / "run.json").read_text())["frames"]
+    changed(tmp_path, frames=[record | {"timeline": vars(PackedTimeline.of(frame.timeline))}])
+    said = [re.search(MADE, invoked("report", tmp_path, "-o", path)) for _ in range(TRIES)]
+    assert {found and found[1] for found in said} == {f"{len(frame.timeline.spans):,}"}
+    assert min(float(found[2]) for found in said if found) <= MAX_SECONDS
     assert path.stat().st_size <= MAX_BYTES
-    with opened() as (screen, complaints, _):
-        show(screen, path)
-        found = measure(screen)
-    assert found.slices >= MANY_SLICES and f"{found.slices:,} slices" in said
-    assert found.first_paint_ms < FIRST_PAINT_MS and found.zoom_ms < ZOOM_MS
-    assert complaints == []
+    measured = []
+    for _ in range(TRIES):
+        with opened() as (screen, complaints, _requests):
+            show(screen, path)
+            measured.append(measure(screen))
+        assert complaints == []
+    assert min(one.first_paint_ms for one in measured) < FIRST_PAINT_MS
+    assert min(one.zoom_ms for one in measured) < ZOOM_MS
 
 
 def test_zoom_and_hover(report: Path) -> None:
@@ -227,13 +274,18 @@ def test_zoom_and_hover(report: Path) -> None:
         # What is under the pointer says what it is.
         screen.mouse.move(box["x"] + 610, box["y"] + 62)
         screen.mouse.move(box["x"] + 614, box["y"] + 64, steps=3)
-        screen.wait_for_function(TOOLTIP)
+        told = screen.wait_for_function(TOOLTIP).json_value()
+        frame = embedded(report.read_text())["subjects"][0]["frames"][0]
+        assert any(layer["name"] in told for layer in frame["layers"]), told
+        assert any(Cause[cause].value in told for cause in frame["causes"]), told
+        assert re.search(r"\d+ (GEMM|LAYERNORM) blocks[\s\S]*cycles:[\s\S]*\d", told), told
         assert complaints == []
 
 
+# What all of them say.
 TOOLTIP = """() => {
   const shown = (e) => e.classList.contains("bk-Tooltip") && getComputedStyle(e).display !== "none";
-  const walk = (node) =>
-    [...node.querySelectorAll("*")].some((e) => shown(e) || (e.shadowRoot && walk(e.shadowRoot)));
-  return walk(document);
+  const walk = (node) => [...node.querySelectorAll("*")].flatMap((e) =>
+    [...(shown(e) ? [e.shadowRoot.textContent] : []), ...(e.shadowRoot ? walk(e.shadowRoot) : [])]);
+  return walk(document).join("\\n");
 }"""

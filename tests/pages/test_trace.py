@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trace for ui.perfetto.dev.
-
-The `perfetto` package's trace processor is a program that it downloads when it is first used; where that has
-not happened the form is checked here, event by event, by the rules of the format.
-"""
+"""The trace for ui.perfetto.dev: its form event by event, and what Perfetto itself reads in it."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +14,7 @@ from typer.testing import CliRunner
 from peritus.cli import app
 from peritus.pages.units import UNIT_OF
 from peritus.runtime.timeline import Cause
+from tests.pages.perfetto_ui import opened_in_perfetto
 from tests.pages.runs import bundle_file, invoked, run_in
 
 NS = 1000  # of a microsecond, the unit of ts and dur
@@ -108,17 +104,42 @@ def test_of_a_run(tmp_path: Path) -> None:
     assert sum(event["args"]["cycles"] for event in found["instructions"]) == cycles
 
 
-def test_the_trace_processor_reads_it(tmp_path: Path) -> None:
-    processor = pytest.importorskip("perfetto.trace_processor", reason="not installed: perfetto")
+@pytest.mark.parametrize(
+    ("device", "ports"), [("iss", "cycle model"), pytest.param("rtl", "RTL", marks=pytest.mark.sim)]
+)
+def test_perfetto_opens_it(tmp_path: Path, device: str, ports: str) -> None:
+    """Nothing is refused, dropped or moved into another's depth; every track has all of its cycles."""
     target = tmp_path / "trace.json"
-    invoked("cycles", bundle_file(tmp_path), "--trace", target)
-    try:
-        opened = processor.TraceProcessor(trace=str(target))
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"Perfetto's trace processor cannot be downloaded: {error}")
-    with opened:
-        (row,) = opened.query("select count(*) as slices from slice")
-        assert row.slices == sum(map(len, tracks(checked(target), 1).values()))
+    run_in(tmp_path, device, "--trace", target)
+    trace = checked(target)
+    expected = {
+        name: [len(slices), sum(cycles_of(event["dur"]) for event in slices)]
+        for name, slices in tracks(trace, 1).items()
+    }
+    with opened_in_perfetto(target) as (page, query):
+        assert query("select name, value from stats where severity != 'info' and value != 0") == []
+        assert query("select count(*) from slice where depth > 0 or dur < 1") == [[0]]
+        found = query(
+            "select thread.name, count(*), sum(dur) from slice "
+            "join thread_track on track_id = thread_track.id join thread using (utid) group by thread.name"
+        )
+        assert {name: values for name, *values in found} == expected
+        ((bytes_read,),) = query(
+            "select int_value from slice join args using (arg_set_id) "
+            "where slice.name like 'LOAD_IMAGE%' and args.key = 'args.bytes'"
+        )
+        assert bytes_read == tracks(trace, 1)["instructions"][0]["args"]["bytes"] > 0
+        counters = query(
+            "select counter_track.name, count(*) from counter "
+            "join counter_track on track_id = counter_track.id group by counter_track.name"
+        )
+        assert {name for name, _ in counters} == {
+            "ring (cycle model) words", f"port 0 ({ports}) bytes a cycle"
+        }  # fmt: skip
+        assert sum(count for _, count in counters) == sum(e["ph"] == "C" for e in trace["traceEvents"])
+        assert page.get_by_text("something went wrong").count() == 0
+        for name in expected:
+            assert page.get_by_text(name, exact=False).count() >= 1
 
 
 def test_a_run_that_cannot_be_traced_is_one_line(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import io
 import os
 import signal
@@ -22,12 +24,14 @@ from PIL import Image
 
 from peritus.demo import SCENE
 from peritus.serve import app as served
+from peritus.serve.errors import ServeError
 from peritus.serve.job import Job, State
 from peritus.serve.jobs import MAX_KEPT, MAX_WAITING, Jobs
 from peritus.serve.process import COMMAND
 from tests.pages.browser import opened
 
 pytest.importorskip("starlette.testclient", reason="not installed: starlette, httpx")
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 JOB = "/jobs?model=m3vit_micro&task=depth&device=iss"
@@ -111,6 +115,18 @@ def test_a_huge_photo_is_refused_before_it_is_all_there(monkeypatch: pytest.Monk
             answer = client.post(JOB, content=content)
             assert answer.status_code == 400 and "photo of" in answer.json()["error"]
         assert list(folder_of(client).iterdir()) == []
+
+
+def test_an_upload_that_stands_still_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(served, "UPLOAD_S", 0.05)
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(LONGEST_S)
+        return {}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(ServeError, match="has not arrived after"):
+        asyncio.run(served._receive(request, tmp_path / "photo"))
 
 
 def test_a_picture_of_too_many_pixels() -> None:
@@ -251,13 +267,23 @@ def test_a_tab_that_is_closed_in_the_midst_of_its_upload() -> None:
             time.sleep(0.02)
 
 
+# What a browser does when a file is dropped.
+DROP = """(data) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], "scene.png", { type: "image/png" }));
+  for (const name of ["dragover", "drop"])
+    document.getElementById("drop").dispatchEvent(new DragEvent(name, { dataTransfer, cancelable: true }));
+}"""
+
+
 def test_the_whole_way_in_a_browser(tmp_path: Path) -> None:
     with opened() as (screen, complaints, requests), command() as (address, _):
         screen.goto(address)
         screen.wait_for_selector("#model option[value=m3vit_micro]", state="attached")
         screen.select_option("#model", "m3vit_micro")
         screen.select_option("#task", "depth")
-        screen.set_input_files("#photo", str(SCENE))
+        screen.evaluate(DROP, base64.b64encode(photo()).decode())
         screen.click("#run")
         screen.wait_for_selector("#result:not([hidden])")
         assert "done in" in screen.inner_text("#status")

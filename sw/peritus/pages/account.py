@@ -69,6 +69,11 @@ class Layer:
         return self.causes[Cause.ARRAY] / self.cycles if self.cycles else 0.0
 
     @property
+    def ideal(self) -> float:
+        """Cycles that the array needs for its tokens or the memory for its bytes, whichever needs more."""
+        return max(self.causes[Cause.ARRAY], self.memory)
+
+    @property
     def waits(self) -> list[tuple[Cause, int]]:
         """Its causes besides the array, the largest first."""
         return [(cause, n) for cause, n in self.causes.most_common() if n and cause is not Cause.ARRAY]
@@ -128,7 +133,8 @@ def _sum(bundle: Bundle, name: str, group: Sequence[Step], bytes_per_cycle: floa
 
 
 def routing_in(bundle: Bundle, timeline: Timeline, task: int) -> tuple[tuple[int, ...], ...]:
-    """Tokens of each expert, a row for each gate: a pass takes a cycle for each token of its expert."""
+    """Tokens of each expert, a row for each gate: a pass takes a cycle for each token of its expert. Of gates
+    whose tokens experts take together the last one has them all."""
     rows: dict[int, Row] = {row.instruction: row for row in timeline.rows()}
     found: list[list[int]] = []
     for index, instruction in enumerate(bundle.instructions):
@@ -141,3 +147,29 @@ def routing_in(bundle: Bundle, timeline: Timeline, task: int) -> tuple[tuple[int
             if instruction.expert < len(found[-1]):
                 found[-1][instruction.expert] = cycles // (instruction.k_tiles * instruction.n_tiles)
     return tuple(map(tuple, found))
+
+
+def fills_queues(gates: Sequence[Instruction]) -> list[bool]:
+    """Of the gates of a job: do experts take its tokens? Else the next one adds its own to the queues, as in
+    the job of all tasks, and nothing but the sum can be seen of them."""
+    return [not after.dst_base for after in gates[1:]] + [True] * bool(gates)
+
+
+def tokens_of_experts(
+    bundle: Bundle, task: int, routing: Sequence[tuple[int, ...]]
+) -> list[tuple[str, tuple[int, ...]]]:
+    """By layer and task; those of several tasks that experts take together are one row."""
+    indices = [
+        index
+        for index, i in enumerate(bundle.instructions)
+        if i.opcode is Opcode.GEMM and i.dst is Dest.ROUTER and i.task_mask >> task & 1
+    ]
+    filled = fills_queues([bundle.instructions[index] for index in indices])
+    found, tasks = [], []
+    for index, full, row in zip(indices, filled, routing, strict=True):
+        node, _, name = bundle.labels[index].partition(" gate ")
+        tasks.append(name)
+        if full:
+            found.append((f"{node.removesuffix('.router')}, {' + '.join(tasks)}", row))
+            tasks = []
+    return found

@@ -22,6 +22,7 @@ PORT_COLOURS = ("#2f6db5", "#6fa0d6", "#2f9a7d", "#7cc4ae")
 QUIET = ("#b9c2cc", "#8d99a6")  # layers and instructions, alternating
 TRACK = 22  # pixels
 TRACKS = ("layers", "instructions")
+NOT_ON_PAPER = "@media print { :host { display: none; } }"
 TOOLS = "xpan,xbox_zoom,xzoom_in,xzoom_out,reset"
 
 
@@ -93,6 +94,7 @@ def _figure(height: int, **options: Any) -> Any:
         **options,
     )
     made.toolbar.logo = None
+    made.toolbar.stylesheets = [NOT_ON_PAPER]
     made.xaxis.formatter = _thousands()
     for axis in (made.xaxis, made.yaxis):
         axis.axis_label_text_font_style = "normal"

@@ -9,6 +9,7 @@ from typing import Any
 from peritus.arch.config import HwConfig
 from peritus.eda.yosys.xcup import CAPACITY, DEVICE
 from peritus.explore.area import area_of
+from peritus.pages import account
 from peritus.pages.account import Layer
 from peritus.pages.built import Built
 from peritus.pages.energy import energy_of
@@ -59,6 +60,7 @@ def _resources(hw: HwConfig, built: Built) -> dict[str, Any]:
 def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:
     hw = subject.program.hw if subject.program else None
     cycles = frame.cycles
+    experts = _experts(subject, frame)
     found: dict[str, Any] = {
         "task": frame.task,
         "features": frame.features,
@@ -70,7 +72,8 @@ def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:
         "bit_exact": frame.bit_exact,
         "macs": frame.macs,
         "counters": vars(frame.counters) if frame.counters else None,
-        "routing": [list(row) for row in frame.routing] if frame.routing is not None else None,
+        "routing": [list(row) for _, row in experts] if frame.routing is not None else None,
+        "gates": [name for name, _ in experts],
     }
     if hw is None or frame.total is None or not cycles:
         return {
@@ -110,6 +113,14 @@ def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:
     }
 
 
+def _experts(subject: Subject, frame: Frame) -> list[tuple[str, tuple[int, ...]]]:
+    """Tokens of each expert by the name of their gate; by its number where there is no program."""
+    routing, program = frame.routing or (), subject.program
+    if program is None:
+        return [(f"gate {number}", row) for number, row in enumerate(routing)]
+    return account.tokens_of_experts(program, program.task_index(frame.task), routing) if routing else []
+
+
 def _ideal(hw: HwConfig, subject: Subject, frame: Frame) -> dict[str, float]:
     """Cycles that the network's own work needs at least: of the array, of the memory."""
     assert frame.total is not None and subject.memory is not None
@@ -126,6 +137,7 @@ def _layer(layer: Layer, cycles: int) -> dict[str, Any]:
         "cycles": layer.cycles,
         "share": layer.cycles / cycles,
         "busy": layer.busy,
+        "ideal": layer.ideal,
         "memory": layer.memory,
         "macs": layer.macs,
         "bytes": layer.bytes,

@@ -105,7 +105,7 @@ def _view(subject: Subject, frame: Frame, values: Mapping[str, Any], items: dict
         "ports_of_rtl": frame.ports is not None,
         "image": _picture(frame.image),
         "picture": _picture(frame.picture),
-        "most": max((max(row) for row in frame.routing or () if row), default=0),
+        "most": max((max(row) for row in values["routing"] or () if row), default=0),
     }
 
 

@@ -67,6 +67,8 @@ def _recorded(run: Run, number: int, memory: DdrParameters | None) -> Frame:
         source = RTL if timeline is not None else MODEL
         if timeline is not None and routing is None:
             routing = account.routing_in(program, timeline, job)
+        if routing is not None and not _is_of(gates(program, record.task), routing):
+            routing = None
         stream, said = _stream(program, record.task, routing, record.features, record.cold, memory)
         notes += said
         if timeline is None:
@@ -74,6 +76,7 @@ def _recorded(run: Run, number: int, memory: DdrParameters | None) -> Frame:
             notes.append("the run has no timeline of its device: cycles are those of the cycle model")
     else:
         source = MODEL
+        routing = None if program else routing
     frame = Frame(
         task=record.task,
         features=record.features,
@@ -116,11 +119,10 @@ def _stream(
 ) -> tuple[Prediction | None, list[str]]:
     """The frame by the cycle model, and what has to be said of it."""
     said = []
-    wanted = gates(program, task)
-    if routing is None or not _is_of(wanted, routing):
-        if wanted:
-            said.append("the run does not say where tokens went: the cycle model spreads them evenly")
+    if routing is None:
         routing = even_routing(program, task)
+        if routing:
+            said.append("the run does not say where tokens went: the cycle model spreads them evenly")
     passes = sum(i.k_tiles * i.n_tiles for i in program.instructions if i.opcode is Opcode.GEMM)
     if passes > MAX_PASSES:
         said.append(f"a program of {passes:,} passes is not timed, at most {MAX_PASSES:,} are")
@@ -133,9 +135,11 @@ def _stream(
 
 def _is_of(wanted: Sequence[Instruction], routing: Routing) -> bool:
     """Can these be the tokens of these gates' experts? Every token has its top_k."""
-    return len(wanted) == len(routing) and all(
-        len(row) == gate.width and sum(row) == gate.tokens * gate.top_k
-        for gate, row in zip(wanted, routing, strict=True)
+    if len(wanted) != len(routing):
+        return False
+    return all(
+        len(row) == gate.width and (sum(row) == (gate.dst_base + gate.tokens) * gate.top_k or not full)
+        for gate, full, row in zip(wanted, account.fills_queues(wanted), routing, strict=True)
     )
 
 

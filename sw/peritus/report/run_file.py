@@ -173,6 +173,7 @@ def _program(header: Header, text: object) -> Bundle:
             labels=header.labels,
             fetches=tuple(map(FetchEntry.decode, entries)),
             weights=np.zeros(0, np.uint8),
+            together=header.together,
         )
     except SchemaError:
         raise

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parent
 MAX_UPLOAD = 32 << 20  # bytes of a photo
+UPLOAD_S = 60.0  # that a photo may take to arrive
 DEVICES = {"iss": "instruction set simulator", "hls": "C++ twin, fast", "rtl": "RTL, every cycle"}
 HOSTS = ["127.0.0.1", "localhost"]
 STATIC = {"serve.js": "text/javascript", "serve.css": "text/css"}
@@ -139,12 +141,16 @@ async def _receive(request: Request, path: Path) -> None:
     if said.isdecimal() and int(said) > MAX_UPLOAD:
         raise ServeError(f"a photo of {int(said):,} bytes, at most {MAX_UPLOAD:,} are read")
     size = 0
-    with path.open("wb") as file:
-        async for part in request.stream():
-            size += len(part)
-            if size > MAX_UPLOAD:
-                raise ServeError(f"a photo of more than {MAX_UPLOAD:,} bytes is not read")
-            file.write(part)
+    try:
+        with path.open("wb") as file:
+            async with asyncio.timeout(UPLOAD_S):
+                async for part in request.stream():
+                    size += len(part)
+                    if size > MAX_UPLOAD:
+                        raise ServeError(f"a photo of more than {MAX_UPLOAD:,} bytes is not read")
+                    file.write(part)
+    except TimeoutError as error:
+        raise ServeError(f"the photo has not arrived after {UPLOAD_S:g} s") from error
 
 
 def _record(jobs: Jobs, job: Job) -> dict[str, Any]:
