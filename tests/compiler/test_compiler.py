@@ -79,7 +79,7 @@ def test_affine_segment_bytes() -> None:
     assert second[:8].view(np.int8).reshape(2, 4).tolist() == [[13, 16, 0, 0], [14, 17, 0, 0]]
     assert second[8:24].view("<i4").tolist() == [3, 4, 0, 0]
     assert second[24:32].view("<u2").tolist() == [40004, 40005, 0, 0]  # padding lanes compute zero
-    # With a factor by channel behind the function: its shift beside the first one's, its multiplier at the end.
+    # With a factor by channel behind the function: its shift beside the first one, its multiplier at the end.
     stage2 = ir.Requant(np.arange(6, dtype=np.uint16) + 50000, np.arange(6, dtype=np.uint8) + 20)
     whole = affine_segment(affine, stage2, *layouts, 2, 4).reshape(2, -1)
     assert whole.shape == (2, 2 * 2 * 4 + 10 * 4)
