@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FINN's own RTL nodes and ours in one chain, one simulated module; foldings that are not the front end's."""
+"""FINN's own RTL nodes and ours in one chain: one module on Verilator."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from tests.finn.one_node import CLOCK_NS, PART
 
 ROWS, COLUMNS, FRAMES = 12, 16, 4
 FPGA = "finn.custom_op.fpgadataflow"
+CONSTANTS = {"w": "INT8", "scale": "FLOAT32", "bias": "FLOAT32", "t": "INT16"}  # with their types
 Array = npt.NDArray[np.int64]
 
 
@@ -36,8 +38,22 @@ def expected(x: Array) -> Array:
     return (gelu(saturate(wide, 24))[..., None] >= c["t"]).sum(axis=-1) - 8
 
 
-def chain() -> Any:
-    """x -> InnerShuffle -> MVAU -> Requant -> PeritusRequant -> PeritusGelu -> Thresholding -> y."""
+def nodes() -> list[tuple[str, str, list[str], dict[str, Any]]]:
+    """Operator, data type of its input, constants, attributes; the chain in its order."""
+    shape, multiplier = [1, ROWS, COLUMNS], constants()["multiplier"].tolist()
+    scale = {"bias": [0] * COLUMNS, "multiplier": multiplier, "shift": [12] * COLUMNS}
+    return [
+        ("InnerShuffle", "INT8", [], {"in_shape": shape, "transpose_in_shape": shape, "data_type": "INT8"}),
+        ("MVAU", "INT8", ["w"], {"MW": ROWS, "MH": COLUMNS, "noActivation": 1, "SIMD": 2, "PE": 4}),
+        ("Requant", "INT20", ["scale", "bias"], {"PE": 4}),
+        ("PeritusRequant", "INT8", [], {"PE": 2, **scale}),
+        ("PeritusGelu", "INT24", [], {"PE": 2}),
+        ("Thresholding", "INT16", ["t"], {"PE": 4, "numSteps": 15, "ActVal": -8}),
+    ]
+
+
+def chain(**changed: Any) -> Any:
+    """The nodes, specialized. changed: attributes of the MVAU."""
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
     from onnx import TensorProto, helper
     from qonnx.core.datatype import DataType
@@ -45,56 +61,41 @@ def chain() -> Any:
     from qonnx.custom_op.registry import getCustomOp
     from qonnx.transformation.general import GiveUniqueNodeNames
 
-    c = constants()
-    vectors = {"numInputVectors": [1, COLUMNS]}
-    shape = [1, ROWS, COLUMNS]
-    nodes = [
-        ("InnerShuffle", ["x"], {"in_shape": shape, "transpose_in_shape": shape, "data_type": "INT8", "SIMD": 2}),
-        (
-            "MVAU", ["w"],
-            {**vectors, "MW": ROWS, "MH": COLUMNS, "SIMD": 2, "PE": 4, "noActivation": 1, "inputDataType": "INT8",
-             "weightDataType": "INT8", "outputDataType": "INT20"},
-        ),
-        (
-            "Requant", ["scale", "bias"],
-            {**vectors, "NumChannels": COLUMNS, "PE": 4, "inputDataType": "INT20", "outputDataType": "INT8"},
-        ),
-        (
-            "PeritusRequant", [],
-            {**vectors, "NumChannels": COLUMNS, "PE": 2, "inputDataType": "INT8", "outputDataType": "INT24",
-             "bias": [0] * COLUMNS, "multiplier": c["multiplier"].tolist(), "shift": [12] * COLUMNS},
-        ),
-        ("PeritusGelu", [], {**vectors, "NumChannels": COLUMNS, "PE": 2}),
-        (
-            "Thresholding", ["t"],
-            {**vectors, "NumChannels": COLUMNS, "PE": 4, "numSteps": 15, "ActVal": -8, "inputDataType": "INT16",
-             "weightDataType": "INT16", "outputDataType": "INT4"},
-        ),
-    ]  # fmt: skip
-    kinds = ["INT8", "INT8", "INT20", "INT8", "INT24", "INT16", "INT4"]
-    names = [*(f"s{i}" for i in range(len(nodes))), "y"]
-    names[0] = "x"
-    tensors = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape if name == "x" else [1, COLUMNS, size])
-        for name, size in zip(names, [0, ROWS, *[COLUMNS] * 5], strict=True)
-    ]
-    made = [
-        helper.make_node(
-            *(op, [names[i], *(name for name in extra if name != "x")], [names[i + 1]]), domain=FPGA,
-            backend="fpgadataflow", **attributes,
+    kinds = [kind for _, kind, _, _ in nodes()] + ["INT4"]
+    made = []
+    for index, (op, kind, extra, attributes) in enumerate(nodes()):
+        if op != "InnerShuffle":
+            attributes |= {"inputDataType": kind, "outputDataType": kinds[index + 1]}
+            attributes |= {"numInputVectors": [1, COLUMNS], "NumChannels": COLUMNS}
+        if op in ("MVAU", "Thresholding"):
+            attributes["weightDataType"] = CONSTANTS[extra[0]]
+        for name in {"MVAU": ("NumChannels",), "PeritusGelu": ("outputDataType",)}.get(op, ()):
+            del attributes[name]
+        made.append(
+            helper.make_node(
+                *(op, [f"x{index}", *extra], [f"x{index + 1}"]),
+                domain=FPGA,
+                backend="fpgadataflow",
+                **attributes,
+            )
         )
-        for i, (op, extra, attributes) in enumerate(nodes)
-    ]  # fmt: skip
+    shapes = [[1, ROWS, COLUMNS], [1, COLUMNS, ROWS], *[[1, COLUMNS, COLUMNS]] * 5]
+    tensors = [
+        helper.make_tensor_value_info(f"x{index}", TensorProto.FLOAT, shape)
+        for index, shape in enumerate(shapes)
+    ]
     graph = helper.make_graph(made, "chain", tensors[:1], tensors[-1:], value_info=tensors[1:-1])
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid(FPGA, 1)]
     model = ModelWrapper(helper.make_model(graph, opset_imports=opsets))
-    for name, kind in zip(names, kinds, strict=True):
-        model.set_tensor_datatype(name, DataType[kind])
-    for name, kind in (("w", "INT8"), ("scale", "FLOAT32"), ("bias", "FLOAT32"), ("t", "INT16")):
-        model.set_initializer(name, c[name].astype(np.float32))
+    for index, kind in enumerate(kinds):
+        model.set_tensor_datatype(f"x{index}", DataType[kind])
+    for name, kind in CONSTANTS.items():
+        model.set_initializer(name, constants()[name].astype(np.float32))
         model.set_tensor_datatype(name, DataType[kind])
     model = model.transform(SpecializeLayers(PART)).transform(GiveUniqueNodeNames())
     getCustomOp(model.get_nodes_by_op_type("Requant_rtl")[0]).set_nodeattr("mem_mode", "internal_decoupled")
+    for name, value in changed.items():
+        getCustomOp(model.get_nodes_by_op_type("MVAU_rtl")[0]).set_nodeattr(name, value)
     return model
 
 
@@ -117,3 +118,39 @@ def test_nodes_of_both_in_one_chain(finn: Path, tmp_path: Path) -> None:
         found, cycles = simulated.run(x, stall)
         print(f"nodes of both, stall {stall}: {FRAMES} frames in {cycles} cycles")
         assert np.count_nonzero(found != wanted) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("mem_mode", "external", r"'MVAU_rtl_0' .* in mode 'external'; set mem_mode to internal_decoupled"),
+        ("pumpedMemory", 1, r"'MVAU_rtl_0' .* pumpedMemory wants a second clock.*set it to 0"),
+    ],
+)
+def test_what_a_chain_does_not_hold_is_named(
+    finn: Path, tmp_path: Path, name: str, value: Any, message: str
+) -> None:
+    from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
+
+    from peritus.finn.errors import UnmappedNodeError
+    from peritus.finn.stitch import stitch
+
+    with pytest.raises(UnmappedNodeError, match=message):
+        stitch(chain(**{name: value}).transform(PrepareIP(PART, CLOCK_NS)), tmp_path)
+
+
+def test_constants_of_an_unknown_node_are_named(
+    finn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
+
+    import peritus.finn.stitch as stitching
+    from peritus.finn.errors import UnmappedNodeError
+
+    model = chain().transform(PrepareIP(PART, CLOCK_NS))
+    known = {key: value for key, value in stitching._CONSTANTS.items() if key != "Thresholding_rtl"}
+    monkeypatch.setattr(stitching, "_CONSTANTS", known)
+    with pytest.raises(
+        UnmappedNodeError, match=r"Thresholding_rtl has constants, .* known here of MVAU_rtl, R"
+    ):
+        stitching.stitch(model, tmp_path)

@@ -119,7 +119,9 @@ def test_what_only_looks_like_gelu_is_refused(stock: Callable[[str], ModelProto]
         lower(file)
 
 
-def _spell_out(file: ModelProto, order: str, root: float = 2**0.5, one: float = 1.0, half: float = 0.5) -> None:
+def _spell_out(
+    file: ModelProto, order: str, root: float = 2**0.5, one: float = 1.0, half: float = 0.5
+) -> None:
     """Every Gelu by the formula, its factors in this order."""
     nodes: list[Any] = []
     for node in file.graph.node:

@@ -21,6 +21,7 @@ from peritus.finn.errors import UnmappedNodeError
 
 TOP = "peritus_dataflow"
 _MEMORY_SOURCES = ("axi/hdl/axilite.sv", "memstream/hdl/memstream_axi.sv", "memstream/hdl/memstream.sv")
+_FAST = ("pumpedMemory", "pumpedCompute")
 _WIDTH = re.compile(r"parameter\s+WIDTH\s*=\s*(\d+)")
 
 
@@ -72,13 +73,17 @@ def stitch(model: Any, folder: Path) -> Stitched:
         names = custom.get_verilog_top_module_intf_names()
         ports = [".ap_clk(ap_clk)", ".ap_rst_n(ap_rst_n)"]
         streamed = [name for name in node.input if model.get_initializer(name) is None]
+        memory = _memory(node, custom) if len(streamed) < len(node.input) else None
         for tensors, interfaces in ((streamed, names["s_axis"]), (node.output, names["m_axis"])):
             for tensor, (port, width) in zip(tensors, interfaces, strict=True):
                 wires[tensor] = width
                 ports += _stream(port, tensor, model)
         if node.op_type == "MVAU_rtl":
+            if fast := [name for name in _FAST if custom.get_nodeattr(name)]:
+                raise UnmappedNodeError(
+                    node.name, f"{fast[0]} wants a second clock; a chain has one: set it to 0"
+                )
             ports.append(".ap_clk2x(ap_clk)")
-        memory = _memory(node, custom) if len(streamed) < len(node.input) else None
         if memory is not None:
             lines += _stream_of_constants(node, custom, memory, sources)
             ports += [f".{memory.port}_{s}({node.name}_w_{s})" for s in _SIGNALS]
