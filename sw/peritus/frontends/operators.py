@@ -168,7 +168,7 @@ def attributes(node: NodeProto) -> dict[str, Any]:
             raise unsupported(node, f"has no {name}: export the network again, or give it input {index}")
     fewest, most = operator.inputs
     if not (fewest <= len(node.input) <= most and all(node.input[:fewest])):
-        expected = f"{fewest} to {most}" if fewest < most else fewest
+        expected = f"{fewest} to {most}" if fewest < most else f"{fewest}"
         raise unsupported(node, f"{sum(map(bool, node.input))} inputs, expected {expected}")
     fewest, most = operator.outputs
     if not (fewest <= len(node.output) <= most and all(node.output)):
