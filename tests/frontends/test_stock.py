@@ -111,6 +111,20 @@ def test_gelu_in_any_order(
     assert fingerprint(lower(file)) == fingerprint(lower(stock("reshape")))
 
 
+def test_gelu_of_a_multiple(stock: Callable[[str], ModelProto], fingerprint: Callable[..., str]) -> None:
+    """A constant factor in front of it is no part of the formula."""
+    files = [stock("reshape"), stock("reshape")]
+    for file in files:
+        index, gelu = next((i, node) for i, node in enumerate(file.graph.node) if node.op_type == "Gelu")
+        file.graph.initializer.append(numpy_helper.from_array(np.float32(0.75), "three quarters"))
+        file.graph.node.insert(index, helper.make_node("Mul", [gelu.input[0], "three quarters"], ["less"]))
+        gelu.input[0] = "less"
+    _spell_out(files[1], "half x")
+    assert (
+        fingerprint(lower(files[0])) == fingerprint(lower(files[1])) != fingerprint(lower(stock("reshape")))
+    )
+
+
 @pytest.mark.parametrize("constant", ["root", "one", "half"])
 def test_what_only_looks_like_gelu_is_refused(stock: Callable[[str], ModelProto], constant: str) -> None:
     file = stock("reshape")

@@ -23,78 +23,90 @@ TOLERANCE = 1e-5  # of constants, which files have in float32
 
 
 @dataclass(frozen=True)
-class _Value:
-    """factor, times x if it is `scaled`, times (shift + erf(x / sqrt 2)) if it has `erf`.
+class _Step:
+    """A tensor that is factor times another one, `x`."""
+
+    x: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class _Erf:
+    """A tensor that is factor (shift + erf(x / sqrt 2)), times x if it is `scaled`.
 
     made: the tensors on the way from x.
     """
 
     x: str
-    factor: float = 1.0
-    scaled: bool = True
-    erf: bool = False
+    factor: float
+    made: tuple[str, ...]
+    scaled: bool = False
     shift: float = 0.0
-    made: tuple[str, ...] = ()
 
 
 @dataclass
 class GeluReader:
     """Reads nodes one after the other. constants: by name, of those before a node.
 
-    parts: tensors that only GELUs are made of -> the GELU's tensor.
+    parts: tensors inside of a GELU -> its result.
     """
 
     constants: Mapping[str, npt.NDArray[Any]]
     parts: dict[str, str] = field(default_factory=dict)
-    _values: dict[str, _Value] = field(default_factory=dict)
+    _steps: dict[str, _Step] = field(default_factory=dict)
+    _erfs: dict[str, _Erf] = field(default_factory=dict)
 
     def read(self, node: NodeProto) -> NodeProto:
         """The node, or, if it completes a GELU, a Gelu in its place."""
-        found = self._value(node) if node.domain in STANDARD and len(node.output) == 1 else None
+        found = self._erf(node) if node.domain in STANDARD and len(node.output) == 1 else None
         if found is None:
             return node
         output = str(node.output[0])
-        if found.erf and found.scaled and found.shift == 1 and _close(found.factor, 0.5):
+        if found.scaled and found.shift == 1 and _close(found.factor, 0.5):
             self.parts |= dict.fromkeys(found.made, output)
             return helper.make_node("Gelu", [found.x], [output], node.name)
-        self._values[output] = replace(found, made=(*found.made, output))
+        self._erfs[output] = replace(found, made=(*found.made, output))
         return node
 
-    def _value(self, node: NodeProto) -> _Value | None:
-        """What it computes; None: none of the formula's parts."""
-        if node.op_type == "Erf" and len(node.input) == 1:
-            x = self._of(node.input[0])
-            fits = x.scaled and not x.erf and _close(x.factor, math.sqrt(0.5))
-            return replace(x, factor=1.0, scaled=False, erf=True) if fits else None
-        if node.op_type not in ("Add", "Mul", "Div") or len(node.input) != 2:
+    def _erf(self, node: NodeProto) -> _Erf | None:
+        """What the node computes, if an erf is in it; a product with a constant is noted."""
+        inputs = [str(name) for name in node.input]
+        if node.op_type == "Erf" and len(inputs) == 1:
+            step = self._steps.get(inputs[0])
+            fits = step is not None and _close(step.factor, math.sqrt(0.5))
+            return _Erf(step.x, 1.0, (inputs[0],)) if step and fits else None
+        if node.op_type not in ("Add", "Mul", "Div") or len(inputs) != 2:
             return None
-        first, second = map(str, node.input)
-        if node.op_type != "Div" and first in self.constants:
-            first, second = second, first
-        if first in self.constants:
+        if node.op_type != "Div" and (inputs[0] in self.constants or inputs[1] in self._erfs):
+            inputs.reverse()
+        first, second = inputs
+        erf = self._erfs.get(first)
+        if second not in self.constants:
+            return self._product(erf, second) if erf and node.op_type == "Mul" else None
+        value = _number(self.constants[second])
+        if node.op_type == "Add":
+            fits = erf is not None and not erf.scaled and erf.shift == 0 and erf.factor == value == 1
+            return replace(erf, shift=1.0) if erf and fits else None
+        factor = value if node.op_type == "Mul" else 1 / value if value else math.nan
+        if erf is None:
+            self._steps[str(node.output[0])] = _Step(first, factor)
             return None
-        a = self._of(first)
-        if second in self.constants:
-            constant = self.constants[second]
-            number = constant.size == 1 and np.issubdtype(constant.dtype, np.floating)
-            value = float(constant.item()) if number else math.nan
-            if node.op_type == "Mul":
-                return replace(a, factor=a.factor * value)
-            if node.op_type == "Div":
-                return replace(a, factor=a.factor / value) if value else None
-            fits = a.erf and not a.scaled and a.shift == 0 and a.factor == value == 1
-            return replace(a, shift=1.0) if fits else None
-        b = self._of(second)
-        if node.op_type != "Mul" or a.x != b.x or {(a.scaled, a.erf), (b.scaled, b.erf)} != _FACTORS:
+        return replace(erf, factor=erf.factor * factor)
+
+    def _product(self, erf: _Erf, other: str) -> _Erf | None:
+        """With x, or with a multiple of it."""
+        step = self._steps.get(other)
+        if erf.scaled or erf.x not in (other, step and step.x):
             return None
-        return _Value(a.x, a.factor * b.factor, erf=True, shift=a.shift + b.shift, made=(*a.made, *b.made))
-
-    def _of(self, tensor: str) -> _Value:
-        """What is known of a tensor; at least that it is itself."""
-        return self._values.get(tensor, _Value(tensor))
+        if other == erf.x or step is None:
+            return replace(erf, scaled=True)
+        return replace(erf, scaled=True, factor=erf.factor * step.factor, made=(*erf.made, other))
 
 
-_FACTORS = {(True, False), (False, True)}  # scaled, erf: x and the other one
+def _number(constant: npt.NDArray[Any]) -> float:
+    """The value of a scalar, else nan."""
+    scalar = constant.size == 1 and constant.ndim < 2 and np.issubdtype(constant.dtype, np.floating)
+    return float(constant.item()) if scalar else math.nan
 
 
 def _close(value: float, expected: float) -> bool:
