@@ -264,10 +264,7 @@ def _together() -> Iterator[tuple[str, Dims]]:
     for routing in get_args(RoutingPattern):
         yield routing, replace(dims, routing=routing)
     # The first map ends in the midst of 64 bytes, where a guard would let no burst begin.
-    yield (
-        "small maps",
-        replace(dims, height=12, width=12, patch=4, d=16, heads=1, upscale=1, task_channels=(1, 8)),
-    )
+    yield "small maps", replace(dims, height=12, width=12, patch=4, d=16, heads=1, upscale=1, task_channels=(1, 8))
 
 
 @pytest.mark.parametrize("dims", [pytest.param(dims, id=name) for name, dims in _together()])
