@@ -35,6 +35,8 @@ NODES: dict[str, tuple[str, dict[str, int]]] = {
     ),
     "MoECombine": ("combine", {**ROW, "Tokens": TOKENS, "Rows": TOKENS * TOP_K}),
     "PeritusAdd": ("add", {"Lanes": LANES}),
+    "PeritusFork": ("fork", {"Width": 16 * LANES, "Copies": 2}),
+    "PeritusEmbed": ("embed", {**ROW, "Rows": TOKENS, "Prefix": 1}),
 }
 
 

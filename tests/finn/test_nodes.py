@@ -143,12 +143,13 @@ def cases() -> list[Case]:
             "PeritusValues",
             20,
             {**attention, **scales(rng, HEADS * WIDTH, 14, 18), "PE": 4, "shift2": 2},
-            lambda r: [
-                np.maximum(r.integers(0, 256, (1, 20, HEADS, 20)), np.eye(20, dtype=int)[:, None] * 255),
-                (r.integers(20, 30, (1, 20, HEADS, 1)) << 16)
-                + r.integers(1 << 15, 1 << 16, (1, 20, HEADS, 1)),
-                spread(r, (1, 20, HEADS * WIDTH), 8),
-            ],
+            lambda r: weighted(r, 20),
+        ),
+        Case(
+            "PeritusValues",  # a row takes longer to leave than to be summed
+            5,
+            {**attention, **scales(rng, HEADS * WIDTH, 14, 18), "NumTokens": 5, "PE": 1, "shift2": 2},
+            lambda r: weighted(r, 5),
         ),
         Case(
             "MoEDispatch",
@@ -177,6 +178,16 @@ def cases() -> list[Case]:
             lambda r: [spread(r, (1, 100, D), 24), sources(r, 50), spread(r, (1, 50, D), 16)],
         ),
     ]
+
+
+def weighted(rng: np.random.Generator, tokens: int) -> Arrays:
+    """Numerators, of which each row has a largest, factors, and values."""
+    p = rng.integers(0, 256, (1, tokens, HEADS, tokens))
+    shift, mantissa = (
+        rng.integers(*limits, (1, tokens, HEADS, 1)) for limits in ((20, 30), (1 << 15, 1 << 16))
+    )
+    largest = np.eye(tokens, dtype=int)[:, None] * 255
+    return [np.maximum(p, largest), (shift << 16) + mantissa, spread(rng, (1, tokens, HEADS * WIDTH), 8)]
 
 
 def sources(rng: np.random.Generator, tokens: int) -> npt.NDArray[np.int64]:

@@ -58,6 +58,10 @@ def test_gelu_is_for_another_family(finn: Path) -> None:
 
 
 # Of a node of ours: FINN's node that does the same, mostly in float, at the size of tools/finn_resources.py.
+PRODUCT = {  # of two activations
+    "mem_mode": "dynamic", "noActivation": 1, "numInputVectors": [1, 18], "inputDataType": "INT8",
+    "weightDataType": "INT8", "outputDataType": "INT32",
+}  # fmt: skip
 FLOATS = {"inputDataType": "FLOAT32", "outputDataType": "FLOAT32"}
 COUNTERPARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "PeritusGelu": ("PWPolyF", {"func": "gelu", "NumChannels": 32, "PE": 4, **FLOATS}),
@@ -67,6 +71,8 @@ COUNTERPARTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "PeritusLayerNorm": ("LayerNorm_hls", {"SIMD": 4, "ifm_dim": [1, 9, 32], "epsilon": 1e-5}),
     "PeritusSoftmax": ("HWSoftmax_hls", {"SIMD": 3, "ifm_dim": [1, 18, 9]}),
+    "PeritusScores": ("MVAU_rtl", {"MW": 16, "MH": 9, "SIMD": 16, "PE": 1, **PRODUCT}),
+    "PeritusValues": ("MVAU_rtl", {"MW": 9, "MH": 16, "SIMD": 1, "PE": 16, **PRODUCT}),
     "PeritusRouter": ("LabelSelect_hls", {"Labels": 4, "PE": 1, "K": 2, "inputDataType": "INT16"}),
     "MoEMVAU": (
         "MVAU_rtl",
@@ -78,6 +84,10 @@ COUNTERPARTS: dict[str, tuple[str, dict[str, Any]]] = {
         {f"{side}_shape": [1, 9, 32] for side in ("lhs", "rhs", "out")}
         | {f"{side}_dtype": "FLOAT32" for side in ("lhs", "rhs", "out")}
         | {"PE": 4},
+    ),
+    "PeritusFork": (
+        "DuplicateStreams_hls",
+        {"NumChannels": 32, "PE": 4, "NumOutputStreams": 2, "inputDataType": "INT16", "numInputVectors": [9]},
     ),
 }
 

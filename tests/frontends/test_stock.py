@@ -24,6 +24,7 @@ from peritus.frontends.execution import Execution  # noqa: E402
 from peritus.frontends.onnx_graph import OnnxGraph  # noqa: E402
 from peritus.frontends.qonnx import lower, lower_graph  # noqa: E402
 from peritus.frontends.qonnx_file import read_qonnx  # noqa: E402
+from peritus.frontends.report import report  # noqa: E402
 from peritus.image import fit_image  # noqa: E402
 from peritus.ir import Attention, Head, LayerNorm, Linear, execute  # noqa: E402
 from quant_models.data.scenes import SPLITS, generate  # noqa: E402
@@ -80,6 +81,85 @@ def test_every_style_is_read(stock: Callable[[str], ModelProto], name: str) -> N
     assert {node.function for node in hidden} == {"relu" if style.relu else "gelu"}
     heads = [node.name for node in graph.nodes if isinstance(node, Head)]
     assert heads == [f"decoders.{name}.head" for name in sorted(config.task_names)]
+
+
+@pytest.mark.parametrize("dynamo", [True, False])
+def test_gelu_spelled_out(
+    stock: Callable[[str], ModelProto], fingerprint: Callable[..., str], dynamo: bool
+) -> None:
+    """As both exporters write it for operator sets before 20: the half inside of the product, or behind."""
+    config, style = STYLES["reshape"]
+    images = procedural_images(config, 8, seed=1)
+    options = {"opset_version": 18, "dynamo": dynamo}
+    file = exported_stock(training_start(config).eval(), images, style, **options)
+    operators = [node.op_type for node in file.graph.node]
+    assert operators.count("Erf") == config.n_layers and "Gelu" not in operators
+    g = OnnxGraph(file)
+    lowered = lower_graph(g)
+    assert fingerprint(lowered.graph) == fingerprint(lower(stock("reshape")))
+    compare(g, lowered)
+    became = {row.became for row in report(file, g, lowered.values) if row.operator in ("Erf", "Div")}
+    assert became == {f"blocks.{index}.mlp.fc1" for index in range(config.n_layers)}
+
+
+@pytest.mark.parametrize("order", ["half x", "half sum", "half last", "reversed"])
+def test_gelu_in_any_order(
+    stock: Callable[[str], ModelProto], fingerprint: Callable[..., str], order: str
+) -> None:
+    file = stock("reshape")
+    _spell_out(file, order)
+    assert fingerprint(lower(file)) == fingerprint(lower(stock("reshape")))
+
+
+def test_gelu_of_a_multiple(stock: Callable[[str], ModelProto], fingerprint: Callable[..., str]) -> None:
+    """A constant factor in front of it is no part of the formula."""
+    files = [stock("reshape"), stock("reshape")]
+    for file in files:
+        index, gelu = next((i, node) for i, node in enumerate(file.graph.node) if node.op_type == "Gelu")
+        file.graph.initializer.append(numpy_helper.from_array(np.float32(0.75), "three quarters"))
+        file.graph.node.insert(index, helper.make_node("Mul", [gelu.input[0], "three quarters"], ["less"]))
+        gelu.input[0] = "less"
+    _spell_out(files[1], "half x")
+    assert (
+        fingerprint(lower(files[0])) == fingerprint(lower(files[1])) != fingerprint(lower(stock("reshape")))
+    )
+
+
+@pytest.mark.parametrize("constant", ["root", "one", "half"])
+def test_what_only_looks_like_gelu_is_refused(stock: Callable[[str], ModelProto], constant: str) -> None:
+    file = stock("reshape")
+    _spell_out(file, "half last", **{constant: 1.25})
+    with pytest.raises(UnsupportedLayerError, match=r"'gelu[^']*' \((Erf|Mul)\)"):
+        lower(file)
+
+
+def _spell_out(
+    file: ModelProto, order: str, root: float = 2**0.5, one: float = 1.0, half: float = 0.5
+) -> None:
+    """Every Gelu by the formula, its factors in this order."""
+    nodes: list[Any] = []
+    for node in file.graph.node:
+        if node.op_type != "Gelu":
+            nodes.append(node)
+            continue
+        (x,), (y,) = node.input, node.output
+        values = {"root": 1 / root if order == "reversed" else root, "one": one, "half": half}
+        for name, value in values.items():
+            file.graph.initializer.append(numpy_helper.from_array(np.float32(value), f"{y}/{name}"))
+        steps = {
+            "half x": [("Mul", x, "half", "a"), ("Mul", "a", "sum", "")],
+            "half sum": [("Mul", "sum", "half", "a"), ("Mul", "a", x, "")],
+            "half last": [("Mul", x, "sum", "a"), ("Mul", "a", "half", "")],
+            "reversed": [("Mul", "half", "sum", "a"), ("Mul", "a", x, "")],
+        }[order]
+        first = ("Mul", "root", x, "scaled") if order == "reversed" else ("Div", x, "root", "scaled")
+        total = ("Add", "one", "erf", "sum") if order == "reversed" else ("Add", "erf", "one", "sum")
+        for op_type, *names in (first, ("Erf", "scaled", "erf"), total, *steps):
+            tensors = [name if name == x else f"{y}/{name}".rstrip("/") for name in names]
+            nodes.append(helper.make_node(op_type, tensors[:-1], tensors[-1:], tensors[-1]))
+    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    del file.graph.node[:]
+    file.graph.node.extend(copies)
 
 
 def test_from_the_file_to_a_device(stock: Callable[[str], ModelProto], tmp_path: Path) -> None:

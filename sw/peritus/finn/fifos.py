@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FINN's FIFOs between nodes, as deep as their attributes ask.
+"""FINN's FIFOs between nodes: as deep as their attributes ask, and a whole frame where paths part.
 
-FINN's own InsertFIFO takes the shape of a node's first output for all of them; ours differ.
+A path then never waits for another within a frame, whatever the folding. FINN's own InsertFIFO takes the
+shape of a node's first output for all of them; ours differ.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from finn.util.basic import getHWCustomOp
 from onnx import TensorProto, helper
 
-from peritus.finn.frontend.dataflow import DOMAIN, SHALLOW
+from peritus.finn.frontend.dataflow import DOMAIN
+
+SHALLOW = 2  # beats that FINN's streams have without a FIFO
 
 
 def insert_fifos(model: Any) -> Any:
-    """A StreamingFIFO on every edge whose producer's or reader's attribute asks for more than two beats."""
+    """A StreamingFIFO on every edge that needs more than two beats.
+
+    A depth of more than two in the producer's `outFIFODepths` or the reader's `inFIFODepths` is taken as it
+    is; without one, an output of a node with several has room for a frame.
+    """
     for node in list(model.graph.node):
         custom = getHWCustomOp(node)
         for index, tensor in enumerate(node.output):
@@ -30,6 +38,8 @@ def insert_fifos(model: Any) -> Any:
             depth = max(
                 _depth(custom, "outFIFODepths", index), _depth(getHWCustomOp(reader), "inFIFODepths", place)
             )
+            if depth <= SHALLOW and len(node.output) > 1:
+                depth = math.prod(custom.get_folded_output_shape(index)[:-1])
             if depth <= SHALLOW:
                 continue
             shape, kind = custom.get_normal_output_shape(index), custom.get_output_datatype(index)

@@ -317,7 +317,10 @@ def affine(weight: QuantConstant, bias: F64, x_scale: float, out_scale: float) -
         raise UnsupportedLayerError(f"weights have {weight.bits} bits, at most 8 are supported")
     scales = weight.scale[:, 0]
     if np.any(weight.scale != scales[:, None]):
-        raise UnsupportedLayerError("weight scales differ within an output channel, expected one per channel")
+        raise UnsupportedLayerError(
+            "weight scales differ within an output channel, expected one per channel: quantize the layer by "
+            "tensor or by output channel, not by group"
+        )
     # -128 of weights that are not narrow: the array packs two products, and ends at -127.
     integers = np.maximum(weight.values, -WEIGHT_LIMIT)
     silent = ~integers.any(axis=1)

@@ -2,7 +2,7 @@
 """One form for all ways to write the same graph: constants are initializers, no node passes a value on.
 
 Exporters and tools write constants as nodes, fold or unfold their shapes, and leave Identity nodes behind.
-The rules of `qonnx` see none of that.
+A GELU that is spelled out is one operator (`gelu`). The rules of `qonnx` see none of that.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from onnx import ModelProto, NodeProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from peritus.frontends.errors import UnsupportedLayerError, unsupported
+from peritus.frontends.gelu import GeluReader
 from peritus.frontends.operators import STANDARD
 from peritus.frontends.shapes import Shape, infer_shapes
 
@@ -70,12 +71,14 @@ def check(model: ModelProto) -> None:
 @dataclass
 class Normalized:
     """nodes: in topological order. constants: by name. aliases: output of an Identity -> its input.
-    shapes: of every tensor for which they follow from inputs and constants."""
+    shapes: of every tensor for which they follow from inputs and constants. parts: tensors inside of a
+    spelled-out GELU -> its result."""
 
     nodes: list[NodeProto]
     constants: dict[str, npt.NDArray[Any]]
     aliases: dict[str, str]
     shapes: dict[str, Shape]
+    parts: dict[str, str]
 
     def integers(self, tensor: str) -> npt.NDArray[np.int64]:
         """Value of a constant of an integer type."""
@@ -96,7 +99,8 @@ def normalized(model: ModelProto) -> Normalized:
     """
     constants = {tensor.name: _array(tensor.name, tensor) for tensor in model.graph.initializer}
     shapes = {info.name: _declared(info) for info in model.graph.input if info.name not in constants}
-    found = Normalized([], constants, {}, shapes)
+    gelu = GeluReader(constants)
+    found = Normalized([], constants, {}, shapes, gelu.parts)
     shapes |= {name: value.shape for name, value in constants.items()}
     for original in model.graph.node:
         node = NodeProto()
@@ -113,6 +117,7 @@ def normalized(model: ModelProto) -> Normalized:
         elif node.domain in STANDARD and _is_constant(node, found):
             value = _fold(node, constants, model)
         if value is None:
+            node = gelu.read(node)
             found.nodes.append(node)
             infer_shapes(node, shapes, found.integers)
         else:

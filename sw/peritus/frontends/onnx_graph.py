@@ -77,7 +77,7 @@ class OnnxGraph:
         found = normalized(model)
         self.model = model
         self.nodes, self._constants, self.shapes = found.nodes, found.constants, found.shapes
-        self.integers = found.integers
+        self.integers, self.parts = found.integers, found.parts
         self._producers = {name: node for node in self.nodes for name in node.output}
         self.inputs = [info.name for info in model.graph.input if info.name not in self._constants]
         # (name in the file, tensor): an Identity in front of an output is no computation.

@@ -53,12 +53,13 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Operator:
-    """inputs, outputs: fewest and most."""
+    """inputs, outputs: fewest and most. names: of inputs without which a node says too little."""
 
     domains: tuple[str, ...]
     inputs: tuple[int, int]
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     outputs: tuple[int, int] = (1, 1)
+    names: tuple[str, ...] = ()
 
 
 _REDUCTION = {
@@ -75,6 +76,7 @@ OPERATORS: Mapping[str, Operator] = {
             "narrow": Attribute(int, REQUIRED, (0, 1)),
             "rounding_mode": Attribute(str, "ROUND", NEAREST_EVEN),
         },
+        names=("tensor", "scale", "zero point", "bit width"),
     ),
     "Conv": Operator(
         STANDARD,
@@ -161,9 +163,13 @@ def attributes(node: NodeProto) -> dict[str, Any]:
     if node.domain not in operator.domains:
         expected = " or ".join(repr(domain) for domain in operator.domains)
         raise unsupported(node, f"domain {node.domain!r}, expected {expected}")
+    for index, name in enumerate(operator.names):
+        if index >= len(node.input) or not node.input[index]:
+            raise unsupported(node, f"has no {name}: export the network again, or give it input {index}")
     fewest, most = operator.inputs
     if not (fewest <= len(node.input) <= most and all(node.input[:fewest])):
-        raise unsupported(node, f"{sum(map(bool, node.input))} inputs, expected {fewest} to {most}")
+        expected = f"{fewest} to {most}" if fewest < most else f"{fewest}"
+        raise unsupported(node, f"{sum(map(bool, node.input))} inputs, expected {expected}")
     fewest, most = operator.outputs
     if not (fewest <= len(node.output) <= most and all(node.output)):
         expected = f"{fewest} to {most}" if fewest < most else "one"

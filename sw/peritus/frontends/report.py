@@ -48,7 +48,7 @@ def report(model: ModelProto, g: OnnxGraph, done: Mapping[str, str]) -> list[Low
     rows = []
     for node in model.graph.node:
         output = node.output[0] if node.output else ""
-        names = became.get(output, [])
+        names = became.get(g.parts.get(output, output), [])
         constant = CONSTANT if g.is_constant(output) or node.op_type == "Identity" else UNUSED
         rows.append(Lowered(label(node), node.op_type, ", ".join(names) or constant))
     return rows

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A dataflow graph being written: FINN nodes, tensors with shapes and types, forks, and depths of FIFOs."""
+"""A dataflow graph being written: FINN nodes, tensors with shapes and types, forks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from peritus.finn.nodes.node import PeritusNode
 from peritus.reference.arithmetic import Ints
 
 DOMAIN = "finn.custom_op.fpgadataflow"
-SHALLOW = 2  # what FINN's streams have without a FIFO
 
 
 @dataclass
@@ -71,7 +70,6 @@ class Dataflow:
     def model(self, name: str) -> ModelWrapper:
         """The finished graph."""
         self._fork()
-        self._deepen()
         infos = {
             tensor: helper.make_tensor_value_info(tensor, TensorProto.FLOAT, shape)
             for tensor, (shape, _) in self.tensors.items()
@@ -122,18 +120,6 @@ class Dataflow:
                 inputDataType=kind,
             )
             self.nodes.insert(place, self.nodes.pop())
-
-    def _deepen(self) -> None:
-        """Where paths part, each has room for a whole frame: no path waits for another within a frame."""
-        for node in self.nodes:
-            custom = getHWCustomOp(node)
-            depths = [SHALLOW] * len(node.output)
-            if len(node.output) > 1:
-                depths = [
-                    int(np.prod(custom.get_folded_output_shape(i)[:-1])) for i in range(len(node.output))
-                ]
-            custom.set_nodeattr("outFIFODepths", [max(depth, SHALLOW) for depth in depths])
-            custom.set_nodeattr("inFIFODepths", [SHALLOW] * len(node.input))
 
 
 def divisor(of: int, most: int, least: int = 1) -> int:

@@ -9,6 +9,8 @@ from peritus.finn.nodes.node import Parameter, PeritusNode, Stream, Types
 from peritus.reference import rescale, residual_accumulate, saturate
 from peritus.reference.arithmetic import I64, Ints
 
+TURN = 6  # cycles between a frame's residual, its rows and its results, when nothing moves
+
 
 class MoECombine(PeritusNode):
     """(rows INT24, source, residual INT16 [1, NumTokens, NumChannels]) -> residual + sum of score times row.
@@ -55,7 +57,7 @@ class MoECombine(PeritusNode):
 
     def cycles(self) -> int:
         rows, _, residual = self.streams_in()
-        return 2 * residual.beats + rows.beats
+        return 2 * residual.beats + rows.beats + TURN
 
     def multipliers(self) -> int:
         return self.number("PE")

@@ -13,6 +13,8 @@ from peritus.finn.nodes.softmax import FACTOR, MANTISSA_BITS
 from peritus.reference import matmul, requantize, rescale, saturate, stationary
 from peritus.reference.arithmetic import I64, Ints
 
+LEAVES = 2  # cycles from a row's last key to its sums
+
 
 class PeritusValues(PeritusNode):
     """(p, factor, v) -> [1, NumTokens, heads head_dim] INT8.
@@ -61,8 +63,10 @@ class PeritusValues(PeritusNode):
         return (saturate(rescale(y, mantissa, row_shift + self.number("shift2")), 8),)
 
     def cycles(self) -> int:
-        p, _, v = self.streams_in()
-        return v.beats + p.beats
+        """The values in, then every row: its keys, or as long as the row before takes to leave."""
+        p, factor, v = self.streams_in()
+        leaving = self.number("head_dim") // self.number("PE") + LEAVES
+        return v.beats + factor.beats * max(p.beats // factor.beats, leaving)
 
     def multipliers(self) -> int:
         return self.number("head_dim") + 2 * self.number("PE")  # products, two scales
