@@ -82,8 +82,11 @@ def test_more_bandwidth_is_never_slower(micro: Bundle) -> None:
 
 
 def test_a_slow_port_gets_fewer_stripes() -> None:
-    """They go to whichever port is free: what counts is what all bring together."""
-    bundle = peritus.compile(peritus.load_model("m3vit_micro"), hw=load_config("zcu104"))
+    """They go to whichever port is free: what counts is what all bring together, where most are weights.
+
+    Bursts of the image go round the ports, and its last waits for a slow one: 8 % of a frame of m3vit_micro.
+    """
+    bundle = peritus.compile(peritus.load_model("m3vit_tiny_int4"), hw=load_config("zcu104"))
     routing = even_routing(bundle, "semseg")
     plain, equal, one, pair = (
         predict(bundle, "semseg", routing, ddr=ddr).cycles
@@ -96,7 +99,7 @@ def test_a_slow_port_gets_fewer_stripes() -> None:
             ),
         )
     )
-    assert plain < one and one == pytest.approx(equal, rel=0.06) and pair == pytest.approx(equal, rel=0.06)
+    assert plain < one and one == pytest.approx(equal, rel=0.01) and pair == pytest.approx(equal, rel=0.01)
 
 
 def test_idle_experts_cost_less(micro: Bundle) -> None:
