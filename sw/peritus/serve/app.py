@@ -140,17 +140,20 @@ async def _receive(request: Request, path: Path) -> None:
     said = request.headers.get("content-length", "0")
     if said.isdecimal() and int(said) > MAX_UPLOAD:
         raise ServeError(f"a photo of {int(said):,} bytes, at most {MAX_UPLOAD:,} are read")
-    size = 0
     try:
-        with path.open("wb") as file:
-            async with asyncio.timeout(UPLOAD_S):
-                async for part in request.stream():
-                    size += len(part)
-                    if size > MAX_UPLOAD:
-                        raise ServeError(f"a photo of more than {MAX_UPLOAD:,} bytes is not read")
-                    file.write(part)
-    except TimeoutError as error:
+        await asyncio.wait_for(_write(request, path), UPLOAD_S)
+    except asyncio.TimeoutError as error:  # noqa: UP041  (Python 3.10 has another of its own)
         raise ServeError(f"the photo has not arrived after {UPLOAD_S:g} s") from error
+
+
+async def _write(request: Request, path: Path) -> None:
+    size = 0
+    with path.open("wb") as file:
+        async for part in request.stream():
+            size += len(part)
+            if size > MAX_UPLOAD:
+                raise ServeError(f"a photo of more than {MAX_UPLOAD:,} bytes is not read")
+            file.write(part)
 
 
 def _record(jobs: Jobs, job: Job) -> dict[str, Any]:
