@@ -2,7 +2,7 @@
 // Parameter store of LayerNorm: one block per word of PN channels, taken from the weight stream.
 //
 // start_i begins to pop n_tiles_i blocks of four weight words: beta of the lower and of the upper lanes (int32),
-// gamma (int16), unused, shifts (uint8, lower half of the word). loaded_o rises when all are held.
+// gamma (int16), shifts (uint8, lower half of the word). loaded_o rises when all are held.
 // A block is read by its number, two cycles after re_i.
 
 `default_nettype none

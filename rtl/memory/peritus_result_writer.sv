@@ -20,7 +20,7 @@ module peritus_result_writer
   input  logic                       rst_ni,
   input  logic                       valid_i,
   output logic                       ready_o,
-  input  exec_instr_t                instr_i,       // fields of other instructions are not read
+  input  exec_instr_t                instr_i,       // stays a cycle longer; own fields are read
   output logic                       done_o,
   input  logic [ADDR_W-1:0]          output_addr_i,
   input  logic [ADDR_W-1:0]          features_addr_i,

@@ -87,6 +87,7 @@ def test_kept_in_a_file() -> None:
     bundle = both(DIMS)
     again = Bundle.from_bytes(bundle.to_bytes())
     assert again.jobs == 3 and again.job_name(2) == TOGETHER and again.together == bundle.together
+    assert again.job_bytes(2) == sum(task.output_bytes for task in bundle.tasks)  # no gaps at these sizes
     assert again.output_bytes >= again.job_bytes(2)
 
 

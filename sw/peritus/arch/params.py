@@ -73,6 +73,11 @@ def block_words(scale2: Scale2) -> int:
     return PARAM_BLOCK_WORDS + (STAGE2_WORDS if scale2 is Scale2.CHANNEL else 0)
 
 
+def _fields(stage2: bool) -> tuple[ParamField, ...]:
+    """Of a block, with a factor of stage 2 by channel or without one."""
+    return FIELDS if stage2 else FIELDS[:-1]
+
+
 def pack_params(lanes: Mapping[str, Ints], positions: Ints, words: int, pn: int) -> Bytes:
     """Blocks of `words` output words, uint8 [words, bytes of one].
 
@@ -80,7 +85,7 @@ def pack_params(lanes: Mapping[str, Ints], positions: Ints, words: int, pn: int)
     the shorter ones. positions: lane of each channel. Padding has multiplier 0, so that it computes 0.
     """
     columns = []
-    for field in FIELDS if "mult2" in lanes else FIELDS[:-1]:
+    for field in _fields("mult2" in lanes):
         values = np.full(words * pn, field.padding, dtype=field.dtype)
         if field.name in lanes:
             values[positions] = lanes[field.name]
@@ -91,11 +96,11 @@ def pack_params(lanes: Mapping[str, Ints], positions: Ints, words: int, pn: int)
 class Params:
     """Blocks taken apart: every field int64 [words * pn]. block: weight words of one."""
 
-    def __init__(self, raw: Bytes, pn: int, block: int) -> None:
+    def __init__(self, raw: Bytes, pn: int, block: int = PARAM_BLOCK_WORDS) -> None:
         rows = np.ascontiguousarray(raw.reshape(-1, block * _WORD_LANE_BYTES * pn))
         self._lanes: dict[str, I64] = {}
         start = 0
-        for field in FIELDS if block > PARAM_BLOCK_WORDS else FIELDS[:-1]:
+        for field in _fields(block > PARAM_BLOCK_WORDS):
             end = start + field.bytes * pn
             part = np.ascontiguousarray(rows[:, start:end])
             self._lanes[field.name] = part.view(field.dtype).reshape(-1).astype(np.int64)

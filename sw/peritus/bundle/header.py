@@ -18,9 +18,8 @@ from peritus.schema import CLOSED, Count, Extent, Flag, Name, Scale, Text, check
 from peritus.tasks import TaskKind
 
 TOGETHER = "together"  # names the job of all tasks
-ALIGNMENT = (
-    64  # bytes: where a buffer, a map in it and a part of the file begin; the RTL's guards refuse others
-)
+# Bytes: where a buffer, a map in it and a part of the file begin. The RTL lets no burst begin elsewhere.
+ALIGNMENT = 64
 MAX_BUFFER_BYTES = 1 << 28  # of a frame, of the features, of a task's map
 _MAX_STRIPES = 1 << next(field.bits for field in FETCH_FIELDS if field.name == "offset")
 

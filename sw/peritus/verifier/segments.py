@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from peritus.arch.config import ACC_BITS, HwConfig
 from peritus.arch.isa import FetchEntry, Instruction, Scale2, StatSource, runs
-from peritus.arch.params import PARAM_BLOCK_WORDS, Params, block_words
+from peritus.arch.params import Params, block_words
 from peritus.arch.tiles import unpack_rows
 from peritus.bundle import Bundle
 from peritus.reference.arithmetic import I64
@@ -126,15 +126,14 @@ class SegmentWalk:
 def segment_bytes(i: Instruction, form: Form, hw: HwConfig) -> int:
     """Bytes that an instruction consumes, without padding."""
     word = hw.weight_word_bytes
+    params = block_words(i.scale2) * word  # of LAYERNORM, too, which has none
     match form:
         case Form.RES_INIT | Form.KEEP:
             return i.tokens * i.n_tiles * word
-        case Form.LAYERNORM:
-            return i.n_tiles * PARAM_BLOCK_WORDS * word
-        case Form.VALUES:
-            return i.n_tiles * block_words(i.scale2) * word
+        case Form.LAYERNORM | Form.VALUES:
+            return i.n_tiles * params
         case _:
-            return i.n_tiles * (i.k_tiles * hw.tile_bytes(i.int4) + block_words(i.scale2) * word)
+            return i.n_tiles * (i.k_tiles * hw.tile_bytes(i.int4) + params)
 
 
 def _contents(raw: NDArray[np.uint8], i: Instruction, form: Form, hw: HwConfig, where: str) -> Used:
@@ -143,7 +142,7 @@ def _contents(raw: NDArray[np.uint8], i: Instruction, form: Form, hw: HwConfig, 
     if form is Form.RES_INIT:
         return Used(none, raw.view("<i2").reshape(i.tokens, i.n_tiles, hw.pn) == 0)
     if form is Form.LAYERNORM:
-        norm = Params(raw, hw.pn, PARAM_BLOCK_WORDS)
+        norm = Params(raw, hw.pn)
         _shifts(norm["shift1"], "shift", where)
         mute = (norm.gamma == 0) & (norm["bias"] == 0)
         message = f"{where}: gamma and beta must be 0 in lanes from its width {i.width} on"

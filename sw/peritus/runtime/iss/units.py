@@ -79,7 +79,7 @@ def layernorm(
 ) -> WriteRecord:
     """Normalize rows of the residual memory into the activation memory."""
     words, width = instruction.n_tiles, instruction.width
-    params = Params(stream.take(words * PARAM_BLOCK_WORDS * hw.weight_word_bytes), hw.pn, PARAM_BLOCK_WORDS)
+    params = Params(stream.take(words * PARAM_BLOCK_WORDS * hw.weight_word_bytes), hw.pn)
     row, word = _row_major(instruction)
     x = state.residual.read(instruction.src_base + row * instruction.src_stride + word)
     x = x.reshape(instruction.tokens, words * hw.pn)
