@@ -372,7 +372,7 @@ module peritus_core
   logic [PN-1:0][7:0] wb_byte;
   logic [PN-1:0][RES_W-1:0] wb_res, res_rdata;
   logic [RESIDUAL_AW-1:0] wb_res_raddr, wb_res_waddr;
-  logic ri_we, rc_re, rc_we;
+  logic ri_next, ri_we, rc_re, rc_next, rc_we;
   logic [15:0] ri_waddr;
   logic [RESIDUAL_AW-1:0] rc_raddr, rc_waddr;
   logic [PN-1:0][RES_W-1:0] ri_wdata, rc_wdata;
@@ -383,6 +383,7 @@ module peritus_core
     .early_token_i(early_token),
     .token_i      (result_token),
     .z_i          (z),
+    .init_next_i  (ri_next || rc_next),
     .init_we_i    (ri_we || rc_we),
     .init_addr_i  (rc_we ? rc_waddr : RESIDUAL_AW'(ri_waddr)),
     .init_data_i  (rc_we ? rc_wdata : ri_wdata),
@@ -469,6 +470,7 @@ module peritus_core
     .w_valid_i,
     .w_data_i,
     .w_ready_o(ri_w_ready),
+    .next_o   (ri_next),
     .we_o     (ri_we),
     .keep_we_o(keep_we),
     .waddr_o  (ri_waddr),
@@ -484,6 +486,7 @@ module peritus_core
     .re_o   (rc_re),
     .raddr_o(rc_raddr),
     .rdata_i(res_rdata),
+    .next_o (rc_next),
     .we_o   (rc_we),
     .waddr_o(rc_waddr),
     .wdata_o(rc_wdata)

@@ -24,7 +24,7 @@ module proof_residual
       token.dst = MODES[mode];
     end
     peritus_write_back u_rtl (
-      .clk_i, .rst_ni(1'b1), .early_token_i(token), .token_i(token), .z_i(z), .init_we_i(1'b0), .init_addr_i('0),
+      .clk_i, .rst_ni(1'b1), .early_token_i(token), .token_i(token), .z_i(z), .init_next_i(1'b0), .init_we_i(1'b0), .init_addr_i('0),
       .init_data_i('0), .res_addr_o(), .res_re_o(), .res_raddr_o(),
       .res_rdata_i(old), .act_we_o(), .kv_we_o(), .score_we_o(), .res_we_o(valid), .router_we_o(), .addr_o(),
       .byte_o(), .half_o(), .res_o(rtl), .token_o(), .retire_o()
@@ -56,7 +56,7 @@ module proof_narrow
     token.dst = dst_e'(dst);
   end
   peritus_write_back u_rtl (
-    .clk_i, .rst_ni(1'b1), .early_token_i(token), .token_i(token), .z_i(z), .init_we_i(1'b0), .init_addr_i('0),
+    .clk_i, .rst_ni(1'b1), .early_token_i(token), .token_i(token), .z_i(z), .init_next_i(1'b0), .init_we_i(1'b0), .init_addr_i('0),
       .init_data_i('0), .res_addr_o(), .res_re_o(), .res_raddr_o(),
     .res_rdata_i('0), .act_we_o(act), .kv_we_o(kv), .score_we_o(), .res_we_o(), .router_we_o(), .addr_o(),
     .byte_o(rtl), .half_o(), .res_o(), .token_o(), .retire_o()

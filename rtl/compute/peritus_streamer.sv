@@ -33,8 +33,11 @@ module peritus_streamer
   logic running_q;
   logic [COUNT_W-1:0] row_q;
   logic [7:0] kb_q, nb_q;
-  logic [COUNT_W-1:0] last_row_q;  // numbers of the last ones, so that nothing is subtracted on the way to go
-  logic [7:0] last_kb_q, last_nb_q;
+  // Row row_q is the first one, the last one: known a cycle ahead, for all that follows hangs on them.
+  logic first_row_q, last_row_q;
+  logic one_row_q;
+  logic [COUNT_W-1:0] last_but_one_q;
+  logic [7:0] last_kb_q, last_nb_q;  // numbers, so that nothing is subtracted on the way to go
   logic [11:0] stream_keys_q;  // keys from this kb on
   logic [11:0] score_keys_q;  // keys from this nb on
   logic [GAP_W-1:0] gap_q;  // cycles until the next pass may begin
@@ -44,29 +47,29 @@ module peritus_streamer
   exec_instr_t instr;
   assign instr = gemm_q.instr;
 
-  logic first_row, last_row, last_kb, last_nb, go, accept, drained;
-  assign first_row = row_q == '0;
-  assign last_row = row_q == last_row_q;
+  logic last_kb, last_nb, go, accept, drained;
   assign last_kb = kb_q == last_kb_q;
   assign last_nb = nb_q == last_nb_q;
-  assign go = running_q && (!first_row || (tile_ready_i && gap_q == '0));
+  assign go = running_q && (!first_row_q || (tile_ready_i && gap_q == '0));
   assign drained = in_flight_q == '0;
   // The last token of an instruction lets the next one in without a bubble.
-  assign gemm_ready_o = (!running_q || (go && last_row && last_kb && last_nb))
+  assign gemm_ready_o = (!running_q || (go && last_row_q && last_kb && last_nb))
                       && (!gemm_i.instr.wait_stream || (drained && !running_q));
   assign accept = gemm_valid_i && gemm_ready_o;
 
-  assign tile_taken_o = go && first_row;
+  assign tile_taken_o = go && first_row_q;
   assign issue_o = issue_q;
   assign idle_o = !running_q && drained;
-  assign stall_weight_o = running_q && first_row && !tile_ready_i;
+  assign stall_weight_o = running_q && first_row_q && !tile_ready_i;
   assign stall_wait_o = !running_q && gemm_valid_i && !gemm_ready_o;
-  assign state_o = {4'd0, drained, first_row, running_q, tile_ready_i};
+  assign state_o = {4'd0, drained, first_row_q, running_q, tile_ready_i};
 
   always_ff @(posedge clk_i) begin
     if (go) begin
-      row_q <= last_row ? '0 : row_q + 1'b1;
-      if (last_row) begin
+      row_q <= last_row_q ? '0 : row_q + 1'b1;
+      first_row_q <= last_row_q;
+      last_row_q <= last_row_q ? one_row_q : row_q == last_but_one_q;
+      if (last_row_q) begin
         kb_q <= last_kb ? 8'd0 : kb_q + 8'd1;
         stream_keys_q <= last_kb ? instr.keys : stream_keys_q - 12'(PK);
         if (last_kb) begin
@@ -76,12 +79,15 @@ module peritus_streamer
         end
       end
     end
-    if (go && first_row) gap_q <= GAP_W'(MIN_PASS - 1);
+    if (go && first_row_q) gap_q <= GAP_W'(MIN_PASS - 1);
     else if (gap_q != '0) gap_q <= gap_q - 1'b1;
 
     if (accept) begin
       gemm_q <= gemm_i;
-      last_row_q <= gemm_i.count - 1'b1;
+      last_but_one_q <= gemm_i.count - COUNT_W'(2);
+      one_row_q <= gemm_i.count == COUNT_W'(1);
+      first_row_q <= 1'b1;
+      last_row_q <= gemm_i.count == COUNT_W'(1);
       last_kb_q <= gemm_i.instr.k_tiles - 8'd1;
       last_nb_q <= gemm_i.instr.n_tiles - 8'd1;
       running_q <= 1'b1;
@@ -108,7 +114,7 @@ module peritus_streamer
       issue_q.token.first_k <= kb_q == 8'd0;
       issue_q.token.last_k <= last_kb;
       issue_q.token.first_n <= nb_q == 8'd0;
-      issue_q.token.swap <= first_row;
+      issue_q.token.swap <= first_row_q;
       issue_q.token.row <= TOKEN_W'(row_q);
       issue_q.token.lanes <= (score_keys_q < 12'(PN)) ? LANES_W'(score_keys_q) : LANES_W'(PN);
       issue_q.token.from_scores <= instr.stream_src == STREAM_SCORES;

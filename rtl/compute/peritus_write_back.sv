@@ -22,7 +22,8 @@ module peritus_write_back
   input  token_t                      early_token_i,
   input  token_t                      token_i,
   input  logic signed [15:0]          z_i [PN],
-  // RES_INIT, while no result is on its way
+  // RES_INIT and COPY, while no result is on its way
+  input  logic                        init_next_i,  // init_we_i in the next cycle
   input  logic                        init_we_i,
   input  logic [RESIDUAL_AW-1:0]      init_addr_i,
   input  logic [PN-1:0][RES_W-1:0]    init_data_i,
@@ -57,6 +58,16 @@ module peritus_write_back
     logic add,   set, init;                           // of the residual
   } kind_t;
   kind_t early, kind_q[3];  // with the read, its data, z
+
+  // What selects in every lane is a register for each SHARE lanes: one for all of them is a net of a thousand loads.
+  localparam int unsigned SHARE = 16;
+  localparam int unsigned SHARES = (PN + SHARE - 1) / SHARE;
+  typedef struct packed {
+    logic base_init, base_add;       // with the read data
+    logic init,      add,      set;  // with z
+  } select_t;
+  select_t select_d;
+  select_t [SHARES-1:0] select_q;
   logic [RESIDUAL_AW-1:0] init_addr_q;
 
   always_comb begin
@@ -87,13 +98,32 @@ module peritus_write_back
     end
   end
 
+  // verilog_format: off  // patterns lose their indentation
+  assign select_d = '{
+    base_init: init_next_i,
+    base_add: kind_q[0].add,
+    init: init_we_i,
+    add: kind_q[1].add,
+    set: kind_q[1].set
+  };
+  // verilog_format: on
+  for (genvar s = 0; s < int'(SHARES); s++) begin : gen_share
+    peritus_copy #(
+      .Width($bits(select_t))
+    ) u_select (
+      .clk_i,
+      .d_i(select_d),
+      .q_o(select_q[s])
+    );
+  end
+
   // What z is added to.
   logic signed [RES_W-1:0] base_q[PN];
   always_ff @(posedge clk_i) begin
     if (ALWAYS_LOAD || kind_q[1].residual || init_we_i) begin
       for (int n = 0; n < int'(PN); n++) begin
-        base_q[n] <= init_we_i ? init_data_i[n] :
-            kind_q[1].add ? saturate16(signed'(res_rdata_i[n])) : signed'(res_rdata_i[n]);
+        base_q[n] <= select_q[n/SHARE].base_init ? init_data_i[n] :
+            select_q[n/SHARE].base_add ? saturate16(signed'(res_rdata_i[n])) : signed'(res_rdata_i[n]);
       end
     end
   end
@@ -102,8 +132,8 @@ module peritus_write_back
     if (ALWAYS_LOAD || kind_q[2].residual || kind_q[2].init) begin
       for (int n = 0; n < int'(PN); n++) begin
         logic signed [RES_W-1:0] sum;
-        sum = (kind_q[2].set ? '0 : base_q[n]) + (kind_q[2].init ? '0 : RES_W'(z_i[n]));
-        res_o[n] <= kind_q[2].add ? saturate16(sum) : sum;
+        sum = (select_q[n/SHARE].set ? '0 : base_q[n]) + (select_q[n/SHARE].init ? '0 : RES_W'(z_i[n]));
+        res_o[n] <= select_q[n/SHARE].add ? saturate16(sum) : sum;
       end
       res_addr_o <= kind_q[2].init ? init_addr_q : RESIDUAL_AW'(token_i.dst_addr);
     end
@@ -140,6 +170,8 @@ module peritus_write_back
     if (rst_ni) begin
       assert (kind_q[2].valid == token_i.valid)
       else $error("write_back: early_token_i is not three cycles ahead of token_i");
+      assert (init_we_i == select_q[0].base_init)
+      else $error("write_back: init_next_i is not a cycle ahead of init_we_i");
       assert (!(init_we_i && (early.valid || kind_q[0].valid || kind_q[1].valid || kind_q[2].valid)))
       else $error("write_back: RES_INIT beside results");
     end

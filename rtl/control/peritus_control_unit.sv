@@ -69,81 +69,76 @@ module peritus_control_unit
   logic [1:0] queue_level;
   logic [31:0] done_seq_q, done_count_q;
 
-  // Requests end in registers: from a port through the register file is too far for one cycle.
+  // ---- registers ----
   localparam int unsigned ADDRESS_W = peritus_csr_pkg::PERITUS_CSR_MIN_ADDR_WIDTH;
-  logic awvalid, awready, wvalid, wready, arvalid, arready;
-  logic [ADDRESS_W-1:0] awaddr, araddr;
-  logic [31:0] wdata;
-  logic [3:0] wstrb;
+  logic req, req_wr, wr_ack, rd_ack;
+  logic wr_stall, rd_stall, wr_err, rd_err;  // never
+  logic [ADDRESS_W-1:0] addr;
+  logic [31:0] wr_data, rd_data;
 
-  peritus_fifo #(
-    .Width(ADDRESS_W),
-    .Depth(2)
-  ) u_write_address (
+  peritus_axil_slave #(
+    .AddressWidth(ADDRESS_W)
+  ) u_axil (
     .clk_i,
     .rst_ni,
-    .clear_i(1'b0),
-    .valid_i(axil_awvalid_i),
-    .ready_o(axil_awready_o),
-    .data_i (axil_awaddr_i[ADDRESS_W-1:0]),
-    .valid_o(awvalid),
-    .ready_i(awready),
-    .data_o (awaddr)
-  );
-  peritus_fifo #(
-    .Width(36),
-    .Depth(2)
-  ) u_write_data (
-    .clk_i,
-    .rst_ni,
-    .clear_i(1'b0),
-    .valid_i(axil_wvalid_i),
-    .ready_o(axil_wready_o),
-    .data_i ({axil_wstrb_i, axil_wdata_i}),
-    .valid_o(wvalid),
-    .ready_i(wready),
-    .data_o ({wstrb, wdata})
-  );
-  peritus_fifo #(
-    .Width(ADDRESS_W),
-    .Depth(2)
-  ) u_read_address (
-    .clk_i,
-    .rst_ni,
-    .clear_i(1'b0),
-    .valid_i(axil_arvalid_i),
-    .ready_o(axil_arready_o),
-    .data_i (axil_araddr_i[ADDRESS_W-1:0]),
-    .valid_o(arvalid),
-    .ready_i(arready),
-    .data_o (araddr)
+    .awvalid_i(axil_awvalid_i),
+    .awready_o(axil_awready_o),
+    .awaddr_i (axil_awaddr_i[ADDRESS_W-1:0]),
+    .wvalid_i (axil_wvalid_i),
+    .wready_o (axil_wready_o),
+    .wdata_i  (axil_wdata_i),
+    .wstrb_i  (axil_wstrb_i),
+    .bvalid_o (axil_bvalid_o),
+    .bready_i (axil_bready_i),
+    .bresp_o  (axil_bresp_o),
+    .arvalid_i(axil_arvalid_i),
+    .arready_o(axil_arready_o),
+    .araddr_i (axil_araddr_i[ADDRESS_W-1:0]),
+    .rvalid_o (axil_rvalid_o),
+    .rready_i (axil_rready_i),
+    .rdata_o  (axil_rdata_o),
+    .rresp_o  (axil_rresp_o),
+    .req_o    (req),
+    .req_wr_o (req_wr),
+    .addr_o   (addr),
+    .wr_data_o(wr_data),
+    .wr_ack_i (wr_ack),
+    .rd_ack_i (rd_ack),
+    .rd_data_i(rd_data)
   );
 
   peritus_csr u_csr (
-    .clk           (clk_i),
-    .rst_n         (rst_ni),
-    .s_axil_awvalid(awvalid),
-    .s_axil_awready(awready),
-    .s_axil_awaddr (awaddr),
-    .s_axil_awprot ('0),
-    .s_axil_wvalid (wvalid),
-    .s_axil_wready (wready),
-    .s_axil_wdata  (wdata),
-    .s_axil_wstrb  (wstrb),
-    .s_axil_bvalid (axil_bvalid_o),
-    .s_axil_bready (axil_bready_i),
-    .s_axil_bresp  (axil_bresp_o),
-    .s_axil_arvalid(arvalid),
-    .s_axil_arready(arready),
-    .s_axil_araddr (araddr),
-    .s_axil_arprot ('0),
-    .s_axil_rvalid (axil_rvalid_o),
-    .s_axil_rready (axil_rready_i),
-    .s_axil_rdata  (axil_rdata_o),
-    .s_axil_rresp  (axil_rresp_o),
-    .hwif_in       (in),
-    .hwif_out      (out)
+    .clk                 (clk_i),
+    .rst_n               (rst_ni),
+    .s_cpuif_req         (req),
+    .s_cpuif_req_is_wr   (req_wr),
+    .s_cpuif_addr        (addr),
+    .s_cpuif_wr_data     (wr_data),
+    .s_cpuif_wr_biten    ('1),        // registers are written whole
+    .s_cpuif_req_stall_wr(wr_stall),
+    .s_cpuif_req_stall_rd(rd_stall),
+    .s_cpuif_rd_ack      (rd_ack),
+    .s_cpuif_rd_err      (rd_err),
+    .s_cpuif_rd_data     (rd_data),
+    .s_cpuif_wr_ack      (wr_ack),
+    .s_cpuif_wr_err      (wr_err),
+    .hwif_in             (in),
+    .hwif_out            (out)
   );
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (!(req && (req_wr ? wr_stall : rd_stall)))
+      else $error("a request before the answer to the one before");
+      assert (!(rd_ack && rd_err) && !(wr_ack && wr_err))
+      else $error("the register file refuses an access");
+    end
+  end
+`else
+  logic unused_never;
+  assign unused_never = ^{wr_stall, rd_stall, wr_err, rd_err};
+`endif
 
   // ---- reset, errors ----
   logic rst_n, draining;

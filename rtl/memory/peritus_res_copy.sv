@@ -21,6 +21,7 @@ module peritus_res_copy
   output logic                     re_o,
   output logic [RESIDUAL_AW-1:0]   raddr_o,
   input  logic [PN-1:0][RES_W-1:0] rdata_i,
+  output logic                     next_o,     // we_o in the next cycle
   output logic                     we_o,
   output logic [RESIDUAL_AW-1:0]   waddr_o,
   output logic [PN-1:0][RES_W-1:0] wdata_o
@@ -65,12 +66,14 @@ module peritus_res_copy
     .rows_left_o  (write_rows)
   );
 
+  assign next_o = read_q[1];
+
   always_ff @(posedge clk_i) begin
     if (start_i) re_o <= 1'b1;
     else if (last) re_o <= 1'b0;
     read_q <= {read_q[0], re_o};
     last_q <= {last_q[0], re_o && last};
-    we_o   <= read_q[1];
+    we_o   <= next_o;
     done_o <= read_q[1] && last_q[1];
     if (ALWAYS_LOAD || read_q[1]) wdata_o <= rdata_i;
     if (!rst_ni) begin

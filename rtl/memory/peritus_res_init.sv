@@ -21,7 +21,8 @@ module peritus_res_init
   input  logic                     w_valid_i,
   input  logic [PN-1:0][15:0]      w_data_i,
   output logic                     w_ready_o,
-  output logic                     we_o,       // RES_INIT
+  output logic                     next_o,     // RES_INIT: we_o in the next cycle
+  output logic                     we_o,
   output logic                     keep_we_o,  // KEEP
   output logic [15:0]              waddr_o,
   output logic [PN-1:0][RES_W-1:0] wdata_o
@@ -35,11 +36,12 @@ module peritus_res_init
   logic pop, last_nb, last;
   assign w_ready_o = busy_q;
   assign pop = busy_q && w_valid_i;
+  assign next_o = pop && instr_i.opcode != OP_KEEP;
   assign last_nb = nb_q == instr_i.n_tiles - 8'd1;
   assign last = last_nb && token_q == instr_i.tokens - 12'd1;
 
   always_ff @(posedge clk_i) begin
-    we_o <= pop && instr_i.opcode != OP_KEEP;
+    we_o <= next_o;
     keep_we_o <= pop && instr_i.opcode == OP_KEEP;
     done_o <= pop && last;
     if (start_i) begin

@@ -86,7 +86,14 @@ module peritus_weight_store
   end
 
   // The ports of those not committed, oldest first.
-  logic order_ready;
+  // The one asked is a register first: from the ports' arbiters into a memory is too far for one cycle.
+  logic asked_q, order_ready;
+  logic [PORT_W-1:0] asked_port_q;
+  always_ff @(posedge clk_i) begin
+    asked_q      <= |req_i && rst_ni;
+    asked_port_q <= req_port;
+  end
+
   peritus_fifo #(
     .Width(PORT_W),
     .Depth(WINDOW)
@@ -94,9 +101,9 @@ module peritus_weight_store
     .clk_i,
     .rst_ni,
     .clear_i(1'b0),
-    .valid_i(|req_i),
+    .valid_i(asked_q),
     .ready_o(order_ready),
-    .data_i (req_port),
+    .data_i (asked_port_q),
     .valid_o(oldest),
     .ready_i(commit),
     .data_o (oldest_port)
@@ -124,7 +131,7 @@ module peritus_weight_store
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
-      assert (!(|req_i) || order_ready)
+      assert (!asked_q || order_ready)
       else $error("more than %0d stripes on their way", WINDOW);
       assert ($onehot0(req_i))
       else $error("two requests in a cycle");

@@ -105,6 +105,10 @@ def test_reset_control(bench: Callable[..., None], hold: int) -> None:
     bench("reset_control", NANO, {"HoldCycles": hold})
 
 
+def test_axil_slave(bench: Callable[..., None]) -> None:
+    bench("axil_slave", NANO, {"AddressWidth": 12})
+
+
 def test_job_queue(bench: Callable[..., None]) -> None:
     bench("job_queue", NANO)
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes everything that follows from the register map rtl/control/csr.rdl.
 
-rtl/generated/{peritus_csr_pkg,peritus_csr}.sv (AXI4-Lite slave, by PeakRDL-regblock),
-sw/peritus/arch/registers.py and docs/generated/registers.md. Needs the `dev` extra.
+rtl/generated/{peritus_csr_pkg,peritus_csr}.sv (register file, by PeakRDL-regblock; its AXI4-Lite side is
+rtl/control/peritus_axil_slave.sv), sw/peritus/arch/registers.py and docs/generated/registers.md. Needs the
+`dev` extra.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peakrdl_regblock import RegblockExporter
-from peakrdl_regblock.cpuif.axi4lite import AXI4Lite_Cpuif_flattened
+from peakrdl_regblock.cpuif.passthrough import PassthroughCpuif
 from peakrdl_regblock.udps import ALL_UDPS
 from systemrdl.compiler import RDLCompiler
 from systemrdl.node import AddrmapNode, FieldNode, RegNode
@@ -71,12 +72,12 @@ def enumerations(top: AddrmapNode) -> dict[str, list[tuple[str, int, str]]]:
 
 
 def systemverilog(top: AddrmapNode) -> dict[str, str]:
-    """The AXI4-Lite slave and its package."""
+    """The register file and its package."""
     with tempfile.TemporaryDirectory() as folder:
         RegblockExporter().export(
             top,
             folder,
-            cpuif_cls=AXI4Lite_Cpuif_flattened,
+            cpuif_cls=PassthroughCpuif,
             module_name="peritus_csr",
             package_name="peritus_csr_pkg",
             default_reset_activelow=True,

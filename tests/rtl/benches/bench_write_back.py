@@ -28,7 +28,11 @@ async def destinations(dut: Any) -> None:
     record = Record("token_t", hw)
     quiet = dict.fromkeys((*ENABLES.values(), "res_we_o", "res_re_o", "retire_o"), 1)
     valid_bit = 1 << (record.bits - 1)
-    plan = Timeline(dut, {"token_i": 0, "early_token_i": 0, "init_we_i": 0}, {**quiet, "token_o": valid_bit})
+    plan = Timeline(
+        dut,
+        {"token_i": 0, "early_token_i": 0, "init_next_i": 0, "init_we_i": 0},
+        {**quiet, "token_o": valid_bit},
+    )
     near = rng.integers(-(1 << 15) - 4, -(1 << 15) + 5, 9)
     residual = rng.integers(-(1 << 19) + (1 << 15), (1 << 19) - (1 << 15), (hw.residual_words, hw.pn))
     residual[::3] = rng.choice(np.concatenate([near, -near, [0, -1, 1]]), residual[::3].shape)
@@ -75,6 +79,7 @@ async def destinations(dut: Any) -> None:
         cycle += random.randint(1, 3)
         addr, word = random.randrange(hw.residual_words), rng.integers(-(1 << 15), 1 << 15, hw.pn)
         word_lanes = lanes(word.tolist(), RESIDUAL_BITS)
+        plan.drive(cycle + 3, init_next_i=1)
         plan.drive(cycle + 4, init_we_i=1, init_addr_i=addr, init_data_i=word_lanes)
         plan.expect(cycle + 6, f"initial word {row}", res_we_o=1, res_addr_o=addr, res_o=word_lanes)
     await plan.run()

@@ -127,9 +127,9 @@ UNITS = (
     Unit(
         "residual", "residual", "peritus_write_back",
         (
-            ("kind_q[1].add ? saturate16(signed'(res_rdata_i[n])) :", ""),
-            ("kind_q[2].add ? saturate16(sum) : sum", "saturate16(sum)"),
-            ("(kind_q[2].set ? '0 : base_q[n])", "base_q[n]"),
+            ("select_q[n/SHARE].base_add ? saturate16(signed'(res_rdata_i[n])) :", ""),
+            ("select_q[n/SHARE].add ? saturate16(sum) : sum", "saturate16(sum)"),
+            ("(select_q[n/SHARE].set ? '0 : base_q[n])", "base_q[n]"),
         ),
         balanced=False,
     ),
