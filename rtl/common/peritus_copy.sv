@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One of several registers alike, each for a part of the loads that one for all would have.
 //
-// Synthesis must not make them one again: keep tells Vivado; peritus.eda.yosys leaves this module's border in place.
+// Synthesis must not make them one again: keep tells Vivado, and peritus.eda.yosys knows this
+// module.
 
 `default_nettype none
 

@@ -26,9 +26,12 @@ SOURCES, PACKAGE, NETLIST = Path("source"), Path("peritus_pkg.sv"), Path("netlis
 KEPT = "netlist.json.gz"
 # Modules with the parameter that chooses slices in place of multipliers.
 WITH_SLICES = (TOP, "peritus_core", "peritus_mac_array", "peritus_mac")
-# Registers that are alike are merged but across the border of a module.
-_COPIES_APART = ("setattr -mod -set keep_hierarchy 1 peritus_copy$*",)
-_COPIES_FLAT = ("setattr -mod -unset keep_hierarchy peritus_copy$*", "flatten")
+# Registers that are alike are merged, cells of the device are not: peritus_copy becomes its cells first.
+_COPIES = (
+    "proc peritus_copy$*", "simplemap peritus_copy$*",
+    "dfflegalize -cell $_DFFE_?P?P_ 01 -cell $_SDFFE_?P?P_ 01 peritus_copy$*",
+    "techmap -map +/xilinx/ff_map.v peritus_copy$*",
+)  # fmt: skip
 _LANES = re.compile(r"(localparam int unsigned PN = )\d+;")
 # synth_xilinx's `prepare` without its passes `check`: on the flat accelerator they take longer than the rest.
 _PREPARE = (
@@ -68,12 +71,11 @@ class Sources:
                 # slang gives each instance its own module, called by the module and the instance's place.
                 *(f"blackbox {name}$*" for name in left_out),
                 f"hierarchy -top {top}",
-                *_COPIES_APART,
                 "read_verilog -lib -specify +/xilinx/cells_sim.v",
                 "read_verilog -lib +/xilinx/cells_xtra.v",
+                *_COPIES,
                 *_PREPARE,
                 "synth_xilinx -family xcup -flatten -noiopad -noclkbuf -run map_dsp:check",
-                *_COPIES_FLAT,
                 "blackbox =A:whitebox",  # the cells' simulation models
                 f"write_json {NETLIST}",
             ]
