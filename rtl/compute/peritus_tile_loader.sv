@@ -95,7 +95,7 @@ module peritus_tile_loader
 
   gemm_t gemm_q;
   logic [7:0] nb_q, kb_q, last_nb_q, last_kb_q;
-  logic is_last_kb_q;  // kb_q == last_kb_q
+  logic is_last_kb_q, is_last_nb_q;  // kb_q == last_kb_q, nb_q == last_nb_q
   logic [BEAT_W-1:0] beat_q;  // weight word of the tile or parameter block, or key of the tile
   logic [2:0] last_param_q;  // the parameter block's last word
   logic [3:0] guard_q;
@@ -117,7 +117,7 @@ module peritus_tile_loader
   assign is_int4 = INT4 != 0 && instr.int4;
   assign uses_stream = instr.stat_src == STAT_WEIGHTS || (instr.params && !resident_q);
   assign last_kb = is_last_kb_q;
-  assign last_nb = nb_q == last_nb_q;
+  assign last_nb = is_last_nb_q;
 
   // The tile after this one.
   logic [7:0] next_kb;
@@ -188,6 +188,7 @@ module peritus_tile_loader
           last_nb_q <= gemm_i.instr.n_tiles - 8'd1;
           last_kb_q <= gemm_i.instr.k_tiles - 8'd1;
           is_last_kb_q <= gemm_i.instr.k_tiles == 8'd1;
+          is_last_nb_q <= gemm_i.instr.n_tiles == 8'd1;
           resident_q <= RESIDENT_WORDS != 0 && gemm_i.instr.stat_src == STAT_RESIDENT;
           last_param_q <= (gemm_i.instr.scale2 == SCALE2_CHANNEL)
                             ? 3'(PARAM_BLOCK_WORDS + PARAM_STAGE2_WORDS - 1) : 3'(PARAM_BLOCK_WORDS - 1);
@@ -248,7 +249,10 @@ module peritus_tile_loader
           beat_q <= '0;
           kb_q <= next_kb;
           is_last_kb_q <= next_kb == last_kb_q;
-          if (last_kb) nb_q <= nb_q + 8'd1;
+          if (last_kb) begin
+            nb_q <= nb_q + 8'd1;
+            is_last_nb_q <= nb_q + 8'd1 == last_nb_q;
+          end
           block_addr_q <= next_block;
           if (is_keys) begin
             key_addr_q <= next_block + 16'(next_kb >> SLICE_W);
