@@ -11,8 +11,6 @@ from tests.rtl.benches.cycles import Cycles, chance
 
 WORDS = 8
 ACCESSES = 600
-
-
 OKAY, SLVERR = 0b00, 0b10
 
 
@@ -29,8 +27,7 @@ async def random_accesses(dut: Any) -> None:
     writes: deque[tuple[int, int]] = deque()  # what the register file must be asked next
     reads: deque[int] = deque()
     responses: deque[int] = deque()
-    read_due: deque[int] = deque()  # cycles until the register file answers
-    answers: deque[int] = deque()
+    due, answer = 0, 0  # cycles until the register file answers the one read that it has, 0: none; and what
     sent = {"aw": 0, "w": 0, "ar": 0}
     offered: dict[str, tuple[int, ...]] = {}  # a valid stays until it is taken
     written = read = turns = 0
@@ -59,13 +56,12 @@ async def random_accesses(dut: Any) -> None:
         # The register file: a write is answered in its cycle, a read later.
         await bench.settle()
         bench.set(wr_ack_i=0, rd_ack_i=0)
-        if read_due:
-            read_due[0] -= 1
-            if read_due[0] == 0:
-                read_due.popleft()
-                bench.set(rd_ack_i=1, rd_data_i=answers[-1])
+        if due:
+            due -= 1
+            if due == 0:
+                bench.set(rd_ack_i=1, rd_data_i=answer)
         if bench.get("req_o"):
-            assert not read_due
+            assert not due
             is_write = bool(bench.get("req_wr_o"))
             turns += last_was_write is not None and last_was_write != is_write
             last_was_write = is_write
@@ -77,8 +73,7 @@ async def random_accesses(dut: Any) -> None:
             else:
                 address = reads.popleft()
                 assert bench.get("addr_o") == address & ~3
-                answers.append(memory[address // 4])
-                read_due.append(random.choice([1, 1, 1, 4]))
+                answer, due = memory[address // 4], random.choice([1, 1, 1, 4])
 
         await bench.settle()
         if bench.get("awvalid_i") and bench.get("awready_o"):
@@ -101,7 +96,7 @@ async def random_accesses(dut: Any) -> None:
             written += 1
         if bench.get("rvalid_o") and bench.get("rready_i"):
             assert bench.get("rresp_o") == OKAY
-            assert bench.get("rdata_o") == answers.popleft()
+            assert bench.get("rdata_o") == answer
             read += 1
         await bench.step()
     assert written == read == ACCESSES
