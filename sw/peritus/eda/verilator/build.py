@@ -38,6 +38,12 @@ FAST_FLAGS = ("--no-assert", "--x-assign", "fast")
 CHECK_FLAGS = ("--assert", "--x-assign", "unique")
 # Nothing is built twice in one folder: no dependencies, which would name files by their full path.
 _COMMON_FLAGS = ("-O3", "--no-timing", "--no-MMD", "--prefix", "Vtop", "--quiet", "--x-initial", "unique")
+# One compilation of functions of a size that g++ optimizes well: its parts would each read the design's header,
+# which takes as long as a tenth of the code. Smaller functions, and whole ones, simulate slower.
+_PARTS = ("--output-split", "0", "--output-split-cfuncs", "20000")
+# Value numbering looks this far for the store that a load reads, by default 1000: most of the time of compiling
+# our longest functions, for no faster code.
+_BOUNDS = "--param sccvn-max-alias-queries-per-access=50"
 # STB_GNU_UNIQUE symbols would join the models of two libraries loaded into one process.
 _CFLAGS_SHARED = ("-fPIC", "-fno-gnu-unique")
 _LDFLAGS_SHARED = ("-shared", "-Wl,-Bsymbolic")
@@ -97,6 +103,8 @@ class _Request:
                 self.link_flags,
                 self.optimization,
                 _COMMON_FLAGS,
+                _PARTS,
+                _BOUNDS,
             ],
             "files": [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files],
         }
@@ -243,6 +251,7 @@ def _build(
             *verilator_command(),
             *("--cc", "--exe", "-Mdir", ".", "--top-module", request.top, "-o", request.kind.value),
             *_COMMON_FLAGS,
+            *_PARTS,
             *request.verilator_flags,
             *(f"-I{folder}" for folder in names.include_dirs),
             *map(str, names.sources),
@@ -250,10 +259,11 @@ def _build(
     )
     cflags = " ".join([*(f"-I{folder}" for folder in names.cpp_include_dirs), *request.cpp_flags])
     libraries = " ".join([*(f"-L{folder}" for folder in names.link_dirs), *request.link_flags])
+    optimization = f"{request.optimization} {_BOUNDS}"
     make = [
         *("make", "--no-print-directory", "-f", "Vtop.mk", f"-j{JOBS}"),
         "CURDIR=.",  # which Verilator's makefile refuses if it has a space; it names nothing by it
-        *(f"OPT_FAST={request.optimization}", f"OPT_GLOBAL={request.optimization}"),
+        *(f"OPT_FAST={optimization}", f"OPT_GLOBAL={optimization}"),
         *(f"USER_CPPFLAGS={cflags}", f"USER_LDLIBS={libraries}"),
     ]
     plan: list[str] = []
@@ -262,16 +272,16 @@ def _build(
     for name, key in runtime.items():
         if (found := objects.find(key)) is not None:
             shutil.copy(found / name, work / name)  # newer than the makefile, so make keeps it
-    if (headers := precompilation(plan)) is not None:
+    headers = precompilation(plan)
 
-        def precompile(entry: Path) -> None:
-            (work / HEADER).write_text(headers.text)
-            run("precompilation of headers", headers.command)
-            for name in (HEADER, f"{HEADER}.gch"):
-                shutil.move(work / name, entry / name)
+    def precompile(entry: Path) -> None:
+        (work / HEADER).write_text(headers.text)
+        run("precompilation of headers", headers.command)
+        for name in (HEADER, f"{HEADER}.gch"):
+            shutil.move(work / name, entry / name)
 
-        (work / "headers").symlink_to(objects.get(headers.key, precompile, lock_timeout_s=timeout_s))
-        make.append(f"OPT_FAST={request.optimization} -Winvalid-pch -include headers/{HEADER}")
+    (work / "headers").symlink_to(objects.get(headers.key, precompile, lock_timeout_s=timeout_s))
+    make.append(f"OPT_FAST={optimization} -Winvalid-pch -include headers/{HEADER}")
     total = sum(1 for line in plan if COMPILATION.search(line.rstrip()))
     done = sum(1 for name in runtime if (work / name).is_file())
 

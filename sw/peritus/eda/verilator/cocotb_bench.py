@@ -96,8 +96,7 @@ def run_cocotb(
         include_dirs=include_dirs,
         parameters=parameters,
         defines=defines,
-        # Split in parts, a block would compile longer: each part reads all headers again.
-        flags=[*flags, "--vpi", *visibility, "--output-split", "0"],
+        flags=[*flags, "--vpi", *visibility],
         trace=waves,
         cpp_sources=[Path(cocotb_config.share_dir) / "lib" / "verilator" / "verilator.cpp"],
         link_dirs=[libraries],

@@ -36,14 +36,9 @@ class Precompilation:
     command: list[str]
 
 
-def precompilation(plan: list[str]) -> Precompilation | None:
-    """What to precompile for a design that is one compilation; None for one that Verilator split.
-
-    Verilator precompiles headers of each split design by itself, and a compilation takes only one.
-    """
-    line = next((line for line in plan if line.rstrip().endswith(f"-c -o {_DESIGN}.o {_DESIGN}.cpp")), None)
-    if line is None:
-        return None
+def precompilation(plan: list[str]) -> Precompilation:
+    """What to precompile for a design, which is one compilation."""
+    line = next(line for line in plan if line.rstrip().endswith(f"-c -o {_DESIGN}.o {_DESIGN}.cpp"))
     flags = shlex.split(line)[:-4]
     vpi = '#include "verilated_vpi.h"\n' if any("verilated_vpi.o" in line for line in plan) else ""
     text = f'#include "verilated.h"\n{vpi}'
