@@ -41,6 +41,7 @@ module peritus_streamer
   logic [11:0] stream_keys_q;  // keys from this kb on
   logic [11:0] score_keys_q;  // keys from this nb on
   logic [GAP_W-1:0] gap_q;  // cycles until the next pass may begin
+  logic gap_over_q;  // gap_q is zero: a register, for all that follows hangs on it too
   logic [7:0] in_flight_q;  // results issued and not yet written
   issue_t issue_q;
 
@@ -50,7 +51,7 @@ module peritus_streamer
   logic last_kb, last_nb, go, accept, drained;
   assign last_kb = kb_q == last_kb_q;
   assign last_nb = nb_q == last_nb_q;
-  assign go = running_q && (!first_row_q || (tile_ready_i && gap_q == '0));
+  assign go = running_q && (!first_row_q || (tile_ready_i && gap_over_q));
   assign drained = in_flight_q == '0;
   // The last token of an instruction lets the next one in without a bubble.
   assign gemm_ready_o = (!running_q || (go && last_row_q && last_kb && last_nb))
@@ -79,8 +80,9 @@ module peritus_streamer
         end
       end
     end
-    if (go && first_row_q) gap_q <= GAP_W'(MIN_PASS - 1);
+    if (tile_taken_o) gap_q <= GAP_W'(MIN_PASS - 1);
     else if (gap_q != '0) gap_q <= gap_q - 1'b1;
+    gap_over_q <= tile_taken_o ? MIN_PASS == 1 : gap_q <= GAP_W'(1);
 
     if (accept) begin
       gemm_q <= gemm_i;
@@ -100,6 +102,7 @@ module peritus_streamer
     if (!rst_ni) begin
       running_q <= 1'b0;
       gap_q <= '0;
+      gap_over_q <= 1'b1;
     end
   end
 

@@ -38,11 +38,11 @@ FAST_FLAGS = ("--no-assert", "--x-assign", "fast")
 CHECK_FLAGS = ("--assert", "--x-assign", "unique")
 # Nothing is built twice in one folder: no dependencies, which would name files by their full path.
 _COMMON_FLAGS = ("-O3", "--no-timing", "--no-MMD", "--prefix", "Vtop", "--quiet", "--x-initial", "unique")
-# One compilation of functions of a size that g++ optimizes well: its parts would each read the design's header,
-# which takes as long as a tenth of the code. Smaller functions, and whole ones, simulate slower.
+# One compilation, of functions of a size that g++ optimizes well: parts would each read the design's header,
+# a tenth of the work. Smaller functions, and whole ones, simulate slower.
 _PARTS = ("--output-split", "0", "--output-split-cfuncs", "20000")
-# Value numbering looks this far for the store that a load reads, by default 1000: most of the time of compiling
-# our longest functions, for no faster code.
+# Value numbering looks this far for the store that a load reads, by default 1000: most of the time of
+# compiling our longest functions, for no faster code.
 _BOUNDS = "--param sccvn-max-alias-queries-per-access=50"
 # STB_GNU_UNIQUE symbols would join the models of two libraries loaded into one process.
 _CFLAGS_SHARED = ("-fPIC", "-fno-gnu-unique")
