@@ -109,6 +109,8 @@ docs: $(STAMPS)/docs $(STAMPS)/report ## Build the documentation site into build
 # --- Checks ------------------------------------------------------------------------------------------
 
 .PHONY: test
+# Threads of PyTorch spin while they wait for each other, on a core that another process needs.
+test: export OMP_NUM_THREADS = 1
 test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/prove $(STAMPS)/board $(STAMPS)/link $(STAMPS)/serve ## Run all tests
 	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 

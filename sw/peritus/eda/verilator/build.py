@@ -38,9 +38,10 @@ FAST_FLAGS = ("--no-assert", "--x-assign", "fast")
 CHECK_FLAGS = ("--assert", "--x-assign", "unique")
 # Nothing is built twice in one folder: no dependencies, which would name files by their full path.
 _COMMON_FLAGS = ("-O3", "--no-timing", "--no-MMD", "--prefix", "Vtop", "--quiet", "--x-initial", "unique")
-# One compilation, of functions of a size that g++ optimizes well: parts would each read the design's header,
-# a tenth of the work. Smaller functions, and whole ones, simulate slower.
-_PARTS = ("--output-split", "0", "--output-split-cfuncs", "20000")
+# Of a size that g++ optimizes well: smaller functions, and whole ones, simulate slower.
+_FUNCTIONS = ("--output-split-cfuncs", "20000")
+# Always one compilation: parts would each read the design's header, a tenth of the work.
+_UNSPLIT = ("--output-split", "0")
 # Value numbering looks this far for the store that a load reads, by default 1000: most of the time of
 # compiling our longest functions, for no faster code.
 _BOUNDS = "--param sccvn-max-alias-queries-per-access=50"
@@ -103,7 +104,8 @@ class _Request:
                 self.link_flags,
                 self.optimization,
                 _COMMON_FLAGS,
-                _PARTS,
+                _FUNCTIONS,
+                _UNSPLIT,
                 _BOUNDS,
             ],
             "files": [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files],
@@ -251,8 +253,9 @@ def _build(
             *verilator_command(),
             *("--cc", "--exe", "-Mdir", ".", "--top-module", request.top, "-o", request.kind.value),
             *_COMMON_FLAGS,
-            *_PARTS,
+            *_FUNCTIONS,
             *request.verilator_flags,
+            *_UNSPLIT,
             *(f"-I{folder}" for folder in names.include_dirs),
             *map(str, names.sources),
         ],

@@ -15,12 +15,7 @@ from peritus.finn.verilator.rewrite import rewritten
 from peritus.resources import resource
 
 HEADERS = (".vh", ".svh")
-SPLIT = (
-    "--output-split",
-    "8000",
-    "--output-split-cfuncs",
-    "800",
-)  # a chain of nodes is much C++, run briefly
+FUNCTIONS = ("--output-split-cfuncs", "800")  # a chain of nodes is much C++, run briefly
 _MAX_STREAMS = 32  # bits of the harness's masks
 
 
@@ -72,7 +67,7 @@ def build(top: str, sources: Sequence[Path], *, define: Sequence[str] = ()) -> D
             "finn_rtlsim_top",
             [*files, around],
             include_dirs=folders,
-            flags=(*FAST_FLAGS, *FLAGS, *SPLIT, *(f"-D{macro}" for macro in define)),
+            flags=(*FAST_FLAGS, *FLAGS, *FUNCTIONS, *(f"-D{macro}" for macro in define)),
             cpp_sources=[resource("sim/finn/harness.cpp")],
             cpp_include_dirs=[resource("sim"), headers],
             optimization="-O1",
