@@ -25,6 +25,7 @@ struct Table {
 
 struct FlipFlop {
   Net d, enable, reset, q;
+  bool enabled;       // value of `enable` at which d is taken
   bool value;         // at power-up, and by the reset
   bool asynchronous;  // reset
 };
@@ -74,7 +75,7 @@ class Netlist {
     multipliers_.resize(multipliers);
     block_rams_.resize(block_rams);
     for (auto &x : tables_) read(file, x.values, x.out, x.in);
-    for (auto &x : flip_flops_) read(file, x.d, x.enable, x.reset, x.q, x.value, x.asynchronous);
+    for (auto &x : flip_flops_) read(file, x.d, x.enable, x.reset, x.q, x.enabled, x.value, x.asynchronous);
     for (auto &x : lut_rams_) read(file, x.read, x.write, x.data, x.enable, x.out, x.content);
     for (auto &x : multipliers_) read(file, x.a, x.b, x.a_signed, x.b_signed, x.product);
     for (auto &x : block_rams_) {
@@ -182,7 +183,7 @@ class Netlist {
   void step(Node node) {
     if (node < first_lut_ram_write_) {
       const FlipFlop &x = flip_flops_[node - first_flip_flop_];
-      const bool next = values_[x.reset] ? x.value : values_[x.enable] ? values_[x.d] : values_[x.q];
+      const bool next = values_[x.reset] ? x.value : values_[x.enable] == x.enabled ? values_[x.d] : values_[x.q];
       if (next != values_[x.q]) changes_.emplace_back(x.q, next);
     } else if (node < first_block_ram_) {
       LutRam &x = lut_rams_[node - first_lut_ram_write_];

@@ -46,7 +46,7 @@ MODELLED: Mapping[str, Mapping[str, Set[str]]] = {
     },
     "TRELLIS_FF": {
         "GSR": {"DISABLED"},
-        "CEMUX": {"1", "CE"},
+        "CEMUX": {"1", "CE", "INV"},
         "CLKMUX": {"CLK"},
         "LSRMUX": {"LSR"},
         "SRMODE": {"LSR_OVER_CE", "ASYNC"},
@@ -280,10 +280,11 @@ def _tables(cell: _Cell, fresh: Iterator[int]) -> Iterable[list[int]]:
 
 
 def _flip_flop(cell: _Cell) -> list[int]:
-    enable = cell.nets("CE") if cell.parameter("CEMUX", "1") == "CE" else [1]
+    mux = cell.parameter("CEMUX", "1")
+    enable = [1] if mux == "1" else cell.nets("CE")
     value = int(cell.parameter("REGSET", "RESET") == "SET")
     asynchronous = int(cell.parameter("SRMODE", "LSR_OVER_CE") == "ASYNC")
-    return [*cell.nets("DI"), *enable, *cell.nets("LSR", "Q"), value, asynchronous]
+    return [*cell.nets("DI"), *enable, *cell.nets("LSR", "Q"), int(mux != "INV"), value, asynchronous]
 
 
 def _lut_ram(cell: _Cell) -> list[int]:
