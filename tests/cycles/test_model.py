@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cycle model by itself: it adds up, knows what it was not told, and is fast."""
+"""The cycle model by itself: it adds up, and knows what it was not told."""
 
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -19,17 +19,14 @@ from peritus.cycles.ddr import Ddr, Draws
 from peritus.cycles.fetch import READER_BURSTS, Fetch
 from peritus.cycles.sequencer import LOAD_QUEUE, STREAM_QUEUE
 from peritus.cycles.units import WRITER_BURSTS
-from peritus.demo import SCENE
 from peritus.ir import execute
 from peritus.ir.random_model import Dims, random_image, random_model
-from peritus.photo import photo_for
 from peritus.reference import Routing
 from peritus.resources import resource
 from peritus.runtime.rtl.simulation import DdrParameters
 from peritus.runtime.timeline import Cause
 
 NANO = load_config("nano")
-SECONDS = 0.2  # for a frame of m3vit_tiny, on one core that does nothing else
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +37,7 @@ def micro() -> Bundle:
 def test_a_frame_adds_up(micro: Bundle) -> None:
     for features in (False, True):
         timeline = predict(micro, "depth", even_routing(micro, "depth"), features=features).timeline
-        assert timeline.spans[0].start == 0
-        assert all(a.end == b.start for a, b in zip(timeline.spans, timeline.spans[1:], strict=False))
+        assert all(start < end for start, end in pairwise((0, *timeline.ends)))
         assert sum(timeline.causes().values()) == timeline.cycles
         rows = timeline.rows()
         assert [row.start for row in rows] == sorted(row.start for row in rows)
@@ -151,20 +147,6 @@ def test_what_cannot_be_timed_is_named(micro: Bundle) -> None:
     never = DdrParameters(refresh_period=10, refresh_cycles=10)
     with pytest.raises(CycleError, match="refresh_cycles = 10, must be below"):
         predict(micro, "semseg", even_routing(micro, "semseg"), ddr=never)
-
-
-def test_a_frame_of_m3vit_tiny_takes_no_time() -> None:
-    """In CPU time of the best of five; other work on the machine makes it twice as much."""
-    bundle = peritus.compile(peritus.load_model("m3vit_tiny"), hw="zcu104")
-    image = photo_for(SCENE, bundle.frame.shape)
-    routing = routing_of(bundle, image, "semseg")
-    best = float("inf")
-    for _ in range(5):
-        start = time.process_time()
-        predict(bundle, "semseg", routing)
-        best = min(best, time.process_time() - start)
-    print(f"{best:.3f} s")
-    assert best < 3 * SECONDS
 
 
 @pytest.mark.parametrize(

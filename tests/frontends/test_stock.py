@@ -256,6 +256,7 @@ def test_a_wrong_head_is_noticed(stock: Callable[[str], ModelProto], tmp_path: P
         read_qonnx(tmp_path / "net.onnx")
 
 
+@pytest.mark.long
 def test_the_trained_dense_network(repository: Path, tmp_path: Path) -> None:
     """Maps of unseen scenes: integers against QONNX's execution of the file as it is, and both against float.
 

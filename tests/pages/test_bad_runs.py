@@ -87,7 +87,7 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str, bool]] = {
     "a timeline without end": (_frame(timeline=_packed(bytes(1 << 22), 1 << 21)), "spans, must be 1..", True),
     "a bomb": (_frame(timeline=_packed(bytes(1 << 26), 9)), "9 spans have 63", True),
     "a timeline of another program": (
-        _frame(timeline=vars(PackedTimeline.of(Timeline((Span(9999, Cause.ARRAY, 0, 5),))))),
+        _frame(timeline=vars(PackedTimeline.of(Timeline.of((Span(9999, Cause.ARRAY, 0, 5),))))),
         "instruction 9999",
         True,
     ),
@@ -177,7 +177,7 @@ def test_timelines_survive_packing() -> None:
 
 
 def test_a_span_of_no_cycle() -> None:
-    still = PackedTimeline.of(Timeline((Span(0, Cause.ARRAY, 4, 4),)))
+    still = PackedTimeline.of(Timeline.of((Span(0, Cause.ARRAY, 4, 4),)))
     with pytest.raises(SchemaError, match="no cycle"):
         still.timeline(1)
 

@@ -232,11 +232,11 @@ def test_a_frame_of_many_slices(tmp_path: Path) -> None:
     run = ("run", bundle, "--image", SCENE, "--resize", "--task", "semseg", "-o", tmp_path)
     invoked(*run, "--device", "iss")
     (frame,) = of_run(read_run(tmp_path)).frames
-    assert frame.timeline is not None and len(frame.timeline.spans) >= MANY_SLICES
+    assert frame.timeline is not None and len(frame.timeline) >= MANY_SLICES
     (record,) = json.loads((tmp_path / "run.json").read_text())["frames"]
     changed(tmp_path, frames=[record | {"timeline": vars(PackedTimeline.of(frame.timeline))}])
     said = [re.search(MADE, invoked("report", tmp_path, "-o", path)) for _ in range(TRIES)]
-    assert {found and found[1] for found in said} == {f"{len(frame.timeline.spans):,}"}
+    assert {found and found[1] for found in said} == {f"{len(frame.timeline):,}"}
     assert min(float(found[2]) for found in said if found) <= MAX_SECONDS
     assert path.stat().st_size <= MAX_BYTES
     measured = []

@@ -58,7 +58,7 @@ def report_command(
             console.print(f"missing: {note}", soft_wrap=True)
     timelines = [frame.timeline for subject in subjects for frame in subject.frames if frame.timeline]
     seconds = time.process_time() - started
-    slices, size = sum(len(timeline.spans) for timeline in timelines), output.stat().st_size / 1e6
+    slices, size = sum(len(timeline) for timeline in timelines), output.stat().st_size / 1e6
     console.print(
         f"Report: {output}, {size:.1f} MB, {slices:,} slices, made in {seconds:.1f} s of one core",
         soft_wrap=True,

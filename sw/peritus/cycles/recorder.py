@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from peritus.runtime.timeline import Cause, Span, Timeline
+from peritus.runtime.timeline import Cause, Timeline
 
 
 class Recorder:
@@ -34,5 +34,4 @@ class Recorder:
 
     def timeline(self) -> Timeline:
         """Of all that was said."""
-        starts = [0, *self._ends]
-        return Timeline(tuple(map(Span, self._instructions, self._causes, starts, self._ends)))
+        return Timeline(tuple(self._instructions), tuple(self._causes), tuple(self._ends))

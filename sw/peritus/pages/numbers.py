@@ -94,7 +94,7 @@ def _frame(subject: Subject, frame: Frame) -> dict[str, Any]:
         "ms": {f"{mhz:.4g}": cycles / mhz / 1e3 for mhz in clocks},
         "fps": hw.clock_mhz * 1e6 / cycles,
         "macs_per_cycle": frame.macs / cycles,
-        "slices": len(frame.timeline.spans) if frame.timeline else 0,
+        "slices": len(frame.timeline) if frame.timeline else 0,
         "causes": {cause.name: count for cause, count in causes.most_common() if count},
         "ideal": _ideal(hw, subject, frame),
         "total": _layer(frame.total, cycles),

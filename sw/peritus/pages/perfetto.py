@@ -74,7 +74,7 @@ def _frame(program: Bundle, frame: Frame, pid: int, title: str) -> Iterator[dict
             arguments["expert"] = step.instruction.expert
         name = f"{step.instruction.opcode.name} {step.label}"
         yield _slice(pid, INSTRUCTIONS, name, step.start, step.end, arguments)
-    for span in frame.timeline.spans:
+    for span in frame.timeline.spans():
         label = program.labels[span.instruction]
         told = {"instruction": span.instruction, "label": label, "cycles": span.end - span.start}
         yield _slice(pid, tracks[UNIT_OF[span.cause]], span.cause.value, span.start, span.end, told)

@@ -14,7 +14,7 @@ import numpy as np
 from peritus.runtime.rtl.harness import MAX_PORTS
 from peritus.runtime.rtl.platform import PortSample
 from peritus.runtime.rtl.simulation import DdrParameters
-from peritus.runtime.timeline import Cause, Span, Timeline
+from peritus.runtime.timeline import Cause, Timeline
 from peritus.schema import CLOSED, Count, Data, Flag, Name, Real, SchemaError, Text
 
 MAX_SPANS = 1 << 20  # of a frame
@@ -36,12 +36,12 @@ class PackedTimeline:
         """The inverse of `timeline`."""
         numbers = {cause: number for number, cause in enumerate(CAUSES)}
         columns = (
-            np.array([span.end - span.start for span in timeline.spans], "<i4"),
-            np.array([span.instruction for span in timeline.spans], "<u2"),
-            np.array([numbers[span.cause] for span in timeline.spans], "u1"),
+            np.diff(timeline.ends, prepend=0).astype("<i4"),
+            np.array(timeline.instructions, "<u2"),
+            np.array([numbers[cause] for cause in timeline.whys], "u1"),
         )
         packed = zlib.compress(b"".join(column.tobytes() for column in columns))
-        return cls(len(timeline.spans), base64.b64encode(packed).decode())
+        return cls(len(timeline), base64.b64encode(packed).decode())
 
     def timeline(self, instructions: int) -> Timeline:
         """Of a program of so many instructions; SchemaError if it cannot be of that."""
@@ -65,9 +65,8 @@ class PackedTimeline:
             raise SchemaError(f"timeline with instruction {indices.max()}, the program has {instructions}")
         if causes.max() >= len(CAUSES):
             raise SchemaError(f"timeline with cause {causes.max()}, known are 0..{len(CAUSES) - 1}")
-        starts = [0, *ends[:-1].tolist()]
-        named = [CAUSES[number] for number in causes.tolist()]
-        return Timeline(tuple(map(Span, indices.tolist(), named, starts, ends.tolist())))
+        whys = tuple(CAUSES[number] for number in causes.tolist())
+        return Timeline(tuple(indices.tolist()), whys, tuple(ends.tolist()))
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ of the RTL (sim/peritus_cycle_monitor.sv) and the cycle model (peritus.cycles) r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from itertools import chain
+from typing import NamedTuple, Self
 
 
 class Cause(Enum):
@@ -58,32 +59,54 @@ class Row:
 
 @dataclass(frozen=True)
 class Timeline:
-    """One frame: spans without gap or overlap, from cycle 0, the first after the job was accepted."""
+    """One frame: spans without gap or overlap, from cycle 0, the first after the job was accepted.
 
-    spans: tuple[Span, ...]
+    In columns, a value for each span: a frame has tens of thousands. instructions: by index. whys: the
+    causes. ends: first cycle behind it, where the next one begins; they ascend.
+    """
+
+    instructions: tuple[int, ...]
+    whys: tuple[Cause, ...]
+    ends: tuple[int, ...]
+
+    @classmethod
+    def of(cls, spans: Sequence[Span]) -> Self:
+        """Of spans in order, the first of which begins in cycle 0."""
+        return cls(
+            tuple(span.instruction for span in spans),
+            tuple(span.cause for span in spans),
+            tuple(span.end for span in spans),
+        )
 
     @property
     def cycles(self) -> int:
         """Of the frame, as Perf.cycles."""
-        return self.spans[-1].end
+        return self.ends[-1]
+
+    def __len__(self) -> int:
+        """Spans."""
+        return len(self.ends)
+
+    def spans(self) -> Iterator[Span]:
+        """In order."""
+        return map(Span, self.instructions, self.whys, chain((0,), self.ends), self.ends)
 
     def causes(self) -> Counter[Cause]:
         """Cycles by cause; they add up to the frame."""
-        return _sum(self.spans)
+        total: Counter[Cause] = Counter()
+        for row in self.rows():
+            total += row.causes
+        return total
 
     def rows(self) -> list[Row]:
         """The instructions in the order of the frame."""
-        groups: dict[int, list[Span]] = {}
-        for span in self.spans:
-            groups.setdefault(span.instruction, []).append(span)
-        return [
-            Row(instruction, spans[0].start, spans[-1].end, _sum(spans))
-            for instruction, spans in groups.items()
-        ]
-
-
-def _sum(spans: Iterable[Span]) -> Counter[Cause]:
-    total: Counter[Cause] = Counter()
-    for span in spans:
-        total[span.cause] += span.end - span.start
-    return total
+        causes: dict[int, Counter[Cause]] = {}
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        start = 0
+        for instruction, cause, end in zip(self.instructions, self.whys, self.ends, strict=True):
+            if instruction not in first:
+                first[instruction], causes[instruction] = start, Counter()
+            causes[instruction][cause] += end - start
+            last[instruction] = start = end
+        return [Row(number, first[number], last[number], found) for number, found in causes.items()]

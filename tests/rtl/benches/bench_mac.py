@@ -4,28 +4,21 @@
 from typing import Any
 
 import cocotb
-from cocotb.triggers import ClockCycles, FallingEdge, Timer
+from cocotb.clock import Clock
+from cocotb.triggers import Timer
 
 LIMIT = 200_000
-
-
-async def clocks(dut: Any) -> None:
-    """clk_i, and clk2x of twice its frequency: together they rise, four quarters of a period."""
-    while True:
-        for value in (0b11, 0b01, 0b10, 0b00):
-            dut.clocks_i.value = value
-            await Timer(3, unit="ns")
+CYCLE = 4 * 2  # time of one: quarter_i rises at every quarter of it
 
 
 @cocotb.test()
 async def all_weights_all_operands_then_anything(dut: Any) -> None:
-    cocotb.start_soon(clocks(dut))
     dut.rst_ni.value = 0
-    await ClockCycles(dut.clk_i, 8)
-    await FallingEdge(dut.clk_i)
+    Clock(dut.quarter_i, CYCLE // 4, unit="ns").start()
+    await Timer(8 * CYCLE + CYCLE // 2, unit="ns")
     dut.rst_ni.value = 1
     for _ in range(LIMIT // 5_000):
-        await ClockCycles(dut.clk_i, 5_000)
+        await Timer(5_000 * CYCLE, unit="ns")
         if dut.done_o.value:
             break
     assert dut.done_o.value, f"not through after {LIMIT} cycles"

@@ -45,10 +45,11 @@ module mac_equivalence #(
   localparam logic signed [7:0] CORNERS[5] = '{-127, -1, 0, 1, 127};
   localparam logic signed [8:0] CORNER_OPERANDS[5] = '{-128, -1, 0, 127, 255};
 
-  // Both clocks in one variable: the bench changes them at the same instant.
-  logic [1:0] clocks_i;
-  logic clk_i, clk2x, rst_ni;
-  assign {clk2x, clk_i} = clocks_i;
+  // Both clocks in one variable, which changes at once: they rise together.
+  logic quarter_i, clk, clk2x, rst_ni;
+  logic [1:0] clocks_q = '0;
+  always_ff @(posedge quarter_i) clocks_q <= clocks_q - 1'b1;
+  assign {clk, clk2x} = clocks_q;
   logic done_o;
   int products_o, cycles_o, differences_o, wrong_o;
 
@@ -61,7 +62,7 @@ module mac_equivalence #(
   row_t row;
   logic pair_begun;
   logic [5:0] swaps_q;  // still on their way down the cascade
-  always_ff @(posedge clk_i) swaps_q <= {swaps_q[4:0], swap};
+  always_ff @(posedge clk) swaps_q <= {swaps_q[4:0], swap};
   assign pair_begun = col_we && col < col_t'(PAIRS);
   logic [LOAD_ROWS-1:0][CHANNELS-1:0][7:0] row_data;
   logic [ROWS-1:0][7:0] col_data;
@@ -77,7 +78,7 @@ module mac_equivalence #(
     .Dsp48e2 (1'b0),
     .LoadRows(LOAD_ROWS)
   ) u_behaviour (
-    .clk_i,
+    .clk_i      (clk),
     .clk2x_i    (clk2x),
     .rst_ni,
     .row_we_i   (row_we),
@@ -100,7 +101,7 @@ module mac_equivalence #(
     .Dsp48e2 (1'b1),
     .LoadRows(LOAD_ROWS)
   ) u_slices (
-    .clk_i,
+    .clk_i      (clk),
     .clk2x_i    (clk2x),
     .rst_ni,
     .row_we_i   (row_we),
@@ -125,7 +126,7 @@ module mac_equivalence #(
   assign done_o = tile_q >= ANY_END;
 
   logic signed [7:0] low[PAIRS], high[PAIRS];  // of this tile
-  always_ff @(posedge clk_i) begin
+  always_ff @(posedge clk) begin
     if (cycle_q == 0) begin
       for (int m = 0; m < PAIRS; m++) begin
         if (tile_q < ALL_WEIGHTS_END) begin
@@ -139,7 +140,7 @@ module mac_equivalence #(
     end
   end
 
-  always_ff @(posedge clk_i) begin
+  always_ff @(posedge clk) begin
     cycle_q <= cycle_q + 1;
     if (cycle_q == LOAD + 1 + sweep + LATENCY) begin
       cycle_q <= 0;
@@ -211,7 +212,7 @@ module mac_equivalence #(
   int since, expected_x;
   assign since = cycle_q - LOAD - 2 - LATENCY;
   assign expected_x = (tile_q < ALL_WEIGHTS_END) ? 32'(OPERANDS[since&15]) : since - 128;
-  always_ff @(posedge clk_i) begin
+  always_ff @(posedge clk) begin
     if ((tile_q != 0 || since >= 0) && !done_o) begin
       cycles_o <= cycles_o + 1;
       for (int m = 0; m < PAIRS; m++) begin

@@ -146,7 +146,7 @@ class RtlDevice(PoweredUp):
                 spans.append(Span(instruction, Cause[name], begin, end))
             if after == NO_JOB and spans:
                 first = spans[0].start
-                frames.append(Timeline(tuple(Span(i, c, s - first, e - first) for i, c, s, e in spans)))
+                frames.append(Timeline.of([Span(i, c, s - first, e - first) for i, c, s, e in spans]))
                 spans = []
         return frames
 
