@@ -3,7 +3,7 @@
 //
 //   tiles 0 ..       every pair of weights within +-127, PAIRS per tile, one row at a time (the others are 0), meets 16
 //                    operands; each product is compared with its value too
-//   the next ROWS    every pair of the weights 0, +-1, +-127 meets every operand -128 .. 255, likewise
+//   the next         every pair of the weights 0, +-1, +-127 meets every operand -128 .. 255 in every row, likewise
 //   CORNER_TILES     those weights and operands -128, -1, 0, 127, 255 at random in all rows: largest sums
 //   ANY_TILES        any bytes, rows, columns and swaps in any cycle
 
@@ -12,7 +12,7 @@
 module mac_equivalence #(
   parameter int unsigned Ratio = 1  // as in peritus_mac; one group of rows, or two
 );
-  localparam int PAIRS = 32;
+  localparam int PAIRS = 8;  // more of them build longer than they save cycles
   localparam int CHANNELS = 2 * PAIRS;
   localparam int CASCADE = 8;
   localparam int GROUPS = int'(Ratio);
@@ -20,7 +20,8 @@ module mac_equivalence #(
   localparam int LOAD = ROWS / 2;  // cycles of loading a tile
   localparam int WEIGHTS = 255;
   localparam int ALL_WEIGHTS_END = (WEIGHTS * WEIGHTS + PAIRS - 1) / PAIRS;
-  localparam int ALL_OPERANDS_END = ALL_WEIGHTS_END + ROWS;
+  localparam int FEW = 5 * 5;  // pairs
+  localparam int ALL_OPERANDS_END = ALL_WEIGHTS_END + ROWS * ((FEW + PAIRS - 1) / PAIRS);
   localparam int CORNER_END = ALL_OPERANDS_END + 100;
   localparam int ANY_END = CORNER_END + 100;
   localparam int LATENCY = (Ratio == 1) ? 12 : 9;
@@ -125,6 +126,8 @@ module mac_equivalence #(
   end
   assign done_o = tile_q >= ANY_END;
 
+  int few;  // first of this tile's pairs
+  assign few = (tile_q - ALL_WEIGHTS_END) / ROWS * PAIRS;
   logic signed [7:0] low[PAIRS], high[PAIRS];  // of this tile
   always_ff @(posedge clk) begin
     if (cycle_q == 0) begin
@@ -133,8 +136,8 @@ module mac_equivalence #(
           low[m] <= 8'((tile_q * PAIRS + m) % WEIGHTS - 127);
           high[m] <= 8'((tile_q * PAIRS + m) / WEIGHTS % WEIGHTS - 127);
         end else begin
-          low[m] <= CORNERS[m%5];
-          high[m] <= CORNERS[m/5%5];
+          low[m] <= CORNERS[(few+m)%5];
+          high[m] <= CORNERS[(few+m)/5%5];
         end
       end
     end
