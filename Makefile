@@ -111,6 +111,8 @@ docs: $(STAMPS)/docs $(STAMPS)/report ## Build the documentation site into build
 .PHONY: test
 # Threads of PyTorch spin while they wait for each other, on a core that another process needs.
 test: export OMP_NUM_THREADS = 1
+# Tests start hundreds of processes, each of which would compile the package anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMPS)/sim $(STAMPS)/models $(STAMPS)/dev $(STAMPS)/synth $(STAMPS)/hls $(STAMPS)/prove $(STAMPS)/board $(STAMPS)/link $(STAMPS)/serve ## Run all tests
 	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
@@ -120,7 +122,7 @@ test-long: ## Run the tests that take minutes, which `make test` leaves out
 
 .PHONY: test-rtl
 test-rtl: $(STAMPS)/sim ## Run the RTL's benches, with the extra sim only; BLOCK=activation: those of one block
-	$(PY) -m pytest tests/rtl $(if $(BLOCK),--block $(BLOCK),-n $(JOBS) --dist worksteal) $(PYTEST_ARGS)
+	$(PY) -m pytest tests/rtl --long $(if $(BLOCK),--block $(BLOCK),-n $(JOBS) --dist worksteal) $(PYTEST_ARGS)
 
 FUZZ ?= 1000
 SECONDS ?= 120

@@ -2,7 +2,7 @@
 """The blocks of the pages do what they show.
 
 The ```python blocks of a page are one program. It runs in an empty folder; where a line `print(…)` ends in a
-comment, that is what it prints. Markers follow from its text, or from ```python sim. A block ```python board
+comment, that is what it prints. Markers follow from its text, or from ```python sim, ```python long. A block ```python board
 needs hardware: it is compiled, and what it imports or calls of `peritus` exists. In ```sh every `peritus`
 command and option, and every target of make, is one that there is.
 """
@@ -37,6 +37,8 @@ def programs() -> list[Any]:
         kinds = " ".join(info for info, _ in blocks(page, "python"))
         if "sim" in kinds or 'open_device("rtl"' in text:
             marks.append(pytest.mark.sim)
+        if "long" in kinds:
+            marks.append(pytest.mark.long)
         if "quant_models" in text:
             marks.append(pytest.mark.models)
         if text:

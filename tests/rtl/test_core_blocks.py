@@ -17,6 +17,9 @@ BENCHES = Path(__file__).parent / "benches"
 RECIPROCAL = latency("reciprocal")
 
 
+LONG = pytest.mark.long
+
+
 def shaped(name: str, **fields: int) -> HwConfig:
     """Configuration `name` with some fields replaced."""
     return replace(load_config(name), **fields)  # type: ignore[arg-type]
@@ -62,7 +65,14 @@ def test_res_copy(bench: Callable[..., None], hw: str) -> None:
 
 @pytest.mark.parametrize(
     ("hw", "pack", "dsp48e2"),
-    [("nano", 0, 0), ("nano", 1, 1), ("edge", 0, 0), ("edge", 1, 0), ("edge", 1, 1), ("zcu104", 1, 0)],
+    [
+        ("nano", 0, 0),
+        ("nano", 1, 1),
+        pytest.param("edge", 0, 0, marks=LONG),
+        ("edge", 1, 0),
+        ("edge", 1, 1),
+        ("zcu104", 1, 0),
+    ],
 )
 def test_mac_array(bench: Callable[..., None], hw: str, pack: int, dsp48e2: int) -> None:
     parameters = {"Pack": pack, "Dsp48e2": dsp48e2}
@@ -82,7 +92,9 @@ def test_streamer(bench: Callable[..., None], hw: str) -> None:
     bench("streamer", load_config(hw))
 
 
-@pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 32), ("edge", 32), ("zcu104", 64)])
+@pytest.mark.parametrize(
+    ("hw", "pn"), [("nano", 8), pytest.param("nano", 32, marks=LONG), ("edge", 32), ("zcu104", 64)]
+)
 def test_tile_loader(bench: Callable[..., None], hw: str, pn: int) -> None:
     bench("tile_loader", shaped(hw, pn=pn, resident_words=32000, resident_block_words=0))
 
@@ -126,7 +138,10 @@ def test_sequencer(bench: Callable[..., None], hw: str) -> None:
     bench("sequencer", load_config(hw))
 
 
-@pytest.mark.parametrize(("hw", "pn"), [("nano", 8), ("nano", 16), ("nano", 32), ("edge", 32)])
+@pytest.mark.parametrize(
+    ("hw", "pn"),
+    [("nano", 8), pytest.param("nano", 16, marks=LONG), pytest.param("nano", 32, marks=LONG), ("edge", 32)],
+)
 def test_core(bench: Callable[..., None], hw: str, pn: int) -> None:
     """All of them measure the attention's operand bandwidth too: PK bytes per cycle whatever PN is."""
     bench("core", shaped(hw, pn=pn), latency=at("RESULT", load_config(hw).dsp_ratio) + 1)

@@ -59,7 +59,11 @@ def test_axi_writer(bench: Callable[..., None], hw: HwConfig, most: int) -> None
     bench("axi_writer", hw, {"MaxBursts": most})
 
 
-RINGS = pytest.mark.parametrize("hw", [SMALL_NANO, EDGE, ZCU104], ids=["nano", "edge", "zcu104"])
+RINGS = pytest.mark.parametrize(
+    "hw",
+    [SMALL_NANO, pytest.param(EDGE, marks=pytest.mark.long), ZCU104],
+    ids=["nano", "edge", "zcu104"],
+)
 
 
 def ring(hw: HwConfig) -> dict[str, int]:

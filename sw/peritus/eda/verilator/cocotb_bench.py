@@ -128,7 +128,7 @@ def run_cocotb(
         "COCOTB_RANDOM_SEED": str(seed),
         "COCOTB_RESULTS_FILE": str(results),
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
-        # By default all that is imported is parsed for its assertions, NumPy too: most of a short bench's time.
+        # By default all imports are parsed for assertions, NumPy too: most of the time of a short bench.
         "COCOTB_REWRITE_ASSERTION_FILES": f"{test_module.rpartition('.')[2]}.py",
         "COCOTB_ANSI_OUTPUT": "0",
         "TOPLEVEL_LANG": "verilog",
