@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The blocks of the pages do what they show.
 
-The ```python blocks of a page are one program. It runs in an empty folder; where a line `print(…)` ends in a
-comment, that is what it prints. Markers follow from its text, or from ```python sim and ```python long. A block
-```python board needs hardware: it is compiled, and what it imports or calls of `peritus` exists. In ```sh every
-`peritus` command and option, and every target of make, is one that there is.
+The ```python blocks of a page are one program. It runs in an empty folder; where a line `print(…)` ends in
+a comment, that is what it prints. Markers follow from its text, or from ```python sim and ```python long.
+A block ```python board needs hardware: it is compiled, and what it imports or calls of `peritus` exists. In
+```sh every `peritus` command and option, and every target of make, is one that there is.
 """
 
 import ast
