@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import deque
+from math import nextafter
 from typing import NamedTuple
 
 from peritus.arch.config import BURST_BEATS
@@ -76,8 +77,7 @@ class Contention(ABC):
     def _collect(self) -> None:
         """Weights on their way at the start."""
         fetch = self._fetch
-        while (request := fetch.request_time()) is not None and request < self._start:
-            fetch.reach(len(fetch.address))
+        fetch.reach(len(fetch.address) + fetch.left - 1, nextafter(self._start, 0))
         self._saved = self._ddr.saved_at(self._start)
         flying = [
             n for n, last in enumerate(fetch.last[-64:], max(0, len(fetch.last) - 64)) if last >= self._start

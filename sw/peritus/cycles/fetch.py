@@ -12,7 +12,6 @@ Stripes are counted from the start of the job. Lists by stripe, in cycles:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
 
 from peritus.arch.config import HwConfig
 from peritus.arch.isa import FetchEntry, runs
@@ -112,11 +111,18 @@ class Fetch:
             free = max(free, self.last[mine[-READER_BURSTS]] + 1)
         return free + CHOSEN
 
-    def reach(self, stripe: int) -> bool:
-        """Request everything up to a stripe; False: it is never requested, or there is no room for it."""
-        ring, ddr, on, ports, turn = self.ring, self.ddr, self.on, self.port, self.turn
+    def reach(self, stripe: int, until: float = NEVER) -> bool:
+        """Request everything up to a stripe, but nothing behind cycle `until`.
+
+        False: it is never requested, or later than that, or there is no room for it as far as is known.
+        """
+        ring, ddr, on, ports, turn, turns = self.ring, self.ddr, self.on, self.port, self.turn, self.turns
         outstanding = ddr.parameters.outstanding
         address, due, last, freed = self.address, self.due, self.last, self.freed
+        # Of each port, as its last request leaves them.
+        frees = [self.free(port) for port in range(self.ports)]
+        behind = [last[mine[-outstanding]] if len(mine) >= outstanding else 0.0 for mine in on]
+        before = [last[mine[-1]] if mine else 0.0 for mine in on]
         stall, latency, calm = 1 + ddr.stall, ddr.parameters.read_latency, ddr.calm
         served, saved, burst = ddr.timing()
         alone, fair, others = ddr.beats, ddr.fair, ddr.others
@@ -135,29 +141,24 @@ class Fetch:
                         break
                     if freed[reuse] >= request:
                         request = freed[reuse] + 1
+                if request > until:
+                    break
                 begun = request if request > passed else passed
                 passed = begun + GUARD
                 soonest = NEVER
-                for candidate in turn:  # Fetch.free, without the calls
-                    mine = on[candidate]
-                    if mine:
-                        free = address[mine[-1]]
-                        if len(mine) >= READER_BURSTS and last[mine[-READER_BURSTS]] > free:
-                            free = last[mine[-READER_BURSTS]]
-                        free += 1 + CHOSEN
-                    else:
-                        free = 0.0
+                for candidate in turn:
+                    free = frees[candidate]
                     if free <= passed:
                         soonest, port = passed, candidate
                         break
                     if free < soonest:
                         soonest, port = free, candidate
-                passed, mine, turn = soonest, on[port], self.turns[port]
+                passed, turn = soonest, turns[port]
                 taken = passed + stall
-                if len(mine) >= outstanding and last[mine[-outstanding]] >= taken:
-                    taken = last[mine[-outstanding]] + stall
+                if behind[port] >= taken:
+                    taken = behind[port] + stall
                 address.append(taken)
-                before = last[mine[-1]] if mine else 0.0
+                mine = on[port]
                 mine.append(number)
                 ports.append(port)
                 if calm:  # Ddr.due and Ddr.data, without the calls
@@ -165,10 +166,12 @@ class Fetch:
                     done = first - saved
                     if done < served:
                         done = served
-                    lags = first < before and first < done
+                    lags = first < before[port] and first < done
                     served = done = done + burst
-                    start = first if first > before + 1 else before + 1
-                    final = float(ceil(done))
+                    start = before[port] + 1
+                    if first > start:
+                        start = first
+                    final = -(-done // 1)  # ceil
                     if start + alone[port] - 1 > final:
                         final = start + alone[port] - 1
                     if lags:
@@ -177,11 +180,18 @@ class Fetch:
                             final = at_the_end
                         if start + fair[port] - 1 < final:
                             final = start + fair[port] - 1
-                    last.append(final)
                 else:
                     first = ddr.due(taken, port)
-                    last.append(ddr.data(first, port, before, total - number))
+                    final = ddr.data(first, port, before[port], total - number)
+                last.append(final)
                 due.append(first)
+                # Fetch.free, without the call; `outstanding` may be one of the bursts just asked for.
+                bursts, before[port], free = len(mine), final, taken
+                if bursts >= READER_BURSTS and last[mine[-READER_BURSTS]] > free:
+                    free = last[mine[-READER_BURSTS]]
+                frees[port] = free + 1 + CHOSEN
+                if bursts >= outstanding:
+                    behind[port] = last[mine[-outstanding]]
                 issued, request = request, begun + 2
                 number += 1
             if calm:
@@ -232,8 +242,7 @@ class Fetch:
 
     def routed(self, cycle: int, gate: int, counts: Sequence[int]) -> None:
         """From `cycle` on a gate's idle experts are known: the walk passes over their segments."""
-        while (request := self.request_time()) is not None and request <= cycle:
-            self.reach(len(self.address))
+        self.reach(len(self.address) + self.left - 1, cycle)
         begun = self.segment + (self.issued > 0 or self._known - DECIDED <= cycle)
         passed = 0  # cycles more before the segment behind
         for number in range(begun, len(self.segments)):
@@ -256,8 +265,10 @@ class Fetch:
         """
         if not self.segments[segment]:
             return cycle, 0
-        while (request := self.request_time()) is not None and request <= cycle and self.segment == segment:
-            self.reach(len(self.address))
+        self._next_segment()
+        if self.segment == segment:
+            self.reach(len(self.address) + self.segments[segment] - self.issued - 1, cycle)
+            self._next_segment()
         if self.segment > segment:
             return cycle, self.segments[segment]
         cycle, issued = max(cycle, int(self._known)), self.issued
