@@ -549,3 +549,22 @@ def test_verilator_that_is_killed_has_not_elaborated(tmp_path: Path, monkeypatch
     monkeypatch.setattr("vivado_recorder.hdl.subprocess.run", killed)
     with pytest.raises(ScriptError, match="does not elaborate killed:\nit ended with status -9"):
         elaborate("killed", [source], Verilator(("verilator",), ()))
+
+
+def test_the_same_hdl_is_elaborated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else the environment says, which changes with every test; a changed source is another."""
+    runs: list[dict[str, str]] = []
+
+    def counted(*_: object, env: dict[str, str], **__: object) -> subprocess.CompletedProcess[str]:
+        runs.append(env)
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    source = tmp_path / "once.v"
+    source.write_text("module once; endmodule\n")
+    monkeypatch.setattr("vivado_recorder.hdl.subprocess.run", counted)
+    for number in ("1", "2"):
+        elaborate("once", [source], Verilator(("verilator",), (("NUMBER", number),)))
+    assert runs == [{"NUMBER": "1"}]
+    source.write_text("module once; wire changed; endmodule\n")
+    elaborate("once", [source], Verilator(("verilator",), ()))
+    assert len(runs) == 2
