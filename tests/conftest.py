@@ -60,6 +60,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason=f"not installed: {', '.join(missing)}"))
 
 
+class FailuresAtOnce:
+    """Names a test that fails when it fails: a run that is cut short has said so."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+            terminal.write_line(f"\nFAILED {report.nodeid} ({report.when}): {_first_line(report)}")
+
+
+def _first_line(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash is not None else report.longrepr).partition("\n")[0]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the workers' reports come to their controller
+        config.pluginmanager.register(FailuresAtOnce(config))
+
+
 @pytest.fixture(autouse=True)
 def signals_of_a_terminal() -> Iterator[None]:
     """Tests and their children can be interrupted, also where the run itself ignores that."""
