@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pairs of a program and a configuration that nobody chose, on the RTL and by the cycle model.
 
-    python -m tests.cycles.draw [--count N] [--start SEED] [--hardware M] [--hardware-start SEED]
+    python -m tests.cycles.draw [--count N] [--start SEED] [--hardware M] [--hardware-start SEED] [--configured]
 
-Networks, hardware, memory timing and modes are those of `peritus fuzz`; each of the M configurations has a
-simulator to build. Prints a row for each pair, and how many are within 1 % or 50 cycles.
+Networks, hardware, memory timing and modes are those of `peritus fuzz`; with --configured the memory is that of
+the configuration. Each of the M configurations has a simulator to build. Prints a row for each pair, and how many are within 1 % or 50 cycles.
 """
 
 from __future__ import annotations
@@ -43,12 +43,16 @@ def pair_of(case: Case, hw: HwConfig) -> Pair:
         return measure(device, bundle, image, name, features=features, ddr=ddr)
 
 
-def pairs(count: int, start: int, configurations: list[HwConfig]) -> Iterator[tuple[Case, HwConfig, Pair]]:
+def pairs(
+    count: int, start: int, configurations: list[HwConfig], configured: bool
+) -> Iterator[tuple[Case, HwConfig, Pair]]:
     """The first `count` of the seeds from `start` on whose network fits the configuration of its turn."""
     found, seed = 0, start
     while found < count:
         hw = configurations[found % len(configurations)]
         case = draw(seed, hw)
+        if configured:
+            case = replace(case, ddr={})
         seed += 1
         try:
             yield case, hw, pair_of(case, hw)
@@ -75,12 +79,13 @@ def main(
     start: Annotated[int, typer.Option(min=0, help="Seed of the first program.")] = 9000,
     hardware: Annotated[int, typer.Option(min=1, help="Configurations among them.")] = 4,
     hardware_start: Annotated[int, typer.Option(min=0, help="Seed of the first configuration.")] = 9000,
+    configured: Annotated[bool, typer.Option(help="Memory as configured.")] = False,
 ) -> None:
     """Draw pairs, measure both, print the errors."""
     print("| seed | array | ports | memory | RTL | model | error | |\n|---|---|---|---|---|---|---|---|")
     close, calm, calm_close = 0, 0, 0
     configurations = [draw_hardware(hardware_start + number) for number in range(hardware)]
-    for case, hw, pair in pairs(count, start, configurations):
+    for case, hw, pair in pairs(count, start, configurations, configured):
         share = pair.error / pair.rtl.cycles
         verdict = "within" if pair.close else "beyond"
         print(
