@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pairs of a program and a configuration that nobody chose, on the RTL and by the cycle model.
 
-    python -m tests.cycles.draw [--count N] [--start SEED] [--hardware M] [--hardware-start SEED] [--configured]
+  python -m tests.cycles.draw [--count N] [--start SEED] [--configured] [--hardware M] [--hardware-start SEED]
 
-Networks, hardware, memory timing and modes are those of `peritus fuzz`; with --configured the memory is that of
-the configuration. Each of the M configurations has a simulator to build. Prints a row for each pair, and how many are within 1 % or 50 cycles.
+Networks, hardware, memory timing and modes are those of `peritus fuzz`; with --configured the memory is that
+of the configuration. Each of the M configurations has a simulator to build. Prints a row for each pair, and
+how many are within 1 % or 50 cycles.
 """
 
 from __future__ import annotations
