@@ -125,6 +125,7 @@ def test_every_routing(routing: str, hw: str) -> None:
             assert abs(pair.model.weight_bytes - pair.bytes_read) <= 2 * config.stripe_bytes
 
 
+@pytest.mark.long
 @pytest.mark.sim
 def test_a_plain_transformer_on_larger_memories() -> None:
     config = load_config("zcu104_vit")

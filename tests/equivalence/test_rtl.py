@@ -123,6 +123,7 @@ def zcu104_vit() -> Iterator[RtlDevice]:
         yield device
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("heads", "width"), HEAD_SIZES)
 def test_head_sizes_with_129_tokens(zcu104_vit: RtlDevice, heads: int, width: int) -> None:
     d = heads * width

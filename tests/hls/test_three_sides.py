@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,12 @@ def bundle_of(program: Program) -> Bundle:
     return compile_model(random_model(program.dims), load_config(program.hw))
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=str)
+def long_on(hw: str, program: Program) -> Any:
+    """The simulator of `hw` takes minutes to build, and differs from others in sizes only."""
+    return pytest.param(program, marks=[pytest.mark.long] if program.hw == hw else [], id=str(program))
+
+
+@pytest.mark.parametrize("program", [long_on("zcu104_vit", program) for program in PROGRAMS])
 def test_every_write_and_result(twin: Twins, rtl: Rtl, program: Program) -> None:
     """All tasks, with features and without; the first job fetches what stays resident, the others find it."""
     bundle, hls, simulated = bundle_of(program), twin(program.hw), rtl(program.hw)
