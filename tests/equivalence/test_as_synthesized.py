@@ -14,15 +14,13 @@ from peritus.report import same_result
 from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.device import RtlDevice
 
-pytestmark = pytest.mark.sim
+# Each takes a simulator of its own; in `make test` benches of the array hold its slices to the same.
+pytestmark = [pytest.mark.sim, pytest.mark.long]
 NANO = load_config("nano")
 DOUBLE = replace(NANO, name="double", pk=16, pn=16, pack_macs=True, dsp_ratio=2)
 
 
-# DOUBLE takes two more simulators; benches of the array hold its slices to the same in `make test`.
-@pytest.mark.parametrize(
-    "hw", [NANO, pytest.param(DOUBLE, marks=pytest.mark.long)], ids=lambda hw: f"dsp_ratio {hw.dsp_ratio}"
-)
+@pytest.mark.parametrize("hw", [NANO, DOUBLE], ids=lambda hw: f"dsp_ratio {hw.dsp_ratio}")
 def test_whole_models_as_synthesized(hw: HwConfig) -> None:
     """With dsp_ratio 2 the slices have a clock of their own here, of twice the frequency."""
     with RtlDevice(hw, as_synthesized=True) as slices, RtlDevice(hw) as behaviour:

@@ -140,7 +140,10 @@ def test_sequencer(bench: Callable[..., None], hw: str) -> None:
 
 @pytest.mark.parametrize(
     ("hw", "pn"),
-    [("nano", 8), pytest.param("nano", 16, marks=LONG), pytest.param("nano", 32, marks=LONG), ("edge", 32)],
+    [
+        ("nano", 8),
+        *(pytest.param(hw, pn, marks=LONG) for hw, pn in (("nano", 16), ("nano", 32), ("edge", 32))),
+    ],
 )
 def test_core(bench: Callable[..., None], hw: str, pn: int) -> None:
     """All of them measure the attention's operand bandwidth too: PK bytes per cycle whatever PN is."""

@@ -13,9 +13,9 @@ import pytest
 from peritus.arch import ip
 from peritus.arch.pl_clock import FASTEST, SLOWEST, TOLERANCE
 from peritus.arch.ps_ports import PS_PORTS
-from peritus.eda.board import vivado_settings
+from peritus.eda.board import load_board, vivado_settings
 from peritus.eda.errors import ProjectError, ToolNotFound
-from peritus.eda.vivado.project import STRATEGIES, Project
+from peritus.eda.vivado.project import STRATEGIES, Project, write_project
 from peritus.eda.vivado.run import check_project, installed_verilator
 from vivado_recorder import Recording, ScriptError, Verilator, record
 from vivado_recorder.hdl import elaborate
@@ -456,13 +456,15 @@ HDL_MUTATIONS = {
 
 @pytest.mark.sim
 @pytest.mark.parametrize("name", HDL_MUTATIONS)
-def test_a_mutation_of_the_hdl_fails(scratch: Project, name: str) -> None:
+def test_a_mutation_of_the_hdl_fails(tmp_path: Path, name: str) -> None:
+    """In the smaller accelerator's project: each mutation is another elaboration."""
     file, old, new, message = HDL_MUTATIONS[name]
-    path = scratch.folder / file
+    project = write_project(load_board("kv260"), tmp_path / "vivado", timeout_s=3600, jobs=2)
+    path = project.folder / file
     assert old in path.read_text(), f"{file} has no {old!r}"
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ScriptError) as error:
-        record(scratch.script, verilator=installed_verilator())
+        record(project.script, verilator=installed_verilator())
     assert "Verilator does not elaborate peritus_ip" in str(error.value)
     assert message in str(error.value)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 
 class Cause(Enum):
@@ -70,7 +70,7 @@ class Timeline:
     ends: tuple[int, ...]
 
     @classmethod
-    def of(cls, spans: Sequence[Span]) -> Self:
+    def of(cls, spans: Sequence[Span]) -> Timeline:
         """Of spans in order, the first of which begins in cycle 0."""
         return cls(
             tuple(span.instruction for span in spans),

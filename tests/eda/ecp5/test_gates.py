@@ -74,7 +74,7 @@ class GateBoard(LinkDevice):
 
     def _transport(self) -> Transport:
         library, folder = self._image
-        return SimulatedLine(library, NANO.clock_mhz * 1e6, folder)
+        return SimulatedLine(library, NANO.clock_mhz * 1e6, folder, clocks_per_bit=25)
 
 
 @pytest.fixture(scope="module")

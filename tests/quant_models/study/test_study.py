@@ -47,6 +47,7 @@ def study(files: dict[str, Path]) -> Study:
     return Study(files["float"], files["dense"], {"trained": files["int8"]}, train, test, 16, workers=1)
 
 
+@pytest.mark.long
 def test_rows_are_complete_and_in_order(study: Study) -> None:
     rows = {row.name: row for row in study.rows()}
     assert list(rows) == [

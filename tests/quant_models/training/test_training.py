@@ -112,6 +112,7 @@ def test_a_killed_run_loses_no_more_than_the_steps_since_its_last_save(
     assert steps == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.long
 def test_quantization_aware_training_resumes_to_the_same_integers(
     float_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -348,6 +348,7 @@ def test_memory_writes_are_recorded_in_order(bench: Bench) -> None:
     assert not len(bench.sim.written(1))
 
 
+@pytest.mark.long
 def test_waves(library: Path, tmp_path: Path) -> None:
     pywellen = pytest.importorskip("pywellen")
     bench = open_bench(build(16, waves=True), DdrParameters())

@@ -17,7 +17,7 @@ from peritus.runtime.rtl.errors import DesignStopped, SimulationError
 from peritus.runtime.rtl.harness import open_library
 from peritus.runtime.rtl.power_up import PowerUp
 
-CLOCKS_PER_BIT = 25  # 2 Mbaud at 50 MHz
+CLOCKS_PER_BIT = 5  # a board has 25, 2 Mbaud at 50 MHz: most cycles of a frame would be those of its line
 BANKS = 5  # of memory, as boards/ulx3s/peritus_ulx3s_top.sv has
 MEMORY_BYTES = BANKS * BANK_WORDS * WORD_BYTES
 BITS_PER_BYTE = 10
@@ -52,23 +52,29 @@ class SimulatedLine:
     Args:
         library: of build_line. clock_hz: of the design; converts time-outs. image: folder with the content of
             the memory (peritus.runtime.serial.image); default: as all else, by power_up.
-        power_up: what registers and memories hold; default: random by a new seed.
+        power_up: what registers and memories hold; default: random by a new seed. clocks_per_bit: of the
+            adapter and of the library's design.
 
     Raises:
         SimulationError: the design stopped in reset.
     """
 
     def __init__(
-        self, library: Path, clock_hz: float, image: Path | None = None, power_up: PowerUp | None = None
+        self,
+        library: Path,
+        clock_hz: float,
+        image: Path | None = None,
+        power_up: PowerUp | None = None,
+        clocks_per_bit: int = CLOCKS_PER_BIT,
     ) -> None:
         self._handle: int | None = None
         self.power_up = power_up or PowerUp.of("random")
         self._clock_hz = clock_hz
-        self.byte_s = BITS_PER_BYTE * CLOCKS_PER_BIT / clock_hz
+        self.byte_s = BITS_PER_BYTE * clocks_per_bit / clock_hz
         self._lib = _load(library)
         folder = os.fsencode(image) if image is not None else b""
         power_up = self.power_up
-        self._handle = self._lib.line_create(CLOCKS_PER_BIT, folder, power_up.number, power_up.seed)
+        self._handle = self._lib.line_create(clocks_per_bit, folder, power_up.number, power_up.seed)
         if not self._handle:
             raise SimulationError(f"the simulated board stopped in reset{power_up.suffix}")
 
