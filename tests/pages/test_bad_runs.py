@@ -26,7 +26,7 @@ from peritus.schema import SchemaError
 from tests.pages.runs import run_in
 from tests.pages.test_page import embedded
 
-TIMELINE = Timeline(
+TIMELINE = Timeline.of(
     (Span(0, Cause.IMAGE, 0, 7), Span(1, Cause.ARRAY, 7, 300), Span(0, Cause.DRAIN, 300, 301))
 )
 
