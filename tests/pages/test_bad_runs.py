@@ -177,7 +177,7 @@ def test_timelines_survive_packing() -> None:
 
 
 def test_a_span_of_no_cycle() -> None:
-    still = PackedTimeline.of(Timeline.of((Span(0, Cause.ARRAY, 4, 4),)))
+    still = PackedTimeline.of(Timeline.of((Span(0, Cause.ARRAY, 0, 4), Span(0, Cause.DRAIN, 4, 4))))
     with pytest.raises(SchemaError, match="no cycle"):
         still.timeline(1)
 
