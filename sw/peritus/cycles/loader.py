@@ -98,8 +98,7 @@ class Loader:
 
     def explain(self, index: int) -> None:
         """Why the streamer waited for this tile."""
-        for cause, until in self._story:
-            self._recorder.until(index, cause, until)
+        self._recorder.story(index, self._story)
 
     def taken(self, cycle: int, last_k: bool) -> None:
         """The streamer begins a pass with the tile in `cycle`."""

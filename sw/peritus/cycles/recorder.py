@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from peritus.runtime.timeline import Cause, Timeline
 
 
@@ -21,16 +23,25 @@ class Recorder:
 
     def until(self, instruction: int, cause: Cause, cycle: float) -> None:
         """Cycles up to `cycle`, exclusive."""
-        if cycle <= self.now:
-            return
-        self.now = end = int(cycle)
-        if instruction == self._instruction and cause is self._cause:
-            self._ends[-1] = end
-            return
-        self._instruction, self._cause = instruction, cause
-        self._instructions.append(instruction)
-        self._causes.append(cause)
-        self._ends.append(end)
+        self.story(instruction, ((cause, cycle),))
+
+    def story(self, instruction: int, causes: Iterable[tuple[Cause, float]]) -> None:
+        """Of one instruction: each cause up to its cycle, exclusive."""
+        now, last, same = self.now, self._cause, instruction == self._instruction
+        instructions, whys, ends = self._instructions, self._causes, self._ends
+        for cause, cycle in causes:
+            if cycle <= now:
+                continue
+            now = int(cycle)
+            if same and cause is last:
+                ends[-1] = now
+                continue
+            last, same = cause, True
+            instructions.append(instruction)
+            whys.append(cause)
+            ends.append(now)
+        if now > self.now:
+            self.now, self._cause, self._instruction = now, last, instruction
 
     def timeline(self) -> Timeline:
         """Of all that was said."""

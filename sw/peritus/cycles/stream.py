@@ -45,22 +45,29 @@ class WeightStream:
         return self._pop_slowly(words, cycle)
 
     def _pop_slowly(self, words: int, cycle: int) -> int:
+        whole, freed, stalls = self.fetch.whole, self.fetch.freed, self.stalls
+        stripe, word, stripe_words = self._stripe, self._word, self.stripe_words
         while words:
-            arrival = self.there(self._stripe)
-            if arrival == inf:
-                total = len(self.fetch.address)
-                raise CycleError(f"stripe {self._stripe} is to be popped, the task's fetch table has {total}")
-            if (there := ceil(arrival)) > cycle:
-                self.stalls.append((cycle, there))
+            # As there(), without the calls where it is known.
+            arrival = whole[stripe] + self._stored if stripe < len(whole) else self.there(stripe)
+            if arrival > cycle:
+                if arrival == inf:
+                    total = len(self.fetch.address)
+                    raise CycleError(f"stripe {stripe} is to be popped, the task's fetch table has {total}")
+                there = ceil(arrival)
+                stalls.append((cycle, there))
                 cycle = there
-            count = min(words, self.stripe_words - self._word)
+            count = stripe_words - word
+            if words < count:
+                count = words
             cycle += count
             words -= count
-            self._word += count
-            if self._word == self.stripe_words:
-                self.fetch.freed.append(cycle - 1)
-                self._stripe += 1
-                self._word = 0
+            word += count
+            if word == stripe_words:
+                freed.append(cycle - 1)
+                stripe += 1
+                word = 0
+        self._stripe, self._word = stripe, word
         return cycle - 1
 
     def padding(self) -> int:
