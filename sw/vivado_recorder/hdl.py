@@ -3,28 +3,28 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vivado_recorder.errors import ScriptError
 
 TIMEOUT_S = 300
-_said: dict[bytes, str] = {}  # of the same sources, in this process
 
 
 @dataclass(frozen=True)
 class Verilator:
     """How to run Verilator.
 
-    command: the program. environment: name, value, all of it. models: sources of the cells of the device.
+    command: the program. environment: name, value, all of it; two that differ in nothing else are equal.
+    models: sources of the cells of the device.
     """
 
     command: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...]
+    environment: tuple[tuple[str, str], ...] = field(compare=False)
     models: tuple[Path, ...] = ()
 
 
@@ -35,16 +35,13 @@ def elaborate(top: str, sources: Sequence[Path], verilator: Verilator) -> None:
         ScriptError: the sources do not elaborate, or Verilator warns of the file of `top`: its ports do not
             fit what is below. Warnings of other files are a linter's business.
     """
-    texts = [(path.name, path.read_text()) for path in [*verilator.models, *sources]]
-    # Not the environment, which has names that say nothing to Verilator and change with every test.
-    key = sha256(repr((top, texts, verilator.command)).encode()).digest()
-    if key not in _said:
-        _said[key] = _messages(top, texts, verilator)
-    if message := _said[key]:
+    texts = tuple((path.name, path.read_text()) for path in [*verilator.models, *sources])
+    if message := _messages(top, texts, verilator):
         raise ScriptError(f"Verilator does not elaborate {top}:\n{message}")
 
 
-def _messages(top: str, texts: Sequence[tuple[str, str]], verilator: Verilator) -> str:
+@functools.lru_cache(maxsize=8)
+def _messages(top: str, texts: tuple[tuple[str, str], ...], verilator: Verilator) -> str:
     command = [*verilator.command, "--lint-only", "-Wall", "--no-timing", "--quiet", "-Wno-fatal"]
     # An empty pin is what an unused output is meant to have.
     command += ["-Wno-PINCONNECTEMPTY", "--top-module", top, *(name for name, _ in texts)]

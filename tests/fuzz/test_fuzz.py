@@ -24,7 +24,7 @@ from peritus.runtime import Result
 from peritus.runtime.iss.device import IssDevice
 
 NANO = load_config("nano")
-CASES = 100
+CASES = 120
 
 
 @pytest.mark.sim
@@ -34,7 +34,7 @@ def test_cases_on_nano() -> None:
     print(f"{tally.results} results, {tally.cycles:,} cycles, {len(tally.modes)} of {len(all_modes())} modes")
     assert tally.failures == []
     assert tally.too_large < CASES / 10
-    assert tally.cycles > 1_500_000
+    assert tally.cycles > 2_000_000
     assert len(tally.modes & all_modes()) > 0.8 * len(all_modes())
 
 

@@ -15,8 +15,6 @@ pytestmark = pytest.mark.sim
 
 BENCHES = Path(__file__).parent / "benches"
 RECIPROCAL = latency("reciprocal")
-
-
 LONG = pytest.mark.long
 
 

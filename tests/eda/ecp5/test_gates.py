@@ -31,7 +31,7 @@ from peritus.report import same_result
 from peritus.resources import resource
 from peritus.runtime.driver.platform import Limit
 from peritus.runtime.iss.device import IssDevice
-from peritus.runtime.serial.device import LinkDevice
+from peritus.runtime.serial.device import BAUD, LinkDevice
 from peritus.runtime.serial.image import memory_image
 from peritus.runtime.serial.transport import Transport
 from peritus.runtime.virtual.uart_line import MEMORY_BYTES, SimulatedLine
@@ -74,7 +74,8 @@ class GateBoard(LinkDevice):
 
     def _transport(self) -> Transport:
         library, folder = self._image
-        return SimulatedLine(library, NANO.clock_mhz * 1e6, folder, clocks_per_bit=25)
+        clock_hz = NANO.clock_mhz * 1e6
+        return SimulatedLine(library, clock_hz, folder, clocks_per_bit=round(clock_hz / BAUD))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from peritus.eda.timing.estimate import check_budget, estimate_timing
 BUDGET_NS = 3.33
 
 
-@pytest.mark.long
 @pytest.mark.synth
 def test_nano_keeps_its_budget() -> None:
     result = estimate_timing(load_config("nano"), budget_ns=BUDGET_NS, timeout_s=1400)

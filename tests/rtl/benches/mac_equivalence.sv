@@ -22,8 +22,8 @@ module mac_equivalence #(
   localparam int ALL_WEIGHTS_END = (WEIGHTS * WEIGHTS + PAIRS - 1) / PAIRS;
   localparam int FEW = 5 * 5;  // pairs
   localparam int ALL_OPERANDS_END = ALL_WEIGHTS_END + ROWS * ((FEW + PAIRS - 1) / PAIRS);
-  localparam int CORNER_END = ALL_OPERANDS_END + 100;
-  localparam int ANY_END = CORNER_END + 100;
+  localparam int CORNER_END = ALL_OPERANDS_END + 400;
+  localparam int ANY_END = CORNER_END + 400;
   localparam int LATENCY = (Ratio == 1) ? 12 : 9;
   localparam logic signed [8:0] OPERANDS[16] = '{
       -128,

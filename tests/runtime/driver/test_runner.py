@@ -288,8 +288,10 @@ class TestWaiting:
     def test_stale_interrupts_do_not_prolong_the_limit(self) -> None:
         platform = Patient(NullRegisters(HW))
         accelerator = Accelerator(platform, HW)
+        start = time.monotonic()
         with pytest.raises(DeviceTimeout, match=r"nothing within 0\.5 s"):
             accelerator.wait_done(Limit(seconds=0.5))
+        assert time.monotonic() - start >= 0.5
         assert len(platform.left) >= 2 and platform.left[1] <= 0.5 - Patient.after_s
 
     def test_a_second_interrupt_of_a_reported_job_is_not_another_job(self) -> None:
