@@ -106,3 +106,30 @@ def test_the_accelerator_gives_the_same_maps() -> None:
         result = device.run(image, task=task)
     print(f"m3vit on the accelerator (nano): {result.perf.cycles} cycles")
     assert np.array_equal(result.outputs[task], execute(graph, image, task).output)
+
+
+def test_experts_with_and_without_a_second_stage(finn: Path) -> None:
+    """The experts of a node share its requantization: the one that has no second stage gets 1.0."""
+    from dataclasses import replace
+
+    from qonnx.core.onnx_exec import execute_onnx
+
+    from peritus.finn import host
+    from peritus.finn.frontend.lowering import to_dataflow
+    from peritus.ir import execute
+    from peritus.ir.ops import Experts
+    from peritus.ir.random_model import Dims, random_image, random_model
+
+    dims = Dims(layers=1, prefix=0, moe_layers=(0,))
+    graph = random_model(dims, 3).graph
+    (node,) = (node for node in graph.nodes if isinstance(node, Experts))
+    first, *others = node.experts
+    bare = replace(node, experts=(replace(first, rescale=None), *others))
+    changed = replace(graph, nodes=tuple(bare if one is node else one for one in graph.nodes))
+    image, task = random_image(dims, 1), graph.tasks[0].name
+    model = to_dataflow(changed, task)
+    (source,), (target,) = model.graph.input, model.graph.output
+    logits = execute_onnx(model, {source.name: host.patches(changed, image)[None].astype(np.float32)})
+    found = host.task_map(changed, task, logits[target.name])
+    assert np.array_equal(found, execute(changed, image, task).output)
+    assert not np.array_equal(found, execute(graph, image, task).output)

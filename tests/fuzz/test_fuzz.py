@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +17,16 @@ from typer.testing import CliRunner
 from peritus.arch.config import HwConfig, load_config
 from peritus.cli import app
 from peritus.compiler import compile_model
-from peritus.fuzz import Case, draw, draw_hardware, play, shrink
-from peritus.fuzz.campaign import Tally, run_chunk
+from peritus.executors import WorkerLostError, workers
+from peritus.fuzz import Case, campaign, draw, draw_hardware, play, shrink
+from peritus.fuzz.campaign import Failure, Tally, run_chunk
 from peritus.fuzz.case import CaseError
 from peritus.fuzz.coverage import IDLE, RESIDENT, WARM, all_modes, executed, varied
 from peritus.fuzz.extremes import EXTREMES, apply
-from peritus.ir.random_model import Dims, random_model
+from peritus.ir import QuantModel, execute
+from peritus.ir.ops import Experts
+from peritus.ir.random_model import Dims, random_image, random_model
+from peritus.report import same_as_graph
 from peritus.runtime import Result
 from peritus.runtime.iss.device import IssDevice
 
@@ -160,6 +167,67 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert result.exit_code == 0 and "results agree" in result.output
     result = CliRunner().invoke(app, ["fuzz", "--replay", "none.json"])
     assert result.exit_code == 1 and "is no case" in result.output
+
+
+def test_an_interrupted_campaign_says_what_it_has_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> Iterator[Tally]:
+        yield Tally(cases=7, results=12, failures=[Failure(draw(5, NANO), "Difference: by two")])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(campaign, "run_campaign", interrupted)
+    command = ["fuzz", "--device", "iss", "--count", "30", "-o", str(tmp_path / "found"), "--json"]
+    result = CliRunner().invoke(app, [*command, str(tmp_path / "record.json")])
+    assert result.exit_code == 130
+    assert "7 of 30" in result.output and "seed 5: Difference: by two" in result.output
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert (record["asked"], record["cases"], record["results"]) == (30, 7, 12)
+    kept = Case.load(tmp_path / "found" / "seed5.json")
+    assert (kept.seed, kept.network, kept.jobs) == (5, draw(5, NANO).network, draw(5, NANO).jobs)
+
+
+def test_a_process_that_is_killed_is_told() -> None:
+    with pytest.raises(WorkerLostError, match=r"one of 1 processes was killed"), workers(1, None) as pool:
+        pool.submit(os._exit, 1).result()
+
+
+def test_what_an_interrupt_leaves_is_not_begun(tmp_path: Path) -> None:
+    marks = [tmp_path / str(n) for n in range(50)]
+    with pytest.raises(KeyboardInterrupt):
+        _interrupted(marks)
+    assert sum(mark.exists() for mark in marks) < 10
+
+
+def _interrupted(marks: list[Path]) -> None:
+    with workers(1, None) as pool:
+        for mark in marks:
+            pool.submit(_marked, mark)
+        raise KeyboardInterrupt
+
+
+def _marked(path: Path) -> None:
+    path.touch()
+    time.sleep(0.05)
+
+
+def test_experts_without_a_second_stage(tmp_path: Path) -> None:
+    """As of a Linear; the model's file keeps it so."""
+    model = random_model(Dims(layers=1, moe_layers=(0,)), 3)
+    node = next(node for node in model.graph.nodes if isinstance(node, Experts))
+    first, *others = node.experts
+    bare = replace(node, experts=(replace(first, rescale=None), *others))
+    nodes = tuple(bare if one is node else one for one in model.graph.nodes)
+    replace(model, graph=replace(model.graph, nodes=nodes)).save(tmp_path / "model.safetensors")
+    again = QuantModel.load(tmp_path / "model.safetensors")
+    bundle, image, task = compile_model(again, NANO), random_image(Dims(), 1), model.graph.tasks[0].name
+    modes = executed(bundle)
+    assert modes >= {("EXPERT_HIDDEN", "ACT", "GELU", "NONE"), ("EXPERT_HIDDEN", "ACT", "GELU", "CHANNEL")}
+    with IssDevice(NANO) as device:
+        device.load(bundle)
+        found = device.run(image, task=task)
+    assert same_as_graph(found, execute(again.graph, image, task, keep_values=True))
+    assert not same_as_graph(found, execute(model.graph, image, task, keep_values=True))
 
 
 def test_tallies_add_up() -> None:

@@ -50,7 +50,7 @@ def lower_experts(context: Context, node: Experts) -> None:
                 routed,
                 stream_src=StreamSource.ACT_GATHER,
                 fn=Function[node.function.upper()],
-                scale2=Scale2.CHANNEL,
+                scale2=Scale2.NONE if expert.rescale is None else Scale2.CHANNEL,
                 dst=Dest.ACT,
             )
             context.affine(

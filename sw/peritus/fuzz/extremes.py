@@ -146,8 +146,9 @@ def rescale_extreme(node: Node, rng: Rng) -> Node | None:
     if isinstance(node, Experts):
         experts = list(node.experts)
         index = int(rng.integers(len(experts)))
-        experts[index] = replace(experts[index], rescale=_requant(rng, experts[index].rescale))
-        return replace(node, experts=tuple(experts))
+        if (rescale := experts[index].rescale) is not None:
+            experts[index] = replace(experts[index], rescale=_requant(rng, rescale))
+            return replace(node, experts=tuple(experts))
     return None
 
 
@@ -158,7 +159,11 @@ def function(node: Node, rng: Rng) -> Node | None:
         channels = len(node.affine.bias)
         rescale = Requant(np.full(channels, 1 << 15, np.uint16), np.full(channels, 16, np.uint8))
         return replace(node, function=name, rescale=rescale if rng.random() < 0.7 else None)
-    return replace(node, function=name) if isinstance(node, Experts) else None
+    if isinstance(node, Experts):
+        bare = _some(rng, len(node.experts)) if rng.random() < 0.3 else np.zeros(len(node.experts), np.bool_)
+        experts = tuple(replace(e, rescale=None) if b else e for e, b in zip(node.experts, bare, strict=True))
+        return replace(node, function=name, experts=experts)
+    return None
 
 
 def attention(node: Node, rng: Rng) -> Node | None:

@@ -198,14 +198,15 @@ class Router(Node):
 
 @dataclass(frozen=True, eq=False)
 class Expert(Record):
-    """One expert's MLP: hidden (stage 1 to Q.8), activation, rescale (stage 2) to int8, then output.
+    """One expert's MLP: hidden (stage 1 to Q.8), activation, rescale (stage 2, None as of a Linear) to int8,
+    then output.
 
     Stage 1 of `output` gives residual LSBs times 2^(score_shift - 15): extra bits that the score
     multiplication, with its one rounding, removes.
     """
 
     hidden: Affine
-    rescale: Requant
+    rescale: Requant | None
     output: Affine
 
 

@@ -303,7 +303,8 @@ def _experts(node: Experts, known: _Known) -> TensorType:
     _need(node, len(node.experts) == routed, f"{len(node.experts)} experts, its router has {routed}")
     for index, expert in enumerate(node.experts):
         hidden = _affine(node, f"expert {index} hidden", expert.hidden, d)
-        _requant(node, f"expert {index} rescale", expert.rescale, hidden)
+        if expert.rescale is not None:
+            _requant(node, f"expert {index} rescale", expert.rescale, hidden)
         _affine(node, f"expert {index} output", expert.output, hidden, residual.shape[1])
     _function(node, node.function)
     _need(node, 15 <= node.score_shift <= 40, f"score_shift = {node.score_shift}, must be 15..40")

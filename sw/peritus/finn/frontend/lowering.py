@@ -36,7 +36,6 @@ PATCHES = "patches"  # the graph's input
 LANES = 4  # values per cycle to begin with; a folding configuration says otherwise
 EXACT = 1 << 24  # FINN's tensors are float32
 ACCUMULATOR = "INT25"
-_ONE = (32768, 15)  # multiplier and shift of 1.0
 
 
 class Lowering:
@@ -95,8 +94,7 @@ class Lowering:
         """A requantization; scale None: 1.0."""
         (*rows, channels), source = self.flow.tensors[x]
         count = sets * channels
-        multiplier = np.full(count, _ONE[0]) if scale is None else scale.multiplier
-        shift = np.full(count, _ONE[1]) if scale is None else scale.shift
+        scale = _one(count) if scale is None else scale
         return self.flow.own(
             "PeritusRequant",
             name,
@@ -108,8 +106,8 @@ class Lowering:
             inputDataType=source,
             outputDataType=kind,
             bias=_ints(np.zeros(count, np.int64) if bias is None else bias),
-            multiplier=_ints(multiplier),
-            shift=_ints(shift),
+            multiplier=_ints(scale.multiplier),
+            shift=_ints(scale.shift),
             sets=sets,
         )[0]
 
@@ -134,6 +132,11 @@ class Lowering:
 
 def _ints(values: npt.ArrayLike) -> list[int]:
     return [int(v) for v in np.asarray(values).reshape(-1)]
+
+
+def _one(channels: int) -> Requant:
+    """1.0 for each channel."""
+    return Requant(np.full(channels, 1 << 15, np.uint16), np.full(channels, 15, np.uint8))
 
 
 def patch_embed(c: Lowering, node: PatchEmbed) -> str:
@@ -298,7 +301,7 @@ def experts(c: Lowering, node: Experts) -> str:
     hidden = c.requant(
         f"{node.name}.stage2",
         c.function(f"{node.name}.{node.function}", hidden, node.function),
-        _stacked([expert.rescale for expert in node.experts]),
+        _stacked([expert.rescale or _one(len(expert.hidden.bias)) for expert in node.experts]),
         "INT8",
         index=index,
         sets=count,
