@@ -129,7 +129,7 @@ def test_experts_with_and_without_a_second_stage(finn: Path) -> None:
     image, task = random_image(dims, 1), graph.tasks[0].name
     model = to_dataflow(changed, task)
     (source,), (target,) = model.graph.input, model.graph.output
-    logits = execute_onnx(model, {source.name: host.patches(changed, image)[None].astype(np.float32)})
+    logits = execute_onnx(model, {source.name: host.patches(changed, image).astype(np.float32)})
     found = host.task_map(changed, task, logits[target.name])
     assert np.array_equal(found, execute(changed, image, task).output)
     assert not np.array_equal(found, execute(graph, image, task).output)
