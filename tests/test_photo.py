@@ -82,6 +82,73 @@ def test_float_of_a_known_range_is_scaled_and_others_are_refused(tmp_path: Path)
             read_photo(saved(tmp_path, integers, "c.tiff"))
 
 
+def tiff(folder: Path, values: npt.NDArray[Any], **tags: int) -> Path:
+    """A TIFF of one channel, whose tags say what they like: photometric (0: inverse), format (2: signed)."""
+    rows, columns = values.shape
+    kinds = {"u": 1, "i": 2, "f": 3}
+    fields = [
+        (256, columns),
+        (257, rows),
+        (258, values.dtype.itemsize * 8),
+        (259, 1),
+        (262, tags.get("photometric", 1)),
+        (273, 8),
+        (277, 1),
+        (278, rows),
+        (279, values.nbytes),
+        (339, tags.get("format", kinds[values.dtype.kind])),
+    ]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields)
+    data = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    head = b"II" + struct.pack("<HI", 42, 8 + len(data))
+    (folder / "t.tif").write_bytes(head + data + struct.pack("<H", len(fields)) + entries + bytes(4))
+    return folder / "t.tif"
+
+
+@pytest.mark.parametrize("values", [GREY16, (GREY16 / 65535).astype(np.float32)])
+def test_white_may_be_zero(tmp_path: Path, values: npt.NDArray[Any]) -> None:
+    black_is_zero = read_photo(tiff(tmp_path, values))
+    assert black_is_zero.min() == 0 and black_is_zero.max() > 250
+    assert np.array_equal(read_photo(tiff(tmp_path, values, photometric=0)), 255 - black_is_zero)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (np.int16, "signed integers of 16 bits"),
+        (np.uint32, "has integers of 32 bits"),
+        (np.int32, "signed integers of 32 bits"),
+    ],
+)
+def test_integers_of_another_width_are_refused(tmp_path: Path, kind: type[np.generic], said: str) -> None:
+    """Their range is not known: small values would make a black picture."""
+    with pytest.raises(ImageError, match=rf"{said}, expected 16 bits, 0 to 65535"):
+        read_photo(tiff(tmp_path, RGB[..., 0].astype(kind)))
+
+
+def png(folder: Path, samples: npt.NDArray[np.uint16], colour: int, transparent: bytes) -> Path:
+    """16 bits a sample; tRNS says which value is transparent."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    header = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], 16, colour, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"tRNS", transparent), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    ]
+    (folder / "t.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return folder / "t.png"
+
+
+def test_one_transparent_value_of_sixteen_bits(tmp_path: Path) -> None:
+    samples = np.where(GREY16 < 30000, np.uint16(1234), GREY16)
+    found = read_photo(png(tmp_path, samples, 0, struct.pack(">H", 1234)))
+    assert (found[samples == 1234] == 255).all()
+    assert np.array_equal(found[samples != 1234][:, 0], np.rint(samples[samples != 1234] / 257.0))
+    colour = np.repeat(samples[:, :, None], 3, axis=2)
+    with pytest.raises(ImageError, match="one transparent colour of 16 bits, expected 8 bits"):
+        read_photo(png(tmp_path, colour, 2, struct.pack(">HHH", 1234, 1234, 1234)))
+
+
 def test_transparent_pixels_lie_on_white(tmp_path: Path) -> None:
     alpha = np.dstack((RGB, np.full((ROWS, COLUMNS), 255, np.uint8)))
     alpha[:, :20, 3] = 0
@@ -146,8 +213,10 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
         read_photo(tmp_path / "nowhere")
     with pytest.raises(ImageError, match="is a folder, expected a picture"):
         read_photo(tmp_path)
+    with pytest.raises(ImageError, match="cannot be read: embedded null byte"):
+        read_photo(tmp_path / "a\0.png")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ImageError, match="is no file, expected a picture"):
+    with pytest.raises(ImageError, match="is no regular file, expected a picture"):
         read_photo(tmp_path / "pipe")
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "empty.jpg").write_bytes(b"")

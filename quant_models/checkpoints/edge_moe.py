@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from peritus.schema import file_fault
 from quant_models.checkpoints.errors import ArchitectureError, CheckpointError
 from quant_models.network.config import M3VIT_TINY, M3ViTConfig
 
@@ -30,8 +31,8 @@ def read_file(folder: Path, name: str) -> Tensor:
         CheckpointError: the file is missing or no whole number of float32 values.
     """
     file = folder / f"{name}{SUFFIX}"
-    if not file.is_file():
-        raise CheckpointError(f"weight file {file} does not exist")
+    if fault := file_fault(file):
+        raise CheckpointError(f"weight file {file} {fault}")
     size = file.stat().st_size
     if size == 0 or size % 4:
         raise CheckpointError(f"weight file {file} has {size} bytes, expected a multiple of 4")

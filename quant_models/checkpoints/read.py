@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from peritus.schema import cause, printable, short
+from peritus.schema import cause, file_fault, printable, short
 from quant_models.checkpoints.edge_moe import SUFFIX, read_folder
 from quant_models.checkpoints.errors import CheckpointError
 
@@ -54,8 +54,8 @@ def read_tensors(path: Path) -> Tensors:
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist")
+    if fault := file_fault(path):
+        raise CheckpointError(f"checkpoint {path} {fault}")
     try:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)

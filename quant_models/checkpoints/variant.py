@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 from torch import Tensor
 
+from peritus.schema import cause, read_text
 from quant_models.checkpoints.errors import ArchitectureError, CheckpointError
 from quant_models.network.config import TaskConfig
 
@@ -119,9 +120,9 @@ def read_yaml(path: Path, hints: Hints) -> Hints:
     import yaml  # type: ignore[import-untyped]
 
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CheckpointError(f"configuration {path} cannot be read: {error}") from error
+        content = yaml.safe_load(read_text(path))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no text; a 30th of February
+        raise CheckpointError(f"configuration {path} cannot be read: {cause(error)}") from error
     backbone = content.get("backbone_kwargs") if isinstance(content, dict) else None
     if not isinstance(backbone, dict):
         raise CheckpointError(f"configuration {path} has no backbone_kwargs")

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from peritus.schema import read_json
+from peritus.schema import read_json, read_text
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Target
 from quant_models.data.folder import (
     DEPTH,
@@ -104,9 +104,9 @@ def read_camera(path: Path | None) -> tuple[float, float]:
     if path is None:
         return DEFAULT_BASELINE, DEFAULT_FOCAL_LENGTH
     try:
-        camera = read_json(path.read_text(encoding="utf-8"))
+        camera = read_json(read_text(path))
         baseline, focal = float(camera["extrinsic"]["baseline"]), float(camera["intrinsic"]["fx"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:  # SchemaError is a ValueError
+    except (ValueError, KeyError, TypeError, OverflowError) as error:  # SchemaError is a ValueError
         expected = "numbers extrinsic.baseline and intrinsic.fx"
         raise DataError(f"camera file {path}: {error!r}, expected {expected}") from error
     if not (0 < baseline < math.inf and 0 < focal < math.inf):

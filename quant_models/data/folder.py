@@ -17,6 +17,7 @@ from PIL import Image
 
 from peritus.image import ImageError
 from peritus.photo import MAX_PIXELS, read_photo
+from peritus.schema import SchemaError, file_fault, read_text
 from quant_models.data.dataset import IGNORE, NO_DEPTH, DataError, Sample, Target, stack
 from quant_models.network.config import TaskConfig
 
@@ -137,7 +138,7 @@ def existing_folder(root: Path, *parts: str) -> Path:
     """The folder root/parts; DataError if there is none."""
     folder = root.joinpath(*parts)
     if not folder.is_dir():
-        raise DataError(f"folder {folder} does not exist")
+        raise DataError(f"folder {folder} {file_fault(folder) or 'is a file'}")
     return folder
 
 
@@ -150,11 +151,10 @@ def known_split(name: str, split: str, splits: tuple[str, ...]) -> str:
 
 def read_split(path: Path) -> list[str]:
     """The names in a split's list file, one a line; DataError if it is missing or empty."""
-    existing_file(path)
     try:
-        names = path.read_text(encoding="utf-8").split()
-    except (OSError, ValueError) as error:
-        raise DataError(f"split list {path} is no text: {error}") from error
+        names = read_text(path).split()
+    except SchemaError as error:
+        raise DataError(f"split list {path}: {error}") from error
     if not names:
         raise DataError(f"split list {path} is empty, expected one image name per line")
     return names
@@ -162,8 +162,8 @@ def read_split(path: Path) -> list[str]:
 
 def existing_file(path: Path, what: str = "") -> Path:
     """The path if it is a file; DataError otherwise. `what`: what needs it."""
-    if not path.is_file():
-        raise DataError(f"file {path} does not exist" + (f", expected for {what}" if what else ""))
+    if fault := file_fault(path):
+        raise DataError(f"file {path} {fault}" + (f", expected for {what}" if what else ""))
     return path
 
 

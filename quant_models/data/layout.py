@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from peritus.schema import file_fault
 from quant_models.data.dataset import DataError
 from quant_models.data.photos import SUFFIXES
 
@@ -34,7 +35,9 @@ def pictures(folder: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for path in entries(folder):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        if fault := file_fault(path):
+            raise DataError(f"{path} {fault}, expected a picture")
+        if path.suffix.lower() not in SUFFIXES:
             raise DataError(
                 f"{path} is no picture that is read ({', '.join(SUFFIXES)}): convert it, or move it elsewhere"
             )

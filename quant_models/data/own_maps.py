@@ -15,8 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
+from peritus.schema import SchemaError, read_text
 from quant_models.data.dataset import IGNORE, DataError, Target
-from quant_models.data.folder import DEPTH, Files, FolderDataset, check_range, read_depth, read_map
+from quant_models.data.folder import (
+    DEPTH,
+    Files,
+    FolderDataset,
+    check_range,
+    existing_file,
+    read_depth,
+    read_map,
+)
 from quant_models.data.layout import SPLITS, WHOLE, entries, pictures, split_folder
 from quant_models.network.config import TaskConfig
 
@@ -93,8 +102,9 @@ def _partners(folder: Path, suffixes: tuple[str, ...], images: dict[str, Path]) 
     """The files of a folder by stem, one for each image and no other; DataError names one that lacks."""
     found: dict[str, Path] = {}
     for path in entries(folder):
-        if path.suffix.lower() not in suffixes or not path.is_file():
+        if path.suffix.lower() not in suffixes:
             raise DataError(f"{path} is not read, expected {' or '.join(suffixes)}")
+        existing_file(path)
         if path.stem in found:
             raise DataError(f"{path} and {found[path.stem]} have the same stem: remove one of them")
         if path.stem not in images:
@@ -109,13 +119,11 @@ def _partners(folder: Path, suffixes: tuple[str, ...], images: dict[str, Path]) 
 def _semseg(path: Path) -> TaskConfig:
     """The task of a file with class names, one a line."""
     try:
-        names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except OSError as error:
+        names = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
+    except SchemaError as error:
         raise DataError(
-            f"{path} cannot be read ({error.strerror}): write one class name a line, of the labels 0, 1, ..."
+            f"{path}: {error}; expected one class name a line, of the labels 0, 1, ..."
         ) from error
-    except ValueError as error:
-        raise DataError(f"{path} is no text in UTF-8: {error}") from error
     if not 2 <= len(names) <= IGNORE:
         raise DataError(f"{path} has {len(names)} class names, expected 2 to {IGNORE}, one a line")
     for name in names:

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from peritus.onnx_session import OnnxSession, probe
+from peritus.schema import file_fault
 from quant_models.checkpoints.errors import ArchitectureError, CheckpointError
 
 Array = npt.NDArray[Any]
@@ -84,8 +85,8 @@ def load_graph(path: Path, image: tuple[int, int] | None) -> FloatGraph:
     Raises:
         CheckpointError: no such file, or no ONNX; and as `as_graph`.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path} does not exist")
+    if fault := file_fault(path):
+        raise CheckpointError(f"{path} {fault}")
     try:
         model = onnx.load(path)
     except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:

@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper
 
+from peritus.schema import cause
 from quant_models.float_onnx.graph import FloatGraph, label, open_session
 from quant_models.float_onnx.values import (
     Activated,
@@ -119,7 +120,12 @@ def _move(
         opset_imports=graph.model.opset_import,
         ir_version=graph.model.ir_version,
     )
-    found = open_session(model).run(None, {node.input[0]: rows.index})
+    try:
+        found = open_session(model).run(None, {node.input[0]: rows.index})
+    except Exception as error:  # its classes have no common base; the batch may have been taken off
+        raise _NotOursError(
+            f"ONNX Runtime does not move {list(rows.index.shape)} so: {cause(error)}"
+        ) from error
     return [rows.moved(index) for index in found]
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from peritus.errors import PeritusError
 from peritus.ir.model_file import FLOAT_FORMAT
 from peritus.ir.tensor_file import pack, write_whole
-from peritus.schema import MAX_EXTENT, SchemaError, cause, checked, printable, read_json, short
+from peritus.schema import MAX_EXTENT, SchemaError, cause, checked, file_fault, printable, read_json, short
 from peritus.tail import HostTail
 from quant_models.network.config import ConfigError, M3ViTConfig
 from quant_models.network.model import M3ViT
@@ -102,8 +102,8 @@ def weights_provenance(path: str | Path) -> str:
 
 
 def _read(path: Path, with_tensors: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
-    if not path.is_file():
-        raise WeightsError(f"weight file {path} does not exist")
+    if fault := file_fault(path):
+        raise WeightsError(f"weight file {path} {fault}")
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}

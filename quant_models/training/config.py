@@ -10,6 +10,7 @@ from typing import Any, Literal
 from quant_models.network.config import ConfigError
 
 Stage = Literal["float", "qat"]
+MAX_BATCH = 4096  # images of a step, which is not interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,9 @@ class TrainingConfig:
                 raise ConfigError(f"training: {field} = {getattr(self, field)!r}, must be {limit}")
 
         require(self.stage in ("float", "qat"), "stage", '"float" or "qat"')
-        for field in ("steps", "batch", "calibration_images"):
+        for field in ("steps", "calibration_images"):
             require(getattr(self, field) >= 1, field, "at least 1")
+        require(1 <= self.batch <= MAX_BATCH, "batch", f"1 to {MAX_BATCH}")
         require(self.warmup >= 0, "warmup", "at least 0")
         require(0 <= self.seed < 2**31, "seed", "in 0..2^31 - 1")
         for field in ("learning_rate", "clip_norm"):

@@ -40,8 +40,12 @@ def load_model(name_or_path: str | Path) -> QuantModel:
         ModelFileError: no such model, or the file is truncated, corrupted or of another version.
         GraphError, UnsupportedLayerError: a layer that the accelerator does not have; names the node.
     """
-    from peritus.ir import QuantModel
+    from peritus.ir import ModelFileError, QuantModel
 
+    if not isinstance(name_or_path, (str, Path)):
+        raise ModelFileError(
+            f"a model is asked for by a {type(name_or_path).__name__}, expected a name or path"
+        )
     path = Path(name_or_path)
     if path.suffix == ".onnx":
         return import_qonnx(path).model
@@ -63,9 +67,12 @@ def compile(  # noqa: A001 (peritus.compile)
         it, what is needed and what there is. CompileError: the model cannot be mapped; names the node.
     """
     from peritus.arch import load_config
-    from peritus.compiler import compile_model
+    from peritus.compiler import CompileError, compile_model
+    from peritus.ir import QuantModel
 
-    return compile_model(model, load_config(hw) if isinstance(hw, str) else hw, together=together, use=use)
+    if not isinstance(model, QuantModel):
+        raise CompileError(f"the model is a {type(model).__name__}, expected what peritus.load_model returns")
+    return compile_model(model, load_config(hw), together=together, use=use)
 
 
 def load_bundle(path: str | Path) -> Bundle:

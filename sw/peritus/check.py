@@ -77,6 +77,8 @@ def check(
         CheckError: an SNR is asked for without a float network, or the device counts no cycles.
         Any other PeritusError: the model does not load, or not fit.
     """
+    if min_snr is not None and math.isnan(min_snr):
+        raise CheckError("min_snr is no number: give decibels")
     if min_snr is not None and float_weights is None:
         raise CheckError("min_snr compares with the float network: give its weights (--float FILE)")
     loaded = api.load_model(model)

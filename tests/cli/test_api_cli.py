@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from peritus.arch.config import load_config
 from peritus.bundle import Bundle, BundleError
 from peritus.cli import app
 from peritus.cli.jobs import NotBitExact, explain_mismatch
-from peritus.compiler import CapacityError
+from peritus.compiler import CapacityError, CompileError
 from peritus.demo import SCENE
 from peritus.image import fit_image
 from peritus.ir import ModelFileError
@@ -82,6 +82,20 @@ def test_api_errors(tmp_path: Path) -> None:
         peritus.load_model(tmp_path / "no.onnx")
     with pytest.raises(BundleError, match=r"no\.bundle does not exist"):
         peritus.load_bundle(tmp_path / "no.bundle")
+    with pytest.raises(BundleError, match=r"is a folder$"):
+        peritus.load_bundle(tmp_path)
+    with pytest.raises(BundleError, match="bundle 5 is a int, expected a path"):
+        peritus.load_bundle(cast("Any", 5))
+    for what in (3, b"m3vit_micro", None):
+        with pytest.raises(ModelFileError, match=f"by a {type(what).__name__}, expected a name or path"):
+            peritus.load_model(cast("Any", what))
+    with pytest.raises(CompileError, match="the model is a str, expected what peritus"):
+        peritus.compile(cast("Any", "m3vit_micro"), hw="nano")
+    for what in (3, None):
+        with pytest.raises(ConfigError, match=f"hardware is a {type(what).__name__}, expected a name"):
+            peritus.compile(random_model(DIMS), hw=cast("Any", what))
+        with pytest.raises(ConfigError, match=f"hardware is a {type(what).__name__}, expected a name"):
+            peritus.open_device("iss", hw=cast("Any", what))
     with pytest.raises(ConfigError, match="unknown hardware 'pico'; known: nano, edge, zcu104, zcu104_vit"):
         peritus.compile(random_model(DIMS), hw="pico")
     with pytest.raises(CapacityError, match=r"hardware nano: .* needs 24 words of 8 channels, there are 16"):

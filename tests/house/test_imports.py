@@ -28,9 +28,9 @@ LAYERS = (
     ("compiler", "frontends", "verifier"),
     ("bundle", "ir"),
     ("arch",),
-    ("reference",),
+    ("reference", "photo"),
     ("schema", "cache"),
-    ("demo", "executors", "photo", "provenance", "resources", "tail", "tasks", "toml"),
+    ("demo", "executors", "provenance", "resources", "tail", "tasks", "toml"),
     ("image", "onnx_session"),
     ("errors",),
 )

@@ -9,6 +9,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,6 +97,17 @@ def test_bad_calls_leave_the_device_as_it_was(device: Device) -> None:
             CallError, match=r"tasks is the text 'first', expected a list of names, \['first'\]"
         ):
             list(call([IMAGE], "first"))
+    nothing: Any = None
+    text: Any = "no"
+    for call in (device.run_batch, device.stream):
+        for images, tasks, said in (([IMAGE], nothing, "tasks is a"), (nothing, ["first"], "images is a")):
+            with pytest.raises(CallError, match=f"{said} NoneType, expected a list"):
+                list(call(images, tasks))
+        with pytest.raises(CallError, match="features is 'no', expected True or False"):
+            list(call([IMAGE], ["first"], features=text))
+    for bundle_like in (nothing, text):
+        with pytest.raises(CallError, match="expected a Bundle"):
+            device.load(bundle_like)
     with pytest.raises(ImageError):
         list(device.stream([IMAGE, IMAGE[1:]], ["first", "first"]))
     check_works(device)

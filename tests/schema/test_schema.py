@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -25,9 +26,11 @@ from peritus.schema import (
     SchemaError,
     Text,
     checked,
+    file_fault,
     file_name,
     printable,
     read_json,
+    read_text,
     read_toml,
     short,
 )
@@ -215,3 +218,32 @@ def test_brackets_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
 def test_pydantic_is_imported_with_the_first_file_only() -> None:
     code = "import sys, peritus, peritus.bundle, peritus.runtime; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_only_files_are_read(tmp_path: Path) -> None:
+    """A pipe without a writer would be waited for."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "text").write_bytes("grün".encode())
+    faults = {
+        "folder": "is a folder",
+        "pipe": "is no regular file",
+        "circle": "cannot be read: Too many levels of symbolic links",
+        "none": "does not exist",
+        "text/none": "does not exist",
+        "zero\0byte": "cannot be read: embedded null byte",
+    }
+    for name, fault in faults.items():
+        assert file_fault(tmp_path / name) == fault
+        for read in (read_text, read_toml):
+            with pytest.raises(SchemaError, match=f"the file {fault}"):
+                read(tmp_path / name)
+    assert file_fault(5) == "is a int, expected a path"
+    assert file_fault("/dev/zero") == "is no regular file"
+    assert file_fault(tmp_path / "text") is None and read_text(tmp_path / "text") == "grün"
+    with pytest.raises(SchemaError, match="a file of more than 4 bytes"):
+        read_text(tmp_path / "text", 4)
+    (tmp_path / "text").write_bytes(b"\xff")
+    with pytest.raises(SchemaError, match="no text in UTF-8"):
+        read_text(tmp_path / "text")

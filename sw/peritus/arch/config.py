@@ -235,14 +235,18 @@ def _size(name: str) -> tuple[int, int, str]:
     return hw.macs_per_cycle, hw.act_words, name
 
 
-def load_config(name_or_path: str | Path) -> HwConfig:
-    """A shipped configuration by name (configs/NAME.toml), or any other by its file, MY.toml.
+def load_config(hw: str | Path | HwConfig) -> HwConfig:
+    """A shipped configuration by name (configs/NAME.toml), any other by its file, MY.toml, or `hw` itself.
 
     Raises:
         ConfigError: no such configuration or file; a field that is unknown, missing, of the wrong type or
         outside its range. Names it and the limit.
     """
-    text = str(name_or_path)
+    if isinstance(hw, HwConfig):
+        return hw
+    if not isinstance(hw, (str, Path)):
+        raise ConfigError(f"hardware is a {type(hw).__name__}, expected a name, a file MY.toml or a HwConfig")
+    text = str(hw)
     if text.endswith(".toml"):
         return _parse(Path(text))
     path = resource("configs") / f"{text}.toml"

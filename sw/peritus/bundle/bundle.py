@@ -39,7 +39,7 @@ from peritus.bundle.errors import (
 from peritus.bundle.frame import FrameLayout
 from peritus.bundle.header import ALIGNMENT, TOGETHER, FeatureEntry, Header, TaskEntry, map_offsets
 from peritus.provenance import Provenance
-from peritus.schema import SchemaError, short
+from peritus.schema import SchemaError, file_fault, short
 from peritus.tail import HostTail
 
 MAGIC = b"PERITUSB"
@@ -203,8 +203,8 @@ class Bundle:
     @classmethod
     def load(cls, path: str | Path) -> Bundle:
         """Read a bundle file; raises as from_bytes, BundleError if there is no such file."""
-        if not Path(path).is_file():
-            raise BundleError(f"bundle {path} does not exist")
+        if fault := file_fault(path):
+            raise BundleError(f"bundle {path} {fault}")
         with Path(path).open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:

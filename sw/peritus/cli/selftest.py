@@ -23,7 +23,7 @@ from peritus.cli.common import (
     write_json,
 )
 from peritus.report.selftest import Finding, expectations, record, selftest
-from peritus.schema import read_json
+from peritus.schema import read_json, read_text
 
 _MARK = {True: "ok", False: "FAILED", None: ""}
 
@@ -53,7 +53,7 @@ def selftest_command(
         with busy("Computing what is expected"):
             wanted = expectations(bundle)
     else:
-        wanted = read_json(file.read_text())
+        wanted = read_json(read_text(file))
     offered = {"bitstream": bundle_file.with_name(bitstream_name(bundle.hw)), "preloaded": bundle}
     console = output_console(json_target)
     found: list[Finding] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from peritus.compiler.errors import CompileError
 from peritus.ir.graph import Graph
 from peritus.ir.ops import Router
-from peritus.schema import Name, Real, SchemaError, checked, read_json
+from peritus.schema import Name, Real, SchemaError, checked, read_json, read_text
 
 ExpertUse = Mapping[str, Sequence[float]]  # by name of the router: of each expert, a larger number is more
 
@@ -34,7 +34,7 @@ def read_expert_use(path: Path) -> ExpertUse:
         CompileError: no such file, or it is none of these; names the field.
     """
     try:
-        value = read_json(path.read_text())
+        value = read_json(read_text(path))
         given = value if isinstance(value, dict) else {}
         found = checked(_Measured, {name: given.get(name) for name in ("layers", "expert_use")})
         return {
@@ -43,7 +43,7 @@ def read_expert_use(path: Path) -> ExpertUse:
             ]
             for n, layer in enumerate(found.layers)
         }
-    except (OSError, UnicodeDecodeError, SchemaError, IndexError, ValueError) as error:
+    except (SchemaError, IndexError, ValueError) as error:
         raise CompileError(f"{path} is no expert use of `peritus sparsity --json`: {error}") from error
 
 

@@ -192,7 +192,11 @@ def new_metric(kind: str, channels: int) -> Metric:
 
 def scores_of(metrics: Mapping[str, Metric]) -> dict[str, float]:
     """By task: "<task>_miou" and "<task>_accuracy" (0..1); "<task>_rmse" in metres and "<task>_abs_rel";
-    "<task>_top1" and, of more than five classes, "<task>_top5" (0..1)."""
+    "<task>_top1" and, of more than five classes, "<task>_top5" (0..1).
+
+    Raises:
+        MetricError: a task without a single label: there is nothing to score.
+    """
     found: dict[str, float] = {}
     for task, metric in metrics.items():
         if isinstance(metric, ConfusionMatrix):
@@ -203,4 +207,6 @@ def scores_of(metrics: Mapping[str, Metric]) -> dict[str, float]:
                 found[f"{task}_top5"] = metric.top5
         else:
             found |= {f"{task}_rmse": metric.rmse, f"{task}_abs_rel": metric.abs_rel}
+        if any(math.isnan(value) for name, value in found.items() if name.startswith(f"{task}_")):
+            raise MetricError(f'task {task}: the images have no label (all say "unknown"), nothing to score')
     return found

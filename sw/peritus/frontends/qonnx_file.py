@@ -15,6 +15,7 @@ from peritus.frontends.onnx_graph import OnnxGraph
 from peritus.frontends.qonnx import lower_graph
 from peritus.frontends.report import Lowered, report
 from peritus.ir import ModelFileError, QuantModel
+from peritus.schema import file_fault
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class ImportedModel:
 
 def load_onnx(path: Path) -> onnx.ModelProto:
     """The contents of a .onnx file; ModelFileError: no such file, or no ONNX."""
-    if not path.is_file():
-        raise ModelFileError(f"model file {path} does not exist")
+    if fault := file_fault(path):
+        raise ModelFileError(f"model file {path} {fault}")
     try:
         return onnx.load(path)
     except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:

@@ -16,7 +16,7 @@ from peritus.errors import PeritusError
 from peritus.fuzz.extremes import EXTREMES
 from peritus.ir.random_model import Dims
 from peritus.runtime.rtl.simulation import DdrParameters
-from peritus.schema import CLOSED, Count, Flag, Name, SchemaError, Text, checked, read_json, short
+from peritus.schema import CLOSED, Count, Flag, Name, SchemaError, Text, checked, read_json, read_text, short
 
 IMAGES = ("noise", "black", "white", "grey", "checks", "ramp", "photo")
 ROUTINGS = ("even", "skewed", "idle", "single", "ties")
@@ -72,9 +72,9 @@ class Case:
     def load(cls, path: Path) -> Case:
         """What `save` has written; CaseError for anything else."""
         try:
-            case = checked(cls, read_json(path.read_text(encoding="utf-8")))
+            case = checked(cls, read_json(read_text(path)))
             case._check()
-        except (OSError, ValueError, PeritusError) as error:  # SchemaError is a ValueError
+        except (ValueError, PeritusError) as error:  # SchemaError is a ValueError
             raise CaseError(f"{path} is no case of peritus fuzz: {error}") from error
         return case
 

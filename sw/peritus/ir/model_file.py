@@ -21,7 +21,19 @@ from peritus.ir.task import Task
 from peritus.ir.tensor_file import Tensors, pack, write_whole
 from peritus.provenance import Provenance
 from peritus.reference.int4 import pack_int4
-from peritus.schema import CLOSED, Name, Real, SchemaError, Text, Whole, cause, checked, read_json, short
+from peritus.schema import (
+    CLOSED,
+    Name,
+    Real,
+    SchemaError,
+    Text,
+    Whole,
+    cause,
+    checked,
+    file_fault,
+    read_json,
+    short,
+)
 from peritus.tail import HostTail
 
 FORMAT = "peritus-quantized-model"
@@ -96,8 +108,8 @@ class QuantModel:
             ModelFileError: not a model file, truncated, corrupted, or of another version.
             GraphError: an unsupported layer, or a rule of the graph is broken; names the node.
         """
-        if not Path(path).is_file():
-            raise ModelFileError(f"model file {path} does not exist")
+        if fault := file_fault(path):
+            raise ModelFileError(f"model file {path} {fault}")
         try:
             metadata, tensors = _contents(Path(path))
         except (SafetensorError, OSError, SchemaError) as error:

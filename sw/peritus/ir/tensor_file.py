@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from peritus.errors import PeritusError
+from peritus.schema import file_fault
 
 Tensors = dict[str, npt.NDArray[Any]]
 
@@ -66,6 +67,8 @@ def content_hash(path: Path) -> str:
     Raises:
         TensorFileError: missing, truncated or damaged.
     """
+    if fault := file_fault(path):
+        raise TensorFileError(f"{path} {fault}")
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -21,7 +21,7 @@ def open_device(name: str, hw: str | HwConfig, **options: Any) -> Device:
         DeviceEntryError: another package brings the device, and it cannot be used.
     """
     opener = device_class(find_device(name), options)
-    device: Device = opener(load_config(hw) if isinstance(hw, str) else hw, **options)
+    device: Device = opener(load_config(hw), **options)
     return device
 
 

@@ -124,6 +124,10 @@ class BaseDevice(ABC):
 
     def load(self, bundle: Bundle) -> None:
         """Make the device ready for jobs of this bundle; see peritus.runtime.Device."""
+        if not isinstance(bundle, Bundle):
+            raise CallError(
+                f"load() of a {type(bundle).__name__}, expected a Bundle: load_bundle reads a file"
+            )
         with self._used(), self._at_work:
             self._check_open()
             bundle.check_hardware(self.hw)
@@ -308,6 +312,11 @@ def _requests(
     """
     if isinstance(tasks, str):  # its letters would be taken for names
         raise CallError(f"tasks is the text {tasks!r}, expected a list of names, [{tasks!r}] for example")
+    for name, given in (("images", images), ("tasks", tasks)):
+        if not isinstance(given, Iterable):
+            raise CallError(f"{name} is a {type(given).__name__}, expected a list, or what yields them")
+    if not isinstance(features, (bool, np.bool_)):
+        raise CallError(f"features is {features!r}, expected True or False")
     if strict:
         images, tasks = list(images), list(tasks)
         if len(images) != len(tasks):

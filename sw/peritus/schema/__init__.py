@@ -6,8 +6,9 @@ of what a text holds, or raises a SchemaError that names the field, its value an
 the work and is imported with the first file, not with the package.
 """
 
+from peritus.schema.files import file_fault
 from peritus.schema.names import MAX_NAME, file_name, name_fault, printable
-from peritus.schema.read import MAX_DEPTH, SchemaError, cause, checked, read_json, read_toml, short
+from peritus.schema.read import MAX_DEPTH, SchemaError, cause, checked, read_json, read_text, read_toml, short
 from peritus.schema.types import CLOSED, MAX_EXTENT, Count, Data, Extent, Flag, Name, Real, Scale, Text, Whole
 
 __all__ = [
@@ -27,10 +28,12 @@ __all__ = [
     "Whole",
     "cause",
     "checked",
+    "file_fault",
     "file_name",
     "name_fault",
     "printable",
     "read_json",
+    "read_text",
     "read_toml",
     "short",
 ]

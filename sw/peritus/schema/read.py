@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from peritus.errors import PeritusError
+from peritus.schema.files import file_fault
 from peritus.schema.names import printable
 from peritus.toml import tomllib
 
@@ -60,18 +61,30 @@ def read_json(text: str) -> Any:
         raise SchemaError(f"no JSON: {cause(error)}") from error
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The table of a TOML file of at most MAX_TOML bytes; SchemaError if there is none."""
+def read_text(path: Path, limit: int = MAX_JSON) -> str:
+    """A file in UTF-8 of at most `limit` bytes; SchemaError says why there is none."""
+    if fault := file_fault(path):
+        raise SchemaError(f"the file {fault}")
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_TOML + 1)
-        if len(data) > MAX_TOML:
-            raise SchemaError(f"a file of more than {MAX_TOML} bytes")
-        text = data.decode()
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise SchemaError(f"a file of more than {limit} bytes")
+        return data.decode()
+    except OSError as error:
+        raise SchemaError(f"the file cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SchemaError(f"no text in UTF-8: {cause(error)}") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table of a TOML file of at most MAX_TOML bytes; SchemaError if there is none."""
+    text = read_text(path, MAX_TOML)
+    try:
         if (dots := max(line.count(".") for line in text.split("\n"))) > _DOTS:  # dotted keys nest
             raise SchemaError(f"a line with {dots} dots, limit {_DOTS}")
         return tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, endless digits
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, endless digits
         raise SchemaError(cause(error)) from error
 
 

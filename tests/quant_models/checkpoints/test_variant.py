@@ -111,3 +111,9 @@ backbone_kwargs:
     (tmp_path / "net.yml").write_text("model: baseline")
     with pytest.raises(CheckpointError, match=r"has no backbone_kwargs"):
         read_yaml(tmp_path / "net.yml", Hints())
+    for bad in ("day: 2026-02-30", "[" * 5000, "a: [b", "\x00"):
+        (tmp_path / "net.yml").write_text(bad)
+        with pytest.raises(CheckpointError, match=r"net\.yml cannot be read: "):
+            read_yaml(tmp_path / "net.yml", Hints())
+    with pytest.raises(CheckpointError, match="cannot be read: the file is a folder"):
+        read_yaml(tmp_path, Hints())

@@ -219,7 +219,7 @@ def test_nyud(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda root: (root / "gt_sets" / "val.txt").unlink(), r"val\.txt does not exist"),
+        (lambda root: (root / "gt_sets" / "val.txt").unlink(), r"val\.txt: the file does not exist"),
         (lambda root: (root / "gt_sets" / "val.txt").write_text("\n"), r"val\.txt is empty"),
         (lambda root: (root / "images" / "0001.jpg").unlink(), r"0001\.jpg does not exist"),
         (
@@ -291,7 +291,10 @@ def test_pascal(tmp_path: Path) -> None:
             lambda root: write(root / "semseg" / "VOC12" / "2008_000002.png", blocks(IDS)),
             r"label 21 in 44 pixels, expected 0\.\.20 or 255",
         ),
-        (lambda root: (root / "ImageSets" / "Context" / "train.txt").unlink(), r"train\.txt does not exist"),
+        (
+            lambda root: (root / "ImageSets" / "Context" / "train.txt").unlink(),
+            r"train\.txt: the file does not exist",
+        ),
     ],
 )
 def test_damaged_pascal_is_named(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from quant_models.data.dataset import IGNORE, DataError
 from quant_models.data.fit import check_fit
+from quant_models.data.folder import existing_folder
 from quant_models.data.open import open_calibration, open_dataset, open_for, open_training
 from quant_models.data.part import spread
 from quant_models.network.config import M3VIT_MICRO, TaskConfig
@@ -91,6 +93,14 @@ def _move(path: str, to: str) -> Callable[[Path], object]:
     return lambda root: (root / path).rename(root / to)
 
 
+def _pipe(path: str) -> Callable[[Path], object]:
+    return lambda root: ((root / path).unlink(), os.mkfifo(root / path))
+
+
+def _folder(path: str) -> Callable[[Path], object]:
+    return lambda root: ((root / path).unlink(), (root / path).mkdir())
+
+
 def _remove_all(*names: str) -> Callable[[Path], object]:
     return lambda root: [path.unlink() for name in names for path in (root / name).iterdir()]
 
@@ -141,7 +151,12 @@ MAP_FAULTS = {
     "damaged": (_text("images/000.png", "no picture"), r"images/000\.png cannot be read"),
     "other file": (_text("images/notes.txt", "?"), r"images/notes\.txt is no picture that is read"),
     "same stem": (_save("images/000.bmp", np.zeros((*SIZE, 3), np.uint8)), "have the same stem: rename one"),
-    "no names": (_move("classes.txt", "x"), r"classes\.txt cannot be read .*write one class name a line"),
+    "no names": (_move("classes.txt", "x"), r"classes\.txt: the file does not exist; expected one"),
+    "a pipe of names": (_pipe("classes.txt"), r"classes\.txt: the file is no regular file; expected"),
+    "a pipe of pixels": (_pipe("images/000.png"), r"images/000\.png is no regular file, expected a picture"),
+    "a pipe of labels": (_pipe("labels/000.png"), r"labels/000\.png is no regular file"),
+    "a folder of depth": (_folder("depth/000.npy"), r"depth/000\.npy is a folder"),
+    "names without end": (_text("classes.txt", b"a\n" * (5 << 20)), "a file of more than 8388608 bytes"),
     "one class": (_text("classes.txt", "wall\n"), r"has 1 class names, expected 2 to 255"),
     "too many": (_text("classes.txt", "\n".join(map(str, range(256)))), "has 256 class names"),
     "two of a name": (_text("classes.txt", "a\nb\na\n"), "names 'a' twice"),
@@ -168,6 +183,13 @@ def test_what_file_managers_leave_does_not_matter(maps: Path) -> None:
 
 
 # --- folders of classes ---
+
+
+def test_a_folder_must_be_one(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name, said in (("file", "is a file"), ("none", "does not exist")):
+        with pytest.raises(DataError, match=rf"folder .*{name} {said}"):
+            existing_folder(tmp_path / name)
 
 
 def test_folders_of_classes(folders: Path) -> None:
@@ -202,7 +224,7 @@ FOLDER_FAULTS = {
     ),
     "empty": (_remove_all("dog"), "dog has no pictures"),
     "loose": (_save("loose.png", np.zeros((*SIZE, 3), np.uint8)), r"loose\.png lies in no folder of a class"),
-    "nested": (lambda root: (root / "dog" / "more").mkdir(), "dog/more is no picture that is read"),
+    "nested": (lambda root: (root / "dog" / "more").mkdir(), "dog/more is a folder, expected a picture"),
     "split among classes": (lambda root: (root / "val").mkdir(), "has val/ and cat/: splits, or classes"),
     "damaged": (_text("cat/0.png", "?"), r"cat/0\.png cannot be read"),
 }
