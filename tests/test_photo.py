@@ -159,6 +159,10 @@ def test_transparent_pixels_lie_on_white(tmp_path: Path) -> None:
     grey = Image.fromarray(RGB[..., 0]).convert("LA")
     grey.putalpha(0)
     assert (read_photo(saved(tmp_path, grey, "la.png")) == 255).all()
+    colour = RGB[:16, :16].copy()
+    colour[3, 5] = (1, 2, 3)
+    found = read_photo(saved(tmp_path, colour, "one.png", transparency=(1, 2, 3)))
+    assert found[3, 5].tolist() == [255] * 3 and np.array_equal(found[4:], colour[4:])
     palette = Image.fromarray(RGB).quantize(8)
     assert (read_photo(saved(tmp_path, palette, "p.png", transparency=bytes(8))) == 255).all()
 

@@ -86,9 +86,9 @@ def _check_samples(path: Path, image: Image.Image) -> None:
                 f"image {path} has {'signed ' if signed else ''}integers of {bits} bits, "
                 f"expected 16 bits, 0 to {UINT16_MAX}"
             )
-    if (
-        image.mode == "RGB" and "transparency" in image.info and "16" in str(getattr(image, "tile", ""))
-    ):  # decoded to 8 bits
+    tiles = getattr(image, "tile", ())  # of each: decoder, place, offset, arguments
+    wide = any(";16" in str(arguments) for *_, arguments in tiles)
+    if image.mode == "RGB" and "transparency" in image.info and wide:  # decoded to 8 bits, the value is not
         raise ImageError(
             f"image {path} has one transparent colour of 16 bits, expected 8 bits, or an alpha channel"
         )
