@@ -81,6 +81,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "empty record": lambda entry: os.truncate(entry / "contents.json", 0),
     "another record": lambda entry: (entry / "contents.json").write_text('{"folder/product": 3}'),
     "a deep record": lambda entry: (entry / "contents.json").write_text("[" * 100_000),
+    "a record of nothing": lambda entry: (entry / "contents.json").write_text("{}"),
     "a list": lambda entry: (entry / "contents.json").write_text("[]"),
 }
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +64,13 @@ def test_what_cannot_be_answered(model: Path, tmp_path: Path) -> None:
         check(model, hw="nano", device="iss", min_snr=20)
     with pytest.raises(CheckError, match="counts no cycles"):
         check(model, hw="nano", device="iss", max_cycles=20)
+    wrong: Any = "10"
+    with pytest.raises(CheckError, match="max_cycles is '10', expected a number"):
+        check(model, hw="nano", max_cycles=wrong)
+    with pytest.raises(CheckError, match="min_snr is no number"):
+        check(model, hw="nano", min_snr=math.nan)
+    with pytest.raises(CheckError, match=r"images is 'a\.png', expected a list: \['a\.png'\]"):
+        check(model, hw="nano", images="a.png")
     with pytest.raises(ImageError, match="shape"):
         check(model, hw="nano", device="iss", images=[np.zeros((3, 3, 3), np.uint8)])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,23 @@ def read_tensors(path: Path) -> Tensors:
     return _named(path, _read_file(path))
 
 
+def _check_archive(path: Path) -> None:
+    """Of torch.save, whose entries lie in the file as they are: what is packed may have any size."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    packed = next((e for e in entries if e.compress_type != zipfile.ZIP_STORED), None)
+    if packed is not None:
+        raise CheckpointError(
+            f"checkpoint {path}: its entry {short(packed.filename)} is compressed, which torch.save does not "
+            "do: load it where it comes from, and save it again"
+        )
+    size, whole = sum(entry.file_size for entry in entries), path.stat().st_size
+    if size > whole:
+        raise CheckpointError(f"checkpoint {path} has {whole} bytes, its entries claim {size}")
+
+
 def _read_file(path: Path) -> Mapping[str, Any]:
     if fault := file_fault(path):
         raise CheckpointError(f"checkpoint {path} {fault}")
@@ -60,9 +78,12 @@ def _read_file(path: Path) -> Mapping[str, Any]:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
         else:
+            _check_archive(path)
             with torch.serialization.safe_globals(_SAFE), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of an odd protocol: what comes of it is checked
                 content = torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"checkpoint {path} is damaged or holds Python objects besides tensors, whose loading could run "

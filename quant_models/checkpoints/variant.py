@@ -19,6 +19,7 @@ from peritus.schema import cause, read_text
 from quant_models.checkpoints.errors import ArchitectureError, CheckpointError
 from quant_models.network.config import TaskConfig
 
+MAX_YAML = 1 << 16  # bytes of a configuration file
 Pixels = Literal["k256", "k255", "half", "imagenet"]
 PIXELS: Mapping[str, str] = {
     "k256": "k/256",
@@ -120,8 +121,10 @@ def read_yaml(path: Path, hints: Hints) -> Hints:
     import yaml  # type: ignore[import-untyped]
 
     try:
-        content = yaml.safe_load(read_text(path))
-    except (ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no text; a 30th of February
+        content = yaml.safe_load(read_text(path, MAX_YAML))
+    except RecursionError as error:
+        raise CheckpointError(f"configuration {path} cannot be read: lists in lists without end") from error
+    except (ValueError, yaml.YAMLError) as error:  # ValueError: no text; a 30th of February
         raise CheckpointError(f"configuration {path} cannot be read: {cause(error)}") from error
     backbone = content.get("backbone_kwargs") if isinstance(content, dict) else None
     if not isinstance(backbone, dict):

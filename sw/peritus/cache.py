@@ -243,9 +243,11 @@ def is_whole(entry: Path) -> bool:
     """Whether a folder holds what was published, byte for byte. Files that came later do not matter."""
     try:
         recorded = json.loads((entry / _CONTENTS).read_text(encoding="utf-8"))
-        # Sizes first: they tell of most damage without reading.
-        return all(_size(entry / name) == size for name, (size, _) in recorded.items()) and all(
-            _hash(entry / name) == value for name, (_, value) in recorded.items()
+        # Sizes first: they tell of most damage without reading. An entry without files was never published.
+        return (
+            bool(recorded)
+            and all(_size(entry / name) == size for name, (size, _) in recorded.items())
+            and all(_hash(entry / name) == value for name, (_, value) in recorded.items())
         )
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return False

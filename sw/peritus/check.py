@@ -77,6 +77,11 @@ def check(
         CheckError: an SNR is asked for without a float network, or the device counts no cycles.
         Any other PeritusError: the model does not load, or not fit.
     """
+    if isinstance(images, (str, Path)):
+        raise CheckError(f"images is {str(images)!r}, expected a list: [{str(images)!r}]")
+    for name, limit in (("max_cycles", max_cycles), ("min_snr", min_snr)):
+        if limit is not None and not isinstance(limit, (int, float)):
+            raise CheckError(f"{name} is {limit!r}, expected a number")
     if min_snr is not None and math.isnan(min_snr):
         raise CheckError("min_snr is no number: give decibels")
     if min_snr is not None and float_weights is None:

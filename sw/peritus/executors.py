@@ -43,7 +43,7 @@ def workers(jobs: int, cluster: str | None) -> Iterator[Executor]:
 
         client = Client(cluster, timeout="30s")
     except ImportError as error:
-        raise ClusterError("--cluster needs Dask on both sides: pip install distributed") from error
+        raise ClusterError("--cluster needs Dask (its package distributed) on both sides") from error
     except (OSError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at {cluster}: {error}") from error
     with client:

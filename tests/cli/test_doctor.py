@@ -57,3 +57,11 @@ def test_repair_removes(damaged: Path) -> None:
     assert check["ok"] and cache["verilated"] == {"entries": 1, "damaged": [], "abandoned": []}
     shown = CliRunner().invoke(app, ["doctor"]).output
     assert "damaged:" not in shown and "entries" in shown
+
+
+def test_a_file_in_the_cache_s_place_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").touch()
+    for module in ("peritus.cache.default_cache_dir", "peritus.cli.doctor.cache_dir"):
+        monkeypatch.setattr(module, lambda: tmp_path / "cache")
+    _, check = doctor()
+    assert not check["ok"] and "cache is no folder: remove it" in check["found"]

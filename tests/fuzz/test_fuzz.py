@@ -107,7 +107,20 @@ def test_other_files_are_no_cases(text: str, tmp_path: Path) -> None:
     [
         ({"seed": "3"}, "seed = '3'"),
         ({"colour": 1}, "'colour' is no field"),
-        ({"dims": {"d": 1 << 15}}, "dims.d = 32768, at most 4096"),
+        ({"dims": {"d": 1 << 15}}, "dims.d = 32768, at most 1024"),
+        ({"dims": {"layers": 4096}}, "dims.layers = 4096, at most 16"),
+        ({"dims": {"height": 17, "patch": 4}}, "dims.height = 17, must be a multiple of patch = 4"),
+        ({"dims": {"d": 30, "heads": 4}}, "dims.d = 30, must be a multiple of heads = 4"),
+        ({"dims": {"activation": "x"}}, "dims.activation 'x' is none of none, gelu, relu"),
+        ({"dims": {"task_channels": [1] * 100_000}}, "dims.task_channels: expected 1 to 16"),
+        ({"dims": {"layers": 16, "d": 1024, "hidden": 1024}}, "weights and 9 tokens, at most 16777216"),
+        ({"dims": {"height": 1024, "width": 1024, "patch": 4}}, "65537 tokens"),
+        ({"modes": 10**9}, "1000000000 modes"),
+        ({"power_up": "x"}, "must be zeros, ones, random"),
+        ({"hw": {}}, "hw has no name"),
+        ({"jobs": []}, "a case has jobs, and each of them images"),
+        ({"jobs": [["abandon", [], 0, False]]}, "a case has jobs, and each of them images"),
+        ({"jobs": [["batch", ["noise"] * 65, 0, False]]}, "65 images"),
         ({"dims": {"d": "64"}}, "d = '64'"),
         ({"dims": {"patch": 0}}, "patch = 0"),
         ({"dims": {"width_of_it": 3}}, "'width_of_it' is no field"),
@@ -154,7 +167,12 @@ def test_a_fault_is_found_and_made_small() -> None:
     small = shrink(case, fails, seconds=60)
     assert fails(small)
     assert (small.ddr, small.power_up, small.modes, small.extremes) == ({}, "zeros", 0, ())
-    assert len(small.jobs) == 1 and small.network.layers == 1 and small.network.height == small.network.patch
+    assert (
+        len(small.jobs) == 1
+        and len(small.jobs[0][1]) == 1
+        and small.network.layers == 1
+        and small.network.height == small.network.patch
+    )
 
 
 def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -167,6 +185,12 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert result.exit_code == 0 and "results agree" in result.output
     result = CliRunner().invoke(app, ["fuzz", "--replay", "none.json"])
     assert result.exit_code == 1 and "is no case" in result.output
+    result = CliRunner().invoke(app, ["fuzz", "--count", "1", "--device", "nope"])
+    assert result.exit_code == 1 and "nope" in result.output and not (tmp_path / "fuzz").exists()
+    large = replace(draw(1, NANO), dims={**draw(1, NANO).dims, "height": 256, "width": 512, "patch": 8})
+    large.save(tmp_path / "large.json")
+    result = CliRunner().invoke(app, ["fuzz", "--device", "iss", "--replay", "large.json"])
+    assert result.exit_code == 1 and "too large for its hardware, nothing was compared" in result.output
 
 
 def test_an_interrupted_campaign_says_what_it_has_found(

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer
 
-from peritus.cli.common import output_console
+from peritus.cli.common import output_console, reports_errors
+from peritus.report.pictures import task_file
 from peritus.schema import (
     CLOSED,
     MAX_DEPTH,
@@ -28,6 +30,7 @@ from peritus.schema import (
     checked,
     file_fault,
     file_name,
+    name_fault,
     printable,
     read_json,
     read_text,
@@ -72,7 +75,7 @@ def test_a_record() -> None:
     ("changes", "message"),
     [
         ({"name": ""}, "name = '': a name must have a character"),
-        ({"name": "a\x1b[31m"}, r"name = 'a\x1b[31m': the name a\x1b[31m has characters that cannot be"),
+        ({"name": "a\x1b[31m"}, r"name = 'a\x1b[31m': the name 'a\x1b[31m' has characters that cannot be"),
         ({"name": "\u202egnp.exe"}, "cannot be printed"),
         ({"name": "\ud800"}, "cannot be printed"),
         ({"name": "n" * 513}, "a name of 513 characters, limit 512"),
@@ -197,6 +200,23 @@ def test_other_names_lead_nowhere(tmp_path: Path) -> None:
         assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}", name), name
         (tmp_path / f"{name}_features.npy").write_bytes(b"")
     assert len(list(tmp_path.iterdir())) == len(HOSTILE)
+
+
+def test_files_of_a_task_are_no_other_task_s() -> None:
+    tasks = ["a", "a_image", "a_features", "a_image_features"]
+    files = {f"{task_file(task)}{ending}" for task in tasks for ending in ("", "_image", "_features")}
+    assert len(files) == 3 * len(tasks) and task_file("a") == "a"
+
+
+def test_a_line_break_begins_no_line_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    @reports_errors
+    def command() -> None:
+        raise SchemaError("no file a\nwarning: all is well")
+
+    with pytest.raises(typer.Exit):
+        command()
+    assert capsys.readouterr().err == "error: no file a\n  warning: all is well\n"
+    assert "\n" not in str(name_fault("a\nb"))
 
 
 def test_values_in_messages_are_short_and_harmless() -> None:

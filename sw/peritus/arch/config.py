@@ -22,6 +22,8 @@ BURST_BEATS = 16  # beats of every weight burst: the longest that AXI3 and AXI4 
 RESIDUAL_BITS = 20  # residual storage: 16-bit value plus room for top-k unsaturated MoE contributions
 ACC_BITS = 27  # accumulator plus bias, one operand of a 27x18 multiplier
 ADDRESS_BITS = 40  # AXI addresses
+MAX_LATENCY = 1 << 20  # cycles, of the memory that is simulated; its bandwidth is a multiple of the least
+MIN_BANDWIDTH, MAX_BANDWIDTH = 2**-16, 4096
 CASCADE = 8  # products summed along one DSP cascade (two-MAC packing bound with uint8 operands)
 # Cycles of the shortest pass: covers the read-modify-write of accumulators (4), row sums and row maxima, and
 # the way from stage 1 to stage 2 of the epilogue, whose parameters change together with a pass.
@@ -157,8 +159,14 @@ class HwConfig:
         need(parts, "resident_block_words", "0, or 16..resident_words, and leave none or 16")
         for field in ("program_depth", "fetch_depth"):
             need(16 <= getattr(self, field) <= 32768, field, "16..32768")
-        need(0 < self.clock_mhz <= 10_000, "clock_mhz", "above 0, at most 10,000")
-        need(self.ddr.read_latency >= 1 and self.ddr.bytes_per_cycle > 0, "ddr", "positive")
+        need(1e-3 <= self.clock_mhz <= 10_000, "clock_mhz", "0.001 to 10,000")
+        latency, rate = self.ddr.read_latency, self.ddr.bytes_per_cycle
+        need(1 <= latency < MAX_LATENCY, "ddr", f"of a read_latency of 1 to {MAX_LATENCY - 1} cycles")
+        need(
+            MIN_BANDWIDTH <= rate <= MAX_BANDWIDTH,
+            "ddr",
+            f"of {MIN_BANDWIDTH:g} to {MAX_BANDWIDTH} bytes_per_cycle",
+        )
 
     @property
     def slices(self) -> int:

@@ -34,7 +34,7 @@ from peritus.devices import find_device
 from peritus.image import as_rgb
 from peritus.photo import photo_for
 from peritus.report import render, run_record
-from peritus.schema import file_name
+from peritus.report.pictures import task_file
 
 if TYPE_CHECKING:
     from peritus.report.run_parts import FrameRecord
@@ -78,7 +78,7 @@ def demo_command(
         for task in bundle.tasks:
             result, frame = recorded_job(opened, bundle, image, task.name, True, first=not frames)
             exact = equals_reference(bundle, config, image, task.name, result, device)
-            files = {"picture": write_picture(render(result, image), output / f"{file_name(task.name)}.png")}
+            files = {"picture": write_picture(render(result, image), output / f"{task_file(task.name)}.png")}
             frames.append(named(frame, exact=exact, image=picture, picture=files["picture"]))
             records.append(run_record(bundle, config, device, result, exact, files))
     console.print(results_table(records, f"{bundle.model} on {hw}, {config.clock_mhz} MHz"))

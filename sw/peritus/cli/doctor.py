@@ -118,7 +118,11 @@ def _caches(found: Mapping[str, Findings], repaired: bool) -> Iterator[Check]:
     """What is kept between runs: how much is whole, and what is not."""
     damaged = sum(len(findings.damaged) for findings in found.values())
     drafts = sum(len(findings.drafts) for findings in found.values())
-    text = f"{cache_dir()}: {sum(findings.entries for findings in found.values())} entries"
+    where = cache_dir()
+    if where.exists() and not where.is_dir():
+        yield Check("cache", False, f"{where} is no folder: remove it, nothing can be built", "simulation")
+        return
+    text = f"{where}: {sum(findings.entries for findings in found.values())} entries"
     if damaged or drafts:
         text += f"; {damaged} damaged and {drafts} abandoned"
         text += ", removed" if repaired else ": peritus doctor --repair removes them"

@@ -48,17 +48,22 @@ def fuzz_command(
     An interrupt ends it with the table of what was played until then.
     """
     from peritus.executors import workers
-    from peritus.fuzz.campaign import Failure, Tally, run_campaign, shrunk, try_case
-    from peritus.fuzz.case import Case, draw_hardware
+    from peritus.fuzz.campaign import Failure, Tally, opener_of, run_campaign, shrunk, try_case
+    from peritus.fuzz.case import Case, draw, draw_hardware
 
     console = output_console(json_target)
     if replay is not None:
-        outcome = try_case(Case.load(replay), device)
+        case = Case.load(replay)
+        opener_of(device)(case.hardware, case).close()  # what cannot be opened is no failure of a case
+        outcome = try_case(case, device)
         if isinstance(outcome, Failure):
             raise FuzzFailed(f"{replay}: {outcome.error}")
+        if outcome.too_large:
+            raise FuzzFailed(f"{replay}: the network is too large for its hardware, nothing was compared")
         console.print(f"{replay}: {outcome.results} results agree, {outcome.cycles:,} cycles")
         return
     configurations = [draw_hardware(start + n) for n in range(hardware)] or [load_config(hw)]
+    opener_of(device)(configurations[0], draw(start, configurations[0])).close()  # as above
     total, seeds, began = Tally(), list(range(start, start + count)), time.monotonic()
     with workers(jobs or os.cpu_count() or 1, cluster) as executor:
         try:

@@ -27,8 +27,8 @@ from peritus.cli.jobs import equals_reference, explain_mismatch, power_up_of, re
 from peritus.image import as_rgb, check_image, with_channels
 from peritus.photo import photo_for, read_photo
 from peritus.report import render, render_all, run_record
+from peritus.report.pictures import FEATURES, IMAGE, task_file
 from peritus.runtime import Result
-from peritus.schema import file_name
 
 
 @takes_device_options
@@ -122,12 +122,12 @@ def _write_all(result: Result, image: np.ndarray, folder: Path) -> dict[str, str
 def _write_files(result: Result, image: np.ndarray, folder: Path) -> dict[str, str]:  # type: ignore[type-arg]
     """Map, features, image and picture; their paths by kind."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = file_name(result.task.name)
+    name = task_file(result.task.name)
     arrays = {"map": (folder / f"{name}.npy", result.dequantized())}
     if result.features is not None:
-        arrays["features"] = (folder / f"{name}_features.npy", result.features)
+        arrays["features"] = (folder / f"{name}{FEATURES}.npy", result.features)
     for path, values in arrays.values():
         np.save(path, values)
     files = {kind: str(path) for kind, (path, _) in arrays.items()}
-    files["image"] = write_picture(as_rgb(image), folder / f"{name}_image.png")
+    files["image"] = write_picture(as_rgb(image), folder / f"{name}{IMAGE}.png")
     return {**files, "picture": write_picture(render(result, image), folder / f"{name}.png")}

@@ -15,13 +15,19 @@ from peritus.arch.config import ConfigError, HwConfig, load_config, parse_config
 from peritus.errors import PeritusError
 from peritus.fuzz.extremes import EXTREMES
 from peritus.ir.random_model import Dims
+from peritus.reference import ACTIVATIONS
+from peritus.runtime.rtl.power_up import PowerUp
 from peritus.runtime.rtl.simulation import DdrParameters
 from peritus.schema import CLOSED, Count, Flag, Name, SchemaError, Text, checked, read_json, read_text, short
 
 IMAGES = ("noise", "black", "white", "grey", "checks", "ramp", "photo")
 ROUTINGS = ("even", "skewed", "idle", "single", "ties")
 JOBS = ("run", "batch", "reset", "abandon", "other")
-LARGEST = 4096  # of a network's dimensions, in a file
+# What a file may ask for: of dimensions, of multiplications of a network, of changed instructions, of images.
+LARGEST = {"layers": 16, "upscale": 16, "patch": 64, "experts": 64, "classes": 1000, "prefix": 64}
+LARGEST_OTHER = 1024
+MAX_WEIGHTS, MAX_TOKENS = 1 << 24, 4096
+MAX_HEADS, MAX_MODES, MAX_IMAGES = 16, 1000, 64
 Asked = tuple[Name, tuple[Name, ...], Count, Flag]  # what, images, task, features
 DRAWS = 200  # of a hardware, until one keeps its rules
 
@@ -80,13 +86,20 @@ class Case:
 
     def _check(self) -> None:
         """What the types of the fields do not say: PeritusError."""
+        if not isinstance(self.hw.get("name"), str):
+            raise SchemaError("hw has no name")
         _ = self.hardware
         checked(DdrParameters, self.ddr)
-        checked(Dims, self.dims)
-        for name, value in self.dims.items():
-            if isinstance(value, int) and value > LARGEST:
-                raise SchemaError(f"dims.{name} = {value}, at most {LARGEST}")
-        images = {image for _, images, _, _ in self.jobs for image in images}
+        PowerUp.of(self.power_up)
+        _check_dims(checked(Dims, self.dims))
+        images = [image for _, images, _, _ in self.jobs for image in images]
+        if not self.jobs or not all(images for _, images, _, _ in self.jobs):
+            raise SchemaError("a case has jobs, and each of them images")
+        if len(images) > MAX_IMAGES or self.modes > MAX_MODES or len(self.extremes) > MAX_MODES:
+            raise SchemaError(
+                f"{len(images)} images, {self.modes} modes, {len(self.extremes)} extremes: "
+                f"at most {MAX_IMAGES}, {MAX_MODES} and {MAX_MODES}"
+            )
         fields = DdrParameters.__dataclass_fields__
         for what, names, known in (
             ("extreme", self.extremes, EXTREMES),
@@ -96,6 +109,33 @@ class Case:
         ):
             if unknown := sorted(set(names) - set(known)):
                 raise SchemaError(f"{what} {short(unknown[0])} is none of {', '.join(known)}")
+
+
+def _check_dims(dims: Dims) -> None:
+    """Of a network that can be made, in a moment: SchemaError names the field."""
+    for name, value in asdict(dims).items():
+        limit = LARGEST.get(name, LARGEST_OTHER)
+        if isinstance(value, int) and value > limit:
+            raise SchemaError(f"dims.{name} = {value}, at most {limit}")
+    for name, whole, part in (
+        ("height", dims.height, "patch"),
+        ("width", dims.width, "patch"),
+        ("d", dims.d, "heads"),
+    ):
+        if whole % getattr(dims, part):
+            raise SchemaError(f"dims.{name} = {whole}, must be a multiple of {part} = {getattr(dims, part)}")
+    if dims.activation not in ACTIVATIONS:
+        raise SchemaError(f"dims.activation {short(dims.activation)} is none of {', '.join(ACTIVATIONS)}")
+    heads = dims.task_channels
+    if not 1 <= len(heads) <= MAX_HEADS or max(heads) > LARGEST["classes"]:
+        raise SchemaError(f"dims.task_channels: expected 1 to {MAX_HEADS}, each at most {LARGEST['classes']}")
+    experts = dims.experts * dims.expert_hidden
+    weights = dims.layers * dims.d * (4 * dims.d + 2 * max(dims.hidden, experts))
+    tokens = dims.prefix + dims.height * dims.width // dims.patch**2
+    if weights > MAX_WEIGHTS or tokens > MAX_TOKENS:
+        raise SchemaError(
+            f"a network of {weights} weights and {tokens} tokens, at most {MAX_WEIGHTS} and {MAX_TOKENS}"
+        )
 
 
 def draw_hardware(seed: int) -> HwConfig:

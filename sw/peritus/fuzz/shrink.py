@@ -56,8 +56,10 @@ def simpler(case: Case) -> Iterator[Case]:
     yield from (replace(case, dims=dims) for dims in _simpler_dims(case.dims))
     for index, (what, images, task, features) in enumerate(case.jobs):
         first, black = images[:1], ("black",)
+        fewer = [(what, images[:n] + images[n + 1 :], task, features) for n in range(len(images))]
         for job in (
             (what, first, task, features),
+            *(fewer if len(images) > 1 else ()),
             ("run", first, task, features),
             (what, images, 0, features),
             (what, images, task, False),

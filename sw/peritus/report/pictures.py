@@ -12,10 +12,12 @@ from PIL import Image, ImageDraw
 
 from peritus.image import as_rgb
 from peritus.runtime.device import Result
+from peritus.schema import file_name
 
 GOLDEN = 0.618033988749895  # successive hues far from each other
 CAPTION_ROWS = 14  # pixels of one line of text
 OVERLAY = 0.55  # weight of the class colours
+IMAGE, FEATURES = "_image", "_features"  # of a task's other files, behind its name
 # Near to far: dark blue, teal, green, yellow.
 DEPTH_COLOURS = np.array([[48, 18, 90], [40, 100, 142], [60, 175, 120], [253, 231, 37]], dtype=np.float32)
 
@@ -30,6 +32,11 @@ CITYSCAPES_COLOURS = {
 }  # fmt: skip
 
 Picture = npt.NDArray[np.uint8]
+
+
+def task_file(task: str) -> str:
+    """Name of a task's files, without suffix; none of another task's begins so."""
+    return file_name(task, (IMAGE, FEATURES))
 
 
 def render(result: Result, image: Picture) -> Picture:

@@ -18,7 +18,7 @@ def name_fault(name: str) -> str | None:
     if len(name) > MAX_NAME:
         return f"a name of {len(name)} characters, limit {MAX_NAME}"
     if not name.isprintable():
-        return f"the name {printable(name[:60])} has characters that cannot be printed"
+        return f"the name {name[:60]!r} has characters that cannot be printed"
     return None
 
 
@@ -32,13 +32,14 @@ def printable(text: str) -> str:
     return "".join(c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def file_name(name: str) -> str:
+def file_name(name: str, endings: tuple[str, ...] = ()) -> str:
     """A file's name, without its suffix, that says `name` and leads nowhere else.
 
     A name of letters, digits, _, . and - that begins with no dot or dash is itself; of any other the rest
-    becomes _, and a digest keeps different names different.
+    becomes _, and a digest keeps different names different. endings: with which files of other names end,
+    so that a name that has one gets a digest too.
     """
     plain = _FILE_CHARACTERS.sub("_", name)[:_LONGEST_FILE]
-    if plain == name and name[:1] not in ("", ".", "-"):
+    if plain == name and name[:1] not in ("", ".", "-") and not name.endswith(endings):
         return name
     return f"{plain.lstrip('.-')}_{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"

@@ -84,7 +84,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         if (dots := max(line.count(".") for line in text.split("\n"))) > _DOTS:  # dotted keys nest
             raise SchemaError(f"a line with {dots} dots, limit {_DOTS}")
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: no TOML, endless digits
+    except RecursionError as error:
+        raise SchemaError("no TOML: lists in lists without end") from error
+    except ValueError as error:  # no TOML, endless digits
         raise SchemaError(cause(error)) from error
 
 

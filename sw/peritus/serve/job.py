@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from peritus.schema import file_name
+from peritus.report.pictures import task_file
 
 
 class State(Enum):
@@ -49,7 +49,7 @@ class Job:
     @property
     def picture(self) -> Path:
         """The map."""
-        return self.result / f"{file_name(self.task)}.png"
+        return self.result / f"{task_file(self.task)}.png"
 
     @property
     def report(self) -> Path:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,24 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
     ):
         load_checkpoint(tmp_path / "net.pth")
     assert not (tmp_path / "touched").exists()
+
+
+def test_an_archive_that_unpacks_to_more_than_it_is(tmp_path: Path) -> None:
+    """A file of torch.save whose entries are compressed, or lie on each other, could fill any memory."""
+    torch.save(public_state(network(MINI)), tmp_path / "net.pth")
+    with zipfile.ZipFile(tmp_path / "net.pth") as archive:
+        parts = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data + bytes(1 << 22))
+    with pytest.raises(CheckpointError, match=r"its entry '.*' is compressed, which torch.save does not do"):
+        read_tensors(tmp_path / "bomb.pth")
+    data = bytearray((tmp_path / "net.pth").read_bytes())
+    first = data.index(b"PK\x01\x02")  # the directory's first entry: its sizes, packed and not
+    data[first + 20 : first + 28] = (0x7FFF_FFFF).to_bytes(4, "little") * 2
+    (tmp_path / "lies.pth").write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"bytes, its entries claim \d{10}"):
+        read_tensors(tmp_path / "lies.pth")
 
 
 def test_damaged_files(tmp_path: Path) -> None:

@@ -115,5 +115,8 @@ backbone_kwargs:
         (tmp_path / "net.yml").write_text(bad)
         with pytest.raises(CheckpointError, match=r"net\.yml cannot be read: "):
             read_yaml(tmp_path / "net.yml", Hints())
+    (tmp_path / "net.yml").write_text("a: &a 1\nb: [" + "*a," * 30_000 + "]")
+    with pytest.raises(CheckpointError, match="a file of more than 65536 bytes"):
+        read_yaml(tmp_path / "net.yml", Hints())
     with pytest.raises(CheckpointError, match="cannot be read: the file is a folder"):
         read_yaml(tmp_path, Hints())

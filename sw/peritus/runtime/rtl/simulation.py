@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from peritus.arch.config import DdrConfig
+from peritus.arch.config import MAX_BANDWIDTH, MAX_LATENCY, MIN_BANDWIDTH, DdrConfig
 from peritus.eda.verilator.build import CHECK_FLAGS, FAST_FLAGS, BuildProgress, verilate
 from peritus.resources import resource
 from peritus.runtime.rtl.errors import DesignStopped, RegisterError, RegisterTimeout, SimulationError
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 MAX_OUTSTANDING = 64  # of sim/ddr_config.hpp
 REGISTER_TIMEOUT_CYCLES = 1000
 RESET_CYCLES = 16
-_BANDWIDTH_UNIT = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,8 @@ class DdrParameters:
             if not ok:
                 raise SimulationError(f"DDR model: {field} = {getattr(self, field)}, must be {rule}")
 
-        need(1 <= self.read_latency < 1 << 20, "read_latency", "1..2^20-1 cycles")
-        least, most = 1 / _BANDWIDTH_UNIT, 4096
+        need(1 <= self.read_latency < MAX_LATENCY, "read_latency", "1..2^20-1 cycles")
+        least, most = MIN_BANDWIDTH, MAX_BANDWIDTH
         need(least <= self.bytes_per_cycle <= most, "bytes_per_cycle", f"above 0, at most {most}")
         rates = self.port_bytes_per_cycle
         need(
@@ -257,9 +256,9 @@ class Simulation:
             memory=memory.ctypes.data,
             base=base,
             size=memory.size,
-            bandwidth=round(ddr.bytes_per_cycle * _BANDWIDTH_UNIT),
-            port_bandwidth=tuple(round(rate * _BANDWIDTH_UNIT) for rate in ddr.port_bytes_per_cycle),
-            shared_bandwidth=round(ddr.shared_bytes_per_cycle * _BANDWIDTH_UNIT) if ddr.shared else 0,
+            bandwidth=round(ddr.bytes_per_cycle / MIN_BANDWIDTH),
+            port_bandwidth=tuple(round(rate / MIN_BANDWIDTH) for rate in ddr.port_bytes_per_cycle),
+            shared_bandwidth=round(ddr.shared_bytes_per_cycle / MIN_BANDWIDTH) if ddr.shared else 0,
             group=ddr.groups,
             seed=ddr.seed,
             ports=ports,
