@@ -253,6 +253,14 @@ def test_the_level_of_the_interrupt_comes_with_every_answer() -> None:
     assert levels == [True, False]
 
 
+def test_a_rate_that_no_port_has() -> None:
+    ours, theirs = os.openpty()
+    with pytest.raises(PortError, match="at 1000000000000 baud: "):
+        SerialTransport(os.ttyname(theirs), 10**12)
+    os.close(ours)
+    os.close(theirs)
+
+
 def test_no_such_port() -> None:
     with pytest.raises(PortError, match=r"/dev/no-such-port at 2000000 baud"):
         SerialTransport("/dev/no-such-port", 2_000_000)

@@ -34,7 +34,7 @@ class SerialTransport:
         self._failures = (serial.SerialException, OSError)
         try:
             self._port: Any = serial.Serial(port, baud, timeout=0, write_timeout=0, exclusive=True)
-        except (*self._failures, ValueError) as error:
+        except (*self._failures, ValueError, OverflowError) as error:
             raise PortError(f"serial port {port} at {baud} baud: {error}") from error
 
     def now(self) -> float:
