@@ -72,9 +72,8 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except (PeritusError, OSError) as error:
-            said = printable(str(error)).replace(
-                "\n", "\n  "
-            )  # a name with a line break begins no line of ours
+            # Indented, so that a name with a line break begins no line of ours.
+            said = printable(str(error)).replace("\n", "\n  ")
             progress_console.print(f"error: {said}", style="red", highlight=False, soft_wrap=True)
             raise typer.Exit(1) from error
 
