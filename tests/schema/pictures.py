@@ -19,7 +19,7 @@ KINDS = (
     ("BMP", ("RGB", "P")),
     ("GIF", ("P",)),
     ("PPM", ("RGB", "L")),
-    ("TIFF", ("RGB", "L", "F", "I", "RGBA")),
+    ("TIFF", ("RGB", "L", "F", "I;16", "RGBA")),
     ("WEBP", ("RGB", "RGBA")),
 )
 
