@@ -28,8 +28,7 @@ def read_photo(path: Path) -> npt.NDArray[np.uint8]:
 
     Turned as its EXIF orientation says. 16-bit grey is scaled to 8 bits, float to 0..255 if it lies in 0..1;
     16-bit colour keeps its upper 8. Grey, palettes and CMYK become RGB; transparent pixels lie on white; of
-    an animation, the first frame.
-    Colour profiles are not applied.
+    an animation, the first frame. Colour profiles are not applied.
 
     Raises:
         ImageError: no such file, a folder, no picture or of a format that is not read; damaged; more than

@@ -98,15 +98,25 @@ def test_ranking_by_hand() -> None:
     assert (second.top1, second.top5) == (0, 2 / 3)
     first.merge(second)
     assert scores_of({"a": first}) == {"a_top1": 2 / 6, "a_top5": 4 / 6}
-    few = Ranking(3)
-    few.update(logits[:, :, :3], np.array([[0], [0], [0]]))
+    few = Ranking(5)
+    few.update(logits[:, :, :5], np.array([[0], [0], [0]]))
     assert list(scores_of({"a": few})) == ["a_top1"]  # all are among five
+    assert math.isnan(Ranking(7).top1)
 
 
 @pytest.mark.parametrize("kind", ["segmentation", "depth", "classification"])
 def test_without_labels_there_is_nothing_to_score(kind: str) -> None:
     with pytest.raises(MetricError, match=r'task a: the images have no label \(all say "unknown"\)'):
         scores_of({"a": new_metric(kind, 7)})
+
+
+def test_the_task_without_labels_is_named() -> None:
+    ranked = Ranking(5)
+    ranked.update(np.zeros((1, 1, 5)), np.array([[0]]))
+    with pytest.raises(MetricError, match=r"^task a_b: the images have no label"):
+        scores_of({"a": ranked, "a_b": Ranking(5)})
+    with pytest.raises(MetricError, match=r"^task a_b: the images have no label"):
+        scores_of({"a_b": Ranking(5), "a": ranked})
 
 
 def test_a_ranking_fits_its_targets() -> None:

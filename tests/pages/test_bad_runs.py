@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import zlib
 from collections.abc import Callable
@@ -18,11 +19,14 @@ from typer.testing import CliRunner
 from peritus.arch.isa import Opcode
 from peritus.cli import app
 from peritus.pages import of_run
+from peritus.pages.built import read_built
+from peritus.pages.errors import PageError
 from peritus.pages.page import page
-from peritus.report.run_file import MAX_BYTES, RunError, read_run
+from peritus.report.run_file import RunError, read_run
 from peritus.report.run_parts import PackedTimeline
 from peritus.runtime.timeline import Cause, Span, Timeline
 from peritus.schema import SchemaError
+from peritus.schema.read import MAX_JSON
 from tests.pages.runs import run_in
 from tests.pages.test_page import embedded
 
@@ -149,7 +153,7 @@ def test_experts_of_another_network_are_not_shown(run: Path, routing: list[list[
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"format": "another"}', b"[" * 99, b" " * (MAX_BYTES + 1)],
+    [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"format": "another"}', b"[" * 99, b" " * (MAX_JSON + 1)],
 )
 def test_what_is_no_run_is_one_line(run: Path, content: bytes) -> None:
     (run / "run.json").write_bytes(content)
@@ -193,3 +197,12 @@ def test_a_program_that_moves_nothing(run: Path, opcode: Opcode) -> None:
     )
     (frame,) = of_run(replace(read, program=replace(read.program, instructions=instructions))).frames
     assert any(f"{opcode.name} of no beat cannot be timed" in note for note in frame.notes)
+
+
+def test_a_pipe_is_no_record(tmp_path: Path) -> None:
+    """It would be waited for."""
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(RunError, match=r"run\.json is no regular file; `peritus run -o FOLDER` writes it"):
+        read_run(tmp_path)
+    with pytest.raises(PageError, match=r"no record of a build or an estimate: the file is no regular file"):
+        read_built([tmp_path / "run.json"], "nano")

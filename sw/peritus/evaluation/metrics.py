@@ -200,13 +200,12 @@ def scores_of(metrics: Mapping[str, Metric]) -> dict[str, float]:
     found: dict[str, float] = {}
     for task, metric in metrics.items():
         if isinstance(metric, ConfusionMatrix):
-            found |= {f"{task}_miou": metric.mean_iou, f"{task}_accuracy": metric.accuracy}
+            scores = {"miou": metric.mean_iou, "accuracy": metric.accuracy}
         elif isinstance(metric, Ranking):
-            found[f"{task}_top1"] = metric.top1
-            if metric.classes > 5:
-                found[f"{task}_top5"] = metric.top5
+            scores = {"top1": metric.top1} | ({"top5": metric.top5} if metric.classes > 5 else {})
         else:
-            found |= {f"{task}_rmse": metric.rmse, f"{task}_abs_rel": metric.abs_rel}
-        if any(math.isnan(value) for name, value in found.items() if name.startswith(f"{task}_")):
+            scores = {"rmse": metric.rmse, "abs_rel": metric.abs_rel}
+        if any(map(math.isnan, scores.values())):
             raise MetricError(f'task {task}: the images have no label (all say "unknown"), nothing to score')
+        found |= {f"{task}_{name}": value for name, value in scores.items()}
     return found

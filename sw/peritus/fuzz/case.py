@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from peritus.arch.config import ConfigError, HwConfig, load_config, parse_config
+from peritus.arch.isa import MAX_TASKS
 from peritus.errors import PeritusError
 from peritus.fuzz.extremes import EXTREMES
 from peritus.ir.random_model import Dims
@@ -23,11 +24,11 @@ from peritus.schema import CLOSED, Count, Flag, Name, SchemaError, Text, checked
 IMAGES = ("noise", "black", "white", "grey", "checks", "ramp", "photo")
 ROUTINGS = ("even", "skewed", "idle", "single", "ties")
 JOBS = ("run", "batch", "reset", "abandon", "other")
-# What a file may ask for: of dimensions, of multiplications of a network, of changed instructions, of images.
+# What a file may ask for: in each dimension, of the network as a whole, and of the case.
 LARGEST = {"layers": 16, "upscale": 16, "patch": 64, "experts": 64, "classes": 1000, "prefix": 64}
 LARGEST_OTHER = 1024
 MAX_WEIGHTS, MAX_TOKENS = 1 << 24, 4096
-MAX_HEADS, MAX_MODES, MAX_IMAGES = 16, 1000, 64
+MAX_MODES, MAX_IMAGES = 1000, 64
 Asked = tuple[Name, tuple[Name, ...], Count, Flag]  # what, images, task, features
 DRAWS = 200  # of a hardware, until one keeps its rules
 
@@ -126,9 +127,9 @@ def _check_dims(dims: Dims) -> None:
             raise SchemaError(f"dims.{name} = {whole}, must be a multiple of {part} = {getattr(dims, part)}")
     if dims.activation not in ACTIVATIONS:
         raise SchemaError(f"dims.activation {short(dims.activation)} is none of {', '.join(ACTIVATIONS)}")
-    heads = dims.task_channels
-    if not 1 <= len(heads) <= MAX_HEADS or max(heads) > LARGEST["classes"]:
-        raise SchemaError(f"dims.task_channels: expected 1 to {MAX_HEADS}, each at most {LARGEST['classes']}")
+    channels, most = dims.task_channels, LARGEST["classes"]
+    if not 1 <= len(channels) <= MAX_TASKS or max(channels) > most:
+        raise SchemaError(f"dims.task_channels: expected 1 to {MAX_TASKS}, each at most {most}")
     experts = dims.experts * dims.expert_hidden
     weights = dims.layers * dims.d * (4 * dims.d + 2 * max(dims.hidden, experts))
     tokens = dims.prefix + dims.height * dims.width // dims.patch**2

@@ -57,14 +57,15 @@ def simpler(case: Case) -> Iterator[Case]:
     for index, (what, images, task, features) in enumerate(case.jobs):
         first, black = images[:1], ("black",)
         fewer = [(what, images[:n] + images[n + 1 :], task, features) for n in range(len(images))]
-        for job in (
+        candidates = [
             (what, first, task, features),
             *(fewer if len(images) > 1 else ()),
             ("run", first, task, features),
             (what, images, 0, features),
             (what, images, task, False),
             (what, black, task, features),
-        ):
+        ]
+        for job in dict.fromkeys(candidates):  # each is played: none twice
             if job != case.jobs[index]:
                 yield replace(case, jobs=(*case.jobs[:index], job, *case.jobs[index + 1 :]))
 

@@ -10,9 +10,7 @@ from typing import Any
 
 from peritus.errors import PeritusError
 from peritus.pages.errors import PageError
-from peritus.schema import Name, Real, SchemaError, checked, read_json
-
-_LARGEST = 1 << 23  # bytes of a file
+from peritus.schema import Name, Real, SchemaError, checked, read_json, read_text
 
 VIVADO = "Vivado"
 SYNTHESIS = "an estimate by open synthesis"
@@ -74,10 +72,8 @@ def read_built(paths: list[Path], hw: str | None) -> Built:
     found = Built()
     for path in paths:
         try:
-            with path.open("rb") as file:
-                value = read_json(file.read(_LARGEST).decode())
-            found = _add(found, value, hw)
-        except (OSError, ValueError, PeritusError) as error:  # SchemaError is a ValueError
+            found = _add(found, read_json(read_text(path)), hw)
+        except (ValueError, PeritusError) as error:  # SchemaError is a ValueError
             raise PageError(f"{path} is no record of a build or an estimate: {error}") from error
     return found
 

@@ -25,12 +25,11 @@ from peritus.bundle.bundle import EXEC_BYTES, FETCH_BYTES
 from peritus.bundle.header import Header
 from peritus.errors import PeritusError
 from peritus.report.run_parts import FrameRecord, Memory, Origin
-from peritus.schema import SchemaError, checked, read_json, short
+from peritus.schema import SchemaError, checked, file_fault, read_json, read_text, short
 
 FORMAT, VERSION = "peritus run", 1
 FILE = "run.json"
 MAX_FRAMES = 16
-MAX_BYTES = 1 << 23  # of the file
 
 Part = TypeVar("Part")
 
@@ -93,17 +92,11 @@ def read_run(path: Path) -> Run:
         version are left out, and named in `missing`.
     """
     file = path / FILE if path.is_dir() else path
+    if fault := file_fault(file):
+        raise RunError(f"{path} is no run: {file} {fault}; `peritus run -o FOLDER` writes it")
     try:
-        with file.open("rb") as opened:
-            data = opened.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise SchemaError(f"more than {MAX_BYTES} bytes")
-        value = read_json(data.decode())
-    except OSError:
-        raise RunError(
-            f"{path} is no run: {file} cannot be read; `peritus run -o FOLDER` writes it"
-        ) from None
-    except ValueError as error:  # SchemaError is one
+        value = read_json(read_text(file))
+    except SchemaError as error:
         raise RunError(f"{file} is no record of a run: {error}") from error
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise RunError(f"{file} is no record of a run: it does not say that its format is {FORMAT!r}")
