@@ -64,6 +64,7 @@ module peritus_core
   input  logic                     err_i,
   output logic [3:0]               core_err_o,
   output logic [39:0]              state_o,
+  output logic [15:0]              store_pc_o,
   output logic                     busy_o,
   output logic                     stall_weight_o,
   output logic                     stall_wait_o
@@ -109,7 +110,9 @@ module peritus_core
     .layernorm_start_o(layernorm_start),
     .res_init_start_o (res_init_start),
     .res_copy_start_o (res_copy_start),
-    .unit_done_i      (img_done_i || st_done_i || layernorm_done || res_init_done || res_copy_done),
+    .unit_done_i      (img_done_i || layernorm_done || res_init_done || res_copy_done),
+    .store_done_i     (st_done_i),
+    .store_pc_o,
     .unit_pop_i       (unit_pop),
     .w_valid_i,
     .pad_ready_o      (pad_ready),

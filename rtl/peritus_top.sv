@@ -143,6 +143,7 @@ module peritus_top
   logic write_beat;
   logic [3:0] core_err;
   logic [39:0] core_state;
+  logic [15:0] store_pc;
   logic array_busy, stall_weight, stall_wait;
 
   peritus_control_unit u_control (
@@ -189,6 +190,7 @@ module peritus_top
     .job_done_seq_i(job_done_seq),
     .core_err_i    (core_err),
     .core_state_i  (core_state),
+    .store_pc_i    (store_pc),
     .array_busy_i  (array_busy),
     .stall_weight_i(stall_weight),
     .stall_wait_i  (stall_wait)
@@ -256,6 +258,7 @@ module peritus_top
     .err_i         (stop),
     .core_err_o    (core_err),
     .state_o       (core_state),
+    .store_pc_o    (store_pc),
     .busy_o        (array_busy),
     .stall_weight_o(stall_weight),
     .stall_wait_o  (stall_wait)

@@ -2,8 +2,10 @@
 // Says of every cycle of a job for which instruction the machine was, and what kept it: one cause, seen from the array.
 //
 // The array takes tokens in program order, so the instruction it is at, or waits for, is one: the streamer's, else the
-// next in the streamer's queue, else the sequencer's. A change of instruction or cause is reported to the harness
-// (sim/cycle_trace.hpp); the names of the causes are those of peritus.runtime.timeline. Simulation only (sim/cycle_bind.sv).
+// next in the streamer's queue, else the sequencer's. While a STORE writes it is that, also when the next job has begun
+// and loads its image: the next frame's cycles are counted from this one's end on. A change of instruction or cause is
+// reported to the harness (sim/cycle_trace.hpp); the names of the causes are those of peritus.runtime.timeline.
+// Simulation only (sim/cycle_bind.sv).
 
 `default_nettype none
 
@@ -18,6 +20,10 @@ module peritus_cycle_monitor
   input op_e         opcode_i,
   input logic        waits_i,          // its instruction begins when everything before it has ended
   input logic        push_i,           // a GEMM enters the queues
+  input logic        storing_i,        // a result is being written
+  input logic [15:0] store_pc_i,       // by this STORE
+  input logic        ending_i,         // the job has ended, but for its results
+  input logic        done_i,           // this is its last cycle
   // tile loader
   input logic [7:0]  loader_i,         // state_e of peritus_tile_loader
   input logic        loader_idle_i,
@@ -74,6 +80,7 @@ module peritus_cycle_monitor
 
   cause_e of_loader, of_unit, of_sequencer, cause, last_q;
   logic [15:0] instruction, last_instruction_q;
+  logic done_q;
 
   always_comb begin
     of_loader = LOADER;
@@ -116,7 +123,12 @@ module peritus_cycle_monitor
   always_comb begin
     instruction = (sequencer_i == SEQ_PAD) ? pc_i - 1'b1 : pc_i;  // the sequencer is one ahead there
     cause = of_sequencer;
-    if (sequencer_i == SEQ_IDLE) begin
+    if (storing_i) begin
+      instruction = store_pc_i;
+      cause = RESULT;
+    end else if (ending_i) begin
+      cause = SEQUENCER;
+    end else if (sequencer_i == SEQ_IDLE) begin
       cause = IDLE;
     end else if (running_i) begin
       instruction = streamed_q;
@@ -138,11 +150,15 @@ module peritus_cycle_monitor
     end
     last_q <= cause;
     last_instruction_q <= instruction;
+    done_q <= done_i;
     if (!rst_ni) begin
       write_q <= '0;
       read_q <= '0;
       last_q <= IDLE;
-    end else if (cause != last_q || (cause != IDLE && instruction != last_instruction_q)) begin
+      done_q <= 1'b0;
+    end else if (cause != last_q || (cause != IDLE && (done_q || instruction != last_instruction_q))) begin
+      // Where a job ends and the next is there already.
+      if (done_q && cause != IDLE) peritus_trace_cycle(32'(instruction), "IDLE");
       peritus_trace_cycle(32'(instruction), cause.name());
     end
   end

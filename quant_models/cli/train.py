@@ -13,6 +13,7 @@ import typer
 from peritus.cli.common import busy, counted, progress_console, reports_errors
 from peritus.ir import QuantModel
 from peritus.ir.tensor_file import write_whole
+from peritus.provenance import Provenance
 from quant_models.cli.evaluate import integer_scores
 from quant_models.cli.extras import needs_models
 from quant_models.cli.options import DataOption
@@ -53,6 +54,10 @@ def train_command(
         int, typer.Option(min=1, help="Images of a step; every one is used for all tasks.")
     ] = 16,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of float training.")] = 1e-3,
+    begin: Annotated[
+        Path | None,
+        typer.Option("--from", help="Float weights of the same network that float training begins with."),
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Float weights to quantize: no float training, only what follows.")
     ] = None,
@@ -85,7 +90,7 @@ def train_command(
 
     from quant_models.data.open import open_training
     from quant_models.network.config import ConfigError, named_config
-    from quant_models.network.weights import load_weights, weights_config
+    from quant_models.network.weights import load_weights, weights_config, weights_provenance
     from quant_models.training.config import TrainingConfig
     from quant_models.training.engine import Machine
     from quant_models.training.run import train_float, train_quantized
@@ -96,6 +101,11 @@ def train_command(
     if output is not None:
         check_output(output)
     folder = run if run is not None else (output or Path()).with_suffix(".run")
+    if begin is not None:
+        if weights is not None:
+            raise ConfigError("--from begins float training, --weights leaves it out: give one of them")
+        config = replace(config, tasks=weights_config(begin).tasks)
+        load_weights(begin, config)
     if weights is not None:
         if not qat_steps:
             raise ConfigError("--weights without --qat-steps leaves nothing to do")
@@ -116,14 +126,18 @@ def train_command(
     with busy(f"Reading {sets[0].name}"):
         content = sets[0].fingerprint
     if weights is None:
-        config = fitted(config, sets[0])
+        if begin is None:
+            config = fitted(config, sets[0])
         training = TrainingConfig("float", steps, batch, learning_rate, seed=seed)
         provenance = (
             f"peritus train {model} --data {data.partition(':')[0]} --images {len(sets[0])} ({content}) "
             f"--seed {seed} --steps {steps} --batch {batch} --learning-rate {learning_rate:g}"
         )
+        if begin is not None:
+            earlier = Provenance.parse(weights_provenance(begin))  # what was untrained in it is so no more
+            provenance += f"; begun with {'; '.join((earlier.source, *earlier.steps))}"
         weights = train_float(
-            config, training, *sets, folder / "float", machine, progress_console, provenance
+            config, training, *sets, folder / "float", machine, progress_console, provenance, begin
         )
         typer.echo(f"float weights: {weights}")
     product = weights

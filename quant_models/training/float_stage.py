@@ -42,14 +42,11 @@ def start(config: M3ViTConfig, data: Dataset, seed: int) -> M3ViT:
 
 @dataclass(frozen=True, eq=False)
 class FloatStage:
-    """Trains `module` on the labels."""
+    """Trains `module` on the labels. origin: what its weights are at first, "random" or what made them."""
 
     module: M3ViT
     training: TrainingConfig
-
-    @property
-    def origin(self) -> str:
-        return "random"
+    origin: str = "random"
 
     @property
     def config(self) -> M3ViTConfig:

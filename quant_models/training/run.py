@@ -32,15 +32,22 @@ def train_float(
     machine: Machine,
     console: Console | None = None,
     provenance: str = "",
+    begin: Path | None = None,
 ) -> Path:
-    """Train a network from scratch, or go on with the run in `folder`; returns the file of its weights.
+    """Train a network from scratch or from the float weights `begin`, or go on with the run in `folder`.
+
+    Returns the file of its weights.
 
     Raises:
-        RunFolderError: another process works in the folder. As `engine.train`.
+        WeightsError: `begin` holds another architecture or other tasks. RunFolderError: another process
+        works in the folder. As `engine.train`.
     """
     file = folder / WEIGHTS_FILE
     with locked(folder):
-        stage = FloatStage(start(config, data, training.seed), training)
+        if begin is None:
+            stage = FloatStage(start(config, data, training.seed), training)
+        else:
+            stage = FloatStage(load_weights(begin, config), training, content_hash(begin)[:16])
         train(stage, training, data, validation, folder, machine, console)
         save_weights(stage.module.cpu(), file, provenance=provenance)
     return file

@@ -56,6 +56,7 @@ module peritus_control_unit
   input  logic [31:0]          job_done_seq_i,
   input  logic [3:0]           core_err_i,
   input  logic [39:0]          core_state_i,
+  input  logic [15:0]          store_pc_i,
   input  logic                 array_busy_i,
   input  logic                 stall_weight_i,
   input  logic                 stall_wait_i
@@ -64,8 +65,9 @@ module peritus_control_unit
   peritus_csr_pkg::csr__in_t in;
   peritus_csr_pkg::csr__out_t out;
 
-  logic running_q, program_loaded_q, load_refused_q;
-  logic idle, load, submit_refused, error_event;
+  logic [1:0] running_q;  // jobs begun and not done: one may wait for its results while the next has begun
+  logic program_loaded_q, load_refused_q;
+  logic idle, load, accepted, submit_refused, error_event;
   logic [1:0] queue_level;
   logic [31:0] done_seq_q, done_count_q;
 
@@ -166,6 +168,7 @@ module peritus_control_unit
     .addrs_i     (event_addrs_i),
     .core_err_i,
     .pc_i        (core_state_i[15:0]),
+    .store_pc_i,
     .fetch_entry_i,
     .stop_o,
     .event_o     (error_event),
@@ -178,7 +181,8 @@ module peritus_control_unit
   assign flush_o = draining || stop_o;
 
   // ---- program and jobs ----
-  assign idle   = !running_q && !loading_i && queue_level == 0 && !stop_o && !draining;
+  assign accepted = job_valid_o && job_ready_i;
+  assign idle   = running_q == 0 && !loading_i && queue_level == 0 && !stop_o && !draining;
   assign load   = out.CONTROL.load_program.value;
   assign load_o = load && idle;
 
@@ -216,25 +220,24 @@ module peritus_control_unit
 
   always_ff @(posedge clk_i) begin
     if (load_o) cold_q <= 1'b1;
-    else if (job_done_i) cold_q <= 1'b0;
+    else if (accepted) cold_q <= 1'b0;
   end
 
   // A start is registered twice on its way to the prefetcher.
   logic [2:0] seen_q;
   assign next_valid_o = job_valid_o && seen_q[2];
-  always_ff @(posedge clk_i) seen_q <= (rst_n && running_q) ? {seen_q[1:0], 1'b1} : '0;
+  always_ff @(posedge clk_i) seen_q <= (rst_n && running_q != 0 && !accepted) ? {seen_q[1:0], 1'b1} : '0;
 
   always_ff @(posedge clk_i) begin
-    if (job_valid_o && job_ready_i) running_job_o <= job_o;
+    if (accepted) running_job_o <= job_o;
     if (!rst_n) begin
-      running_q        <= 1'b0;
+      running_q        <= '0;
       program_loaded_q <= 1'b0;
       load_refused_q   <= 1'b0;
       done_seq_q       <= '0;
       done_count_q     <= '0;
     end else begin
-      if (job_valid_o && job_ready_i) running_q <= 1'b1;
-      else if (job_done_i) running_q <= 1'b0;
+      running_q <= running_q + 2'(accepted) - 2'(job_done_i);
       if (load_o) program_loaded_q <= 1'b0;
       else if (loaded_i) program_loaded_q <= 1'b1;
       load_refused_q <= load && !idle;
@@ -245,7 +248,7 @@ module peritus_control_unit
     end
   end
 
-  // ---- counters ----
+  // ---- counters; those of a job that has begun behind another's results start at the other's end ----
   logic [63:0] cycles;
   logic [31:0] array_busy, stall_weight, stall_wait, write_bytes;
   logic [31:0] read_bytes[AXI_PORTS];
@@ -253,7 +256,7 @@ module peritus_control_unit
   peritus_perf_counters u_counters (
     .clk_i,
     .rst_ni        (rst_n),
-    .start_i       (job_valid_o && job_ready_i),
+    .start_i       ((running_q == 2'(job_done_i)) ? accepted : job_done_i),
     .done_i        (job_done_i),
     .array_busy_i,
     .stall_weight_i,
@@ -273,7 +276,7 @@ module peritus_control_unit
     in.ABI_VERSION.value.next           = ABI_VERSION;
     in.CONFIG_HASH_LO.value.next        = CONFIG_HASH[31:0];
     in.CONFIG_HASH_HI.value.next        = CONFIG_HASH[63:32];
-    in.STATUS.busy.next                 = running_q || loading_i || queue_level != 0;
+    in.STATUS.busy.next                 = running_q != 0 || loading_i || queue_level != 0;
     in.STATUS.error.next                = stop_o;
     in.STATUS.program_loaded.next       = program_loaded_q;
     in.STATUS.loading.next              = loading_i;

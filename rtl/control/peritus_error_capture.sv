@@ -3,7 +3,7 @@
 //
 // events_i[c] is the event of cause c (csr.rdl: error_cause), addrs_i[c] its address; the lowest cause wins a tie, the
 // core's own errors come last. The instruction index is that of the sequencer, but of the fetch entry for weights,
-// which are read far ahead. stop_o stays high from the cycle after the event until reset.
+// which are read far ahead, and of the last STORE for results, behind which the sequencer goes on. stop_o stays high from the cycle after the event until reset.
 
 `default_nettype none
 
@@ -17,6 +17,7 @@ module peritus_error_capture
   input  event_addrs_t addrs_i,
   input  logic [3:0]   core_err_i,    // 0 = none
   input  logic [15:0]  pc_i,
+  input  logic [15:0]  store_pc_i,
   input  logic [15:0]  fetch_entry_i,
   output logic         stop_o,
   output logic         event_o,       // pulse: the first error
@@ -55,9 +56,13 @@ module peritus_error_capture
         event_o      <= 1'b1;
         cause_o      <= cause;
         core_cause_o <= (cause == 8'(error_cause__CORE)) ? core_err_i : '0;
-        instr_o      <= (cause == 8'(error_cause__GUARD_WEIGHTS) || cause == 8'(error_cause__BUS_WEIGHTS))
-                        ? fetch_entry_i : pc_i;
-        addr_o       <= addr;
+        unique case (cause)
+          8'(error_cause__GUARD_WEIGHTS), 8'(error_cause__BUS_WEIGHTS): instr_o <= fetch_entry_i;
+          8'(error_cause__GUARD_OUTPUT), 8'(error_cause__GUARD_FEATURES), 8'(error_cause__BUS_WRITE):
+          instr_o <= store_pc_i;
+          default: instr_o <= pc_i;
+        endcase
+        addr_o <= addr;
       end
     end
   end

@@ -6,7 +6,10 @@
 //           dropped from the stream instead.
 //   others  begin when everything before has retired and hold the sequencer until they are done; those that read
 //           the weight stream have their segment's padding popped here.
-//   END     reports the job.
+//   STORE   holds nothing: the sequencer goes on, and what comes next waits for it. All but LOAD_IMAGE, which
+//           touches nothing that is stored, and END.
+//   END     ends the job here; it is reported when its last result is written. The next job may begin before, and
+//           load its image.
 //
 // Illegal instructions and err_i stop the sequencer until reset; state_o names pc and state.
 
@@ -48,7 +51,9 @@ module peritus_sequencer
   output logic                  layernorm_start_o,
   output logic                  res_init_start_o,
   output logic                  res_copy_start_o,
-  input  logic                  unit_done_i,     // of the unit started last
+  input  logic                  unit_done_i,     // of the unit started last, but for a STORE
+  input  logic                  store_done_i,
+  output logic [15:0]           store_pc_o,      // of the STORE started last
   // weight stream: padding of unit segments, drops
   input  logic                  unit_pop_i,      // a unit pops a word
   input  logic                  w_valid_i,
@@ -77,7 +82,6 @@ module peritus_sequencer
     START,
     BUSY,
     PAD,
-    DONE,
     STOPPED
   } state_e;
   state_e state_q;
@@ -86,14 +90,17 @@ module peritus_sequencer
   exec_instr_t instr_q;
   logic [COUNT_W-1:0] count_q;
   logic router_pending_q;  // counts are not final until everything has drained
+  logic storing_q;  // a STORE is at work
+  logic ending_q;  // a job has ended, but for its results
   logic [PAD_W-1:0] popped_q;  // words the unit popped of the current stripe
 
-  logic skip, is_gemm, wait_drain, uses_stream;
+  logic skip, is_gemm, wait_drain, uses_stream, wait_store;
   assign skip = !prog_rdata_i.task_mask[job_q.task_id] || (prog_rdata_i.features_only && !job_q.features_en)
               || (prog_rdata_i.cold_only && !job_q.cold);
   assign is_gemm = instr_q.opcode == OP_GEMM;
   assign wait_drain = !is_gemm || instr_q.sync || (instr_q.expert_valid && router_pending_q);
   assign uses_stream = instr_q.opcode inside {OP_LAYERNORM, OP_RES_INIT, OP_KEEP};
+  assign wait_store = (instr_q.opcode == OP_END) ? ending_q : storing_q && instr_q.opcode != OP_LOAD_IMAGE;
 
   // A gate whose tokens come behind those of the gate before.
   logic appends;
@@ -132,18 +139,19 @@ module peritus_sequencer
   assign pad_ready_o = state_q == PAD && popped_q != '0;
   assign drop_valid_o = state_q == DROP && loader_idle_i;
   assign drop_stripes_o = instr_q.imm[15:0];
-  assign job_done_o = state_q == DONE;
-  assign job_done_seq_o = job_q.seq;
+  assign job_done_o = ending_q && (!storing_q || store_done_i) && !err_i;
   assign pc_o = 16'(pc_q);
   assign state_o = 8'(state_q);
 
   logic started;
-  assign started = (image_valid_o && image_ready_i) || (store_valid_o && store_ready_i)
+  assign started = (image_valid_o && image_ready_i)
                 || layernorm_start_o || res_init_start_o || res_copy_start_o;
 
   always_ff @(posedge clk_i) begin
     fetch_start_o <= 1'b0;
     seg_done_o <= 1'b0;
+    if (store_done_i) storing_q <= 1'b0;
+    if (job_done_o || err_i) ending_q <= 1'b0;
     if (unit_pop_i || (pad_ready_o && w_valid_i)) begin
       popped_q <= (popped_q == PAD_W'(STRIPE_WORDS - 1)) ? '0 : popped_q + 1'b1;
     end
@@ -178,12 +186,16 @@ module peritus_sequencer
       end
       DRAIN: begin
         count_q <= instr_q.expert_valid ? queued : COUNT_W'(instr_q.tokens);
-        if (!wait_drain || all_idle_i) begin
+        if ((!wait_drain || all_idle_i) && !wait_store) begin
           if (all_idle_i && !appends) router_pending_q <= 1'b0;
           unique case (instr_q.opcode)
             OP_GEMM: state_q <= (gathers && queued == '0) ? DROP : GEMM;
             OP_LOAD_IMAGE, OP_RES_INIT, OP_LAYERNORM, OP_STORE, OP_KEEP, OP_COPY: state_q <= START;
-            OP_END: state_q <= DONE;
+            OP_END: begin
+              ending_q <= 1'b1;
+              job_done_seq_o <= job_q.seq;
+              state_q <= IDLE;
+            end
             default: begin
               err_o <= 4'd1;
               state_q <= STOPPED;
@@ -211,7 +223,16 @@ module peritus_sequencer
           state_q <= READ;
         end
       end
-      START: if (started) state_q <= BUSY;
+      START: begin
+        if (store_valid_o && store_ready_i) begin
+          storing_q <= 1'b1;
+          store_pc_o <= pc_o;
+          pc_q <= pc_q + 1'b1;
+          state_q <= READ;
+        end else if (started) begin
+          state_q <= BUSY;
+        end
+      end
       BUSY: begin
         if (unit_done_i) begin
           pc_q <= pc_q + 1'b1;
@@ -224,13 +245,14 @@ module peritus_sequencer
           state_q <= READ;
         end
       end
-      DONE: state_q <= IDLE;
       default: state_q <= STOPPED;
     endcase
 
     if (err_i) state_q <= STOPPED;
     if (!rst_ni) begin
       state_q <= IDLE;
+      storing_q <= 1'b0;
+      ending_q <= 1'b0;
       gates_o <= '0;
       err_o <= '0;
       pc_q <= '0;

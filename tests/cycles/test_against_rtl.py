@@ -110,6 +110,26 @@ def test_nothing_is_recorded_unless_asked(nano: tuple[RtlDevice, Bundle]) -> Non
 
 
 @pytest.mark.sim
+def test_the_next_image_is_loaded_while_a_result_is_written(nano: tuple[RtlDevice, Bundle]) -> None:
+    """Frames of a stream add up; each has for nothing what of its image the result before hides."""
+    device, bundle = nano
+    image, tasks = scene_of(bundle), ["semseg", "depth", "semseg", "semseg"]
+    alone = {task: device.run(image, task=task) for task in tasks}
+    device.simulation.record_cycles()
+    first = device.simulation.cycles
+    results = list(device.stream([image] * len(tasks), tasks))
+    frames = device.timelines()
+    assert [frame.cycles for frame in frames] == [result.perf.cycles for result in results]
+    assert sum(frame.cycles for frame in frames) < device.simulation.cycles - first
+    for result, task in zip(results, tasks, strict=True):
+        np.testing.assert_array_equal(result.outputs[task], alone[task].outputs[task])
+        assert result.perf.bytes_written == alone[task].perf.bytes_written
+    for before, frame in pairwise(frames):
+        hidden = frames[0].causes()[Cause.IMAGE] - frame.causes()[Cause.IMAGE]
+        assert 0 < hidden <= before.causes()[Cause.RESULT]
+
+
+@pytest.mark.sim
 @pytest.mark.parametrize("routing", ["even", "skewed", "idle", "single", "ties"])
 @pytest.mark.parametrize("hw", ["nano", "edge", "zcu104"])
 def test_every_routing(routing: str, hw: str) -> None:

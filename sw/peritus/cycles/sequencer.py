@@ -51,6 +51,7 @@ class Sequencer:
         self._router_pending = False
         self._gates = 0  # that have emptied the queues
         self._normalized = 0  # from which cycle on LayerNorm is done
+        self._stored = 0  # and the last result is written
         self._loads = deque([-1] * LOAD_QUEUE)  # when GEMMs left the queues
         self._streams = deque([-1] * STREAM_QUEUE)
         self._index = 0
@@ -65,10 +66,12 @@ class Sequencer:
                 continue
             cycle += DECODED
             self._say(Cause.SEQUENCER, cycle)
+            if instruction.opcode not in (Opcode.LOAD_IMAGE, Opcode.END):
+                cycle = max(cycle, self._stored)
             if self._waits(instruction):
                 cycle = self._wait(cycle, instruction)
             if instruction.opcode is Opcode.END:
-                self._say(Cause.SEQUENCER, cycle + 2)
+                self._say(Cause.SEQUENCER, max(cycle + 2, self._stored))
                 return
             if instruction.opcode is Opcode.GEMM:
                 cycle = self._gemm(cycle + 1, instruction)
@@ -131,7 +134,11 @@ class Sequencer:
         """Start in `cycle`; READ of the next instruction."""
         cause = UNIT_CAUSES[instruction.opcode]
         match instruction.opcode:
-            case Opcode.LOAD_IMAGE | Opcode.STORE:
+            case Opcode.STORE:  # the sequencer goes on
+                self._stored = units.memory_unit(cycle, instruction, self._stream) + 1
+                self._say(cause, self._stored)
+                return cycle + 1
+            case Opcode.LOAD_IMAGE:
                 end = units.memory_unit(cycle, instruction, self._stream)
             case Opcode.LAYERNORM:
                 end, self._normalized = units.layernorm(cycle, instruction, self._latencies, self._stream)

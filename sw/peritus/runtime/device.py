@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 class Perf:
     """What a job cost. Cycle counts are None on a device without a clock (the reference).
 
-    cycles: from the start of the job to its last acknowledged write. array_busy: cycles in which the MAC
-    array took a token. stall_weight, stall_wait: cycles in which it waited for weights, for earlier results.
+    cycles: from the start of the job to its last acknowledged write, of a job that began behind another's
+    results from the other's end: those of a stream add up to its time, and so do all counts. array_busy:
+    cycles in which the MAC array took a token. stall_weight, stall_wait: cycles in which it waited for
+    weights, for earlier results.
     bytes_read, bytes_written: external memory, all ports; bytes_by_port: read by each, where it is counted.
     seconds: wall-clock time on the host.
     """

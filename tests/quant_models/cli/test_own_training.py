@@ -8,13 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from peritus.ir import QuantModel
 from quant_models.network.config import NAMED_CONFIGS
+from quant_models.network.model import M3ViT
+from quant_models.network.weights import load_weights, save_weights, weights_provenance
 from quant_models.training import engine, qat_stage, run
 from quant_models.training.journal import METRICS_FILE
 from quant_models.training.run import WEIGHTS_FILE
@@ -162,3 +166,29 @@ def test_classes_by_folder(tmp_path: Path) -> None:
     for file in (output, output.with_suffix(".run") / "float" / WEIGHTS_FILE):
         said = invoke("evaluate", file, "--data", f"imagefolder:{root}", "--workers", 1)
         assert "classes_top1" in said and "12 images of pets all" in said
+
+
+def test_training_goes_on_from_weights_that_there_are(data: Path, whole: Path, tmp_path: Path) -> None:
+    """With --from the weights are the file's: a step as small as none changes nothing that one sees."""
+    first, output = whole.with_suffix(".run") / "float" / WEIGHTS_FILE, tmp_path / "more.safetensors"
+    few = ["--validation", "2", "--batch", "2", "--steps", "1", "--learning-rate", "1e-12", "--threads", "1"]
+    invoke("train", NAME, "--from", first, "--data", f"folder:{data}", "-o", output, *few)
+    before, after = load_weights(first), load_weights(output)
+    for name, value in before.state_dict().items():
+        assert torch.allclose(value, after.state_dict()[name], atol=1e-6), name
+    assert weights_provenance(output).split("; begun with ") == [
+        weights_provenance(output).split("; ")[0],
+        weights_provenance(first),
+    ]
+    both = invoke(
+        "train", NAME, "--from", first, "--weights", first, "-o", output, "--qat-steps", 1, expect=1
+    )
+    assert "--from begins float training, --weights leaves it out: give one of them" in both
+    other = tmp_path / "other.safetensors"
+    save_weights(M3ViT(replace(SMALL, d_model=2 * SMALL.d_model, n_heads=2 * SMALL.n_heads)), other)
+    message = invoke("train", NAME, "--from", other, "--data", f"folder:{data}", "-o", output, expect=1)
+    assert "d_model" in message
+    changed = invoke(
+        "train", NAME, "--from", output, "--data", f"folder:{data}", "-o", output, *few, expect=1
+    )
+    assert "holds another run: origin" in changed

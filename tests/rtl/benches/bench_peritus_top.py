@@ -9,6 +9,7 @@ import cocotb
 import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles
+from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiResp
 
 from peritus.arch import registers as reg
@@ -155,7 +156,7 @@ class Job:
     async def load_program(self) -> None:
         await self.device.write(Offset.CONTROL, reg.CONTROL_LOAD_PROGRAM.mask)
         await self.device.poll(Offset.STATUS, reg.STATUS_PROGRAM_LOADED, 1)
-        self.cold = True  # until a job is done
+        self.cold = True  # until a job has begun
 
     async def submit(self, features: int) -> None:
         d = self.device
@@ -204,6 +205,7 @@ class Job:
             "features_en": features,
             "seq": self.seq,
         }
+        self.cold = False
         for index, instruction in enumerate(self.program):
             assert await core.read_program(index) == instruction.encode()
         weights = cocotb.start_soon(self._weights())
@@ -222,7 +224,6 @@ class Job:
         if features:
             await core.store(self.store_features)
         await core.done(self.seq)
-        self.cold = False
 
     def check_memory(self, features: int) -> None:
         """Results are in place, and not one byte more was written."""
@@ -335,6 +336,55 @@ async def counters(dut: Any) -> None:
 
 
 @cocotb.test()
+async def next_job_behind_a_result(dut: Any) -> None:
+    """A job begins while a result is written: it is warm, and its counters start at the other's end."""
+    device = await ready(dut, 0.2)
+    core, job = device.core, Job(device)
+    job.drops = 0.0
+    await job.prepare()
+    await job.load_program()
+    core.residual = job.residual
+    for seq in (5, 6, 7):
+        job.seq = seq
+        await job.submit(0)
+        if seq == 5:
+            assert (await core.accept())["cold"] == 1
+    await core.cycle()  # the core drives its ports at the falling edge
+    assert await job._weights()
+    await core.load_image(job.load)
+    for seq in (6, 7):
+        await core.begin_store(job.store)
+        stored = cocotb.start_soon(core.stored())
+        begun = await core.accept()
+        assert (begun["seq"], begun["cold"]) == (seq, 0)
+        assert await device.field(Offset.STATUS, reg.STATUS_QUEUE_LEVEL) == 7 - seq
+        await core.cycle()
+        await core.load_image(job.load)
+        await stored
+        await core.cycle()
+        done = get_sim_time("step")
+        await core.done(seq - 1)
+        assert await device.read(Offset.DONE_SEQ) == seq - 1
+        assert await device.field(Offset.STATUS, reg.STATUS_BUSY) == 1
+        job.check_memory(0)
+        device.memory.written.clear()
+        await core.cycle()
+        assert await job._weights()
+    await core.store(job.store)
+    before = get_sim_time("step")
+    await core.cycle()
+    now = get_sim_time("step")
+    cycles = (now - done) // (now - before)
+    await core.done(7)
+    await ClockCycles(dut.aclk, 3)
+    assert await device.read_wide(Offset.CYCLES_LO) == cycles
+    assert await device.read(Offset.WR_BYTES) == len(job.output)
+    assert await device.read(Offset.DONE_COUNT) == 3
+    assert await device.field(Offset.STATUS, reg.STATUS_BUSY) == 0
+    job.check_memory(0)
+
+
+@cocotb.test()
 async def queue_and_interrupt(dut: Any) -> None:
     device = await ready(dut)
     job = Job(device)
@@ -380,7 +430,7 @@ async def expect_error(device: Device, job: Job, cause: ErrorCause, features: in
             return
         raise AssertionError("the device did not stop")
 
-    device.core.port.state_o.value = 0x1234
+    device.core.port.state_o.value, device.core.port.store_pc_o.value = 0x1234, 0x5678
     core = cocotb.start_soon(play())
     await job.submit(features)
     await core
@@ -389,7 +439,8 @@ async def expect_error(device: Device, job: Job, cause: ErrorCause, features: in
     assert await device.field(Offset.ERROR_CAUSE, reg.ERROR_CAUSE_CAUSE) == cause
     assert await device.field(Offset.IRQ_STATUS, reg.IRQ_STATUS_ERROR) == 1
     if cause not in (ErrorCause.GUARD_WEIGHTS, ErrorCause.BUS_WEIGHTS):
-        assert await device.read(Offset.ERROR_INSTR) == 0x1234
+        writes = (ErrorCause.GUARD_OUTPUT, ErrorCause.GUARD_FEATURES, ErrorCause.BUS_WRITE)
+        assert await device.read(Offset.ERROR_INSTR) == (0x5678 if cause in writes else 0x1234)
     # Nothing begins any more, and new jobs are refused
     await ClockCycles(device.dut.aclk, 100)
     written = set(device.memory.written)

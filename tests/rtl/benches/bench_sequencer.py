@@ -27,7 +27,7 @@ UNITS = {
     Opcode.COPY: ("res_copy_start_o", None),
 }
 STREAMS = (Opcode.LAYERNORM, Opcode.RES_INIT, Opcode.KEEP)  # take words of the weight stream
-STOPPED = 11
+STOPPED = 10
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Bench:
 
     async def reset(self) -> None:
         inputs = "job_valid_i gemm_ready_i loader_idle_i all_idle_i image_ready_i store_ready_i unit_done_i"
-        inputs += " unit_pop_i w_valid_i drop_ready_i err_i"
+        inputs += " store_done_i unit_pop_i w_valid_i drop_ready_i err_i"
         await self.cycles.reset(**dict.fromkeys(inputs.split(), 0))
         self.loader_until = self.idle_until = 0
 
@@ -79,8 +79,9 @@ class Bench:
         c.set(job_valid_i=1, job_i=job)
         reads: deque[int | None] = deque([None, None])
         unit: Event | None = None  # running
+        storing: int | None = None  # cycles until the result is written
         pops = unit_left = padding = 0
-        starts, done, gated, routed = 0, False, False, False
+        starts, done, gated, routed, store_pc = 0, False, False, False, 0
         while not done:
             now = c.count
             pc = reads.popleft()
@@ -93,10 +94,12 @@ class Bench:
             pop = unit is not None and pops > 0 and chance(0.5)
             unit_done = unit is not None and not pops and unit_left == 0
             unit_left = max(unit_left - 1, 0)
+            storing = None if storing is None else storing - 1
             word = chance(0.5)
             c.set(all_idle_i=all_idle, loader_idle_i=loader_idle, gemm_ready_i=chance(0.6))
             c.set(image_ready_i=chance(0.5), store_ready_i=chance(0.5), drop_ready_i=chance(0.3))
             c.set(unit_pop_i=pop, unit_done_i=unit_done, w_valid_i=word or pop)
+            c.set(store_done_i=storing == 0)
             await c.settle()
             reads.append(c.get("prog_raddr_o") if c.get("prog_re_o") else None)
             starts += c.get("fetch_start_o")
@@ -109,6 +112,7 @@ class Bench:
                 got = self.gemm.unpack(c.get("gemm_o"))
                 assert got == {"instr": x.encode(), "count": event.count}, f"{event}"
                 assert not x.sync or all_idle, f"{event} before everything earlier is done"
+                assert storing is None, f"{event} while a result is written"
                 assert c.get("router_start_o") == (x.dst is Dest.ROUTER)
                 gated = gated or x.dst is Dest.ROUTER
                 self.loader_until = max(self.loader_until, now) + random.choice([1, 5, 40])
@@ -119,9 +123,11 @@ class Bench:
             if c.get("drop_valid_o"):
                 assert event is not None and event.kind == "drop" and unit is None, f"drop instead of {event}"
                 assert loader_idle, "drop while earlier segments are being consumed"
+                assert storing is None, f"{event} while a result is written"
                 assert c.get("drop_stripes_o") == event.instruction.imm & 0xFFFF
                 if c.get("drop_ready_i"):
                     events.popleft()
+            store_begins = bool(c.get("store_valid_o"))
             for valid, ready in dict.fromkeys(UNITS.values()):
                 if c.get(valid) and (ready is None or c.get(ready)):
                     assert event is not None and unit is None and UNITS.get(event.kind) == (valid, ready), (  # type: ignore[call-overload]
@@ -129,6 +135,12 @@ class Bench:
                     )
                     assert all_idle, f"{event} before everything earlier is done"
                     assert c.get("instr_o") == event.instruction.encode()
+                    assert storing is None or event.kind is Opcode.LOAD_IMAGE, f"{event} while one is written"
+                    if event.kind is Opcode.STORE:
+                        storing = random.choice([1, 5, 30, 200])
+                        store_pc = c.get("pc_o")
+                        events.popleft()
+                        break
                     unit = event
                     streams = event.kind in STREAMS
                     pops = random.randint(1, 4 * self.stripe_words) if streams else 0
@@ -147,13 +159,16 @@ class Bench:
                 assert unit is not None and padding == 0 and pops == 0, "seg_done_o before the segment's end"
                 events.popleft()
                 unit = None
+            if storing is not None and not store_begins:
+                assert c.get("store_pc_o") == store_pc
             done = bool(c.get("job_done_o"))
             accepted = c.get("job_ready_o") and c.get("job_valid_i")
             assert c.get("err_o") == 0
             if done:
                 assert c.get("job_done_seq_o") == seq
                 assert not events and unit is None, f"done before {events or unit}"
-                assert all_idle, "done before everything earlier is done"
+                assert all_idle and storing in (None, 0), "done before everything earlier is done"
+            storing = None if storing == 0 else storing
             await c.step()
             if accepted:
                 c.set(job_valid_i=0, job_i=random.getrandbits(self.job.bits))
@@ -217,6 +232,74 @@ async def random_programs(dut: Any) -> None:
         gate = Instruction(Opcode.GEMM, dst=Dest.ROUTER, tokens=5, k_tiles=1, n_tiles=1, width=4, top_k=1)
         noise = [Instruction(Opcode.GEMM, tokens=1, k_tiles=1, n_tiles=1) for _ in range(3)]
         await bench.run([gate, *program, Instruction(Opcode.END), *noise], task, chance(0.5), counts)
+
+
+@cocotb.test()
+async def next_job_behind_a_result(dut: Any) -> None:
+    """While a job's result is written, the next one begins and loads its image; all else of it waits."""
+    bench = Bench(dut)
+    c = bench.cycles
+    await bench.reset()
+    store, image, norm = (
+        SMALLEST[opcode].encode() for opcode in (Opcode.STORE, Opcode.LOAD_IMAGE, Opcode.LAYERNORM)
+    )
+    end = Instruction(Opcode.END).encode()
+    ready = ("all_idle_i", "loader_idle_i", "image_ready_i", "store_ready_i", "drop_ready_i", "gemm_ready_i")
+    c.set(**dict.fromkeys(ready, 1))
+
+    async def until(output: str, program: list[int], **inputs: int) -> None:
+        c.set(**inputs)
+        for _ in range(40):
+            await c.settle()
+            c.set(prog_rdata_i=program[min(c.get("pc_o"), len(program) - 1)])
+            if c.get(output):
+                return
+            await c.step()
+        raise AssertionError(f"{output} never comes")
+
+    async def silent(program: list[int], *outputs: str) -> None:
+        for _ in range(40):
+            await c.settle()
+            c.set(prog_rdata_i=program[min(c.get("pc_o"), len(program) - 1)])
+            assert not any(c.get(output) for output in outputs)
+            await c.step()
+
+    first, second, third = (bench.job.pack(seq=seq, task_id=0) for seq in (11, 22, 33))
+    await until("store_valid_o", [store, end], job_valid_i=1, job_i=first)
+    await c.step()
+    await until("job_ready_o", [store, end], job_valid_i=0)
+    await until("image_valid_o", [image, norm, end], job_valid_i=1, job_i=second)
+    await c.step()
+    c.set(unit_done_i=1)
+    await silent([image, norm, end], "layernorm_start_o", "job_done_o", "job_ready_o")
+    c.set(store_done_i=1, unit_done_i=0)
+    await c.settle()
+    assert c.get("job_done_o") and c.get("job_done_seq_o") == 11
+    await c.step()
+    await until("layernorm_start_o", [image, norm, end], store_done_i=0)
+    # A job that ends before the one in front of it is reported after it.
+    await bench.reset()
+    c.set(**dict.fromkeys(ready, 1))
+    await until("store_valid_o", [store, end], job_valid_i=1, job_i=first)
+    await c.step()
+    await until("job_ready_o", [store, end], job_valid_i=0)
+    await until("fetch_start_o", [end], job_valid_i=1, job_i=second)
+    c.set(job_i=third)
+    await silent([end], "job_done_o", "job_ready_o")
+    c.set(store_done_i=1)
+    await c.settle()
+    assert c.get("job_done_o") and c.get("job_done_seq_o") == 11
+    await c.step()
+    await until("job_done_o", [end], store_done_i=0)
+    assert c.get("job_done_seq_o") == 22
+    # A result that an error has cut off is no result.
+    await bench.reset()
+    c.set(**dict.fromkeys(ready, 1))
+    await until("store_valid_o", [store, end], job_valid_i=1, job_i=first)
+    await c.step()
+    await until("job_ready_o", [store, end], job_valid_i=0)
+    c.set(err_i=1, store_done_i=1)
+    await silent([end], "job_done_o", "job_ready_o")
 
 
 @cocotb.test()

@@ -49,6 +49,7 @@ module peritus_core
   input  logic                     err_i,
   output logic [3:0]               core_err_o,
   output logic [39:0]              state_o,
+  output logic [15:0]              store_pc_o,
   output logic                     busy_o,
   output logic                     stall_weight_o,
   output logic                     stall_wait_o

@@ -81,7 +81,7 @@ class Core:
                         row = int(self.port.img_waddr_i.value)
                         self.act[row, lanes_of] = np.frombuffer(word[lanes_of], np.int8)
 
-    async def _cycle(self) -> None:
+    async def cycle(self) -> None:
         """To the falling edge, where outputs are driven."""
         await FallingEdge(self.port.clk_i)
 
@@ -92,25 +92,25 @@ class Core:
             if not self.port.rst_ni.value or self.port.err_i.value:
                 raise Stopped
             high = bool(getattr(self.port, name).value)
-            await self._cycle()
+            await self.cycle()
             if high:
                 return
         raise TimeoutError(f"{name} stayed low for {TIMEOUT} cycles")
 
     async def _pulse(self, name: str) -> None:
         getattr(self.port, name).value = 1
-        await self._cycle()
+        await self.cycle()
         getattr(self.port, name).value = 0
 
     async def accept(self) -> dict[str, int]:
         """Take the next job and start fetching its weights."""
-        await self._cycle()
+        await self.cycle()
         self.port.job_ready_o.value = 1
         for _ in range(TIMEOUT):
             await Timer(2, "ns")
             job = int(self.port.job_i.value)
             valid = bool(self.port.job_valid_i.value)
-            await self._cycle()
+            await self.cycle()
             if valid:
                 break
         else:
@@ -134,7 +134,7 @@ class Core:
     async def read_program(self, index: int) -> int:
         self.port.prog_raddr_o.value = index
         await self._pulse("prog_re_o")
-        await self._cycle()
+        await self.cycle()
         return int(self.port.prog_rdata_i.value)
 
     async def load_image(self, instruction: Instruction) -> None:
@@ -143,13 +143,19 @@ class Core:
         await self._wait("img_ready_i")
         self.port.img_valid_o.value = 0
         await self._wait("img_done_i")
-        await self._cycle()
+        await self.cycle()
 
     async def store(self, instruction: Instruction) -> None:
+        await self.begin_store(instruction)
+        await self.stored()
+
+    async def begin_store(self, instruction: Instruction) -> None:
         self.port.st_instr_o.value = instruction.encode()
         self.port.st_valid_o.value = 1
         await self._wait("st_ready_i")
         self.port.st_valid_o.value = 0
+
+    async def stored(self) -> None:
         await self._wait("st_done_i")
 
     async def consume(self, words: int) -> bytes:
@@ -169,7 +175,7 @@ class Core:
                 idle = 0
             if idle > TIMEOUT:
                 raise TimeoutError(f"{words} weight words missing")
-            await self._cycle()
+            await self.cycle()
         self.port.w_ready_o.value = 0
         await self._pulse("seg_done_o")
         return found
@@ -180,10 +186,10 @@ class Core:
 
     async def find_idle(self) -> None:
         """It has routed no token to any expert."""
-        await self._cycle()
+        await self.cycle()
         self.port.routed_o.value = 1
         self.port.idle_experts_o.value = (1 << len(self.port.idle_experts_o)) - 1
-        await self._cycle()
+        await self.cycle()
 
     async def drop(self, stripes: int) -> None:
         self.port.drop_stripes_o.value = stripes
