@@ -179,17 +179,25 @@ module peritus_mac
       end
     end
   end else begin : gen_generic
-    // The product register of a DSP slice is behind the chain instead: one for Cascade of them.
-    typedef logic signed [P_W-1:0] p_t;
-    localparam int unsigned ACTIVE_W = Pack ? 27 : 8;
+    // Each channel by itself; with Pack two are put together at the end, which is the same: products and sums are linear
+    // in the operand. The product register of a DSP slice is behind the chain: one for Cascade of them.
+    //
+    // Most of a simulated frame was here. So loops over channels stay loops, of which the simulator's compiler makes
+    // vectors of 32 bits, and one process goes from the end of the pipeline to its beginning, so that no register is
+    // copied to be assigned later. Only p_o leaves it.
+    // verilog_lint: waive-start always-ff-non-blocking
+    /* verilator lint_off BLKSEQ */
+    localparam int N = int'(Channels), G = int'(Groups);
+    typedef logic [$clog2(Channels)-1:0] channel_t;  // an index of this width needs no check
+    typedef logic signed [FIELD_W-1:0] sum_t;
+    sum_t sum_q[STAGES][Groups][Channels];
+    logic signed [7:0] active_q[ROWS][Channels];
     logic signed [7:0] shadow_q[ROWS][Channels];
-    logic signed [ACTIVE_W-1:0] active_q[ROWS][MULTIPLIERS];
     logic signed [8:0] operand_q[ROWS];
-    p_t p_q[STAGES][Groups][MULTIPLIERS];
     logic row_valid_q, col_valid_q;
     logic [2:0] row_count_q;
     logic [$clog2(ROWS)-1:0] row_q;
-    logic [$clog2(Channels)-1:0] col_q;
+    channel_t col_q;
 
     always_ff @(posedge clk_i) begin
       row_valid_q <= row_we_i;
@@ -197,66 +205,69 @@ module peritus_mac
       row_q       <= row_i;
       col_valid_q <= col_we_i;
       col_q       <= col_i;
+    end
+
+    always_ff @(posedge clk_i) begin
+      for (int g = 0; g < G; g++) begin
+        for (int m = 0; m < int'(MULTIPLIERS); m++) begin
+          if (Pack)
+            p_o[g][m] <= (P_W'(sum_q[STAGES-1][g][(m+N/2)%N]) <<< FIELD_W) + P_W'(sum_q[STAGES-1][g][m]);
+          else p_o[g][m] <= P_W'(sum_q[STAGES-1][g][m]);
+        end
+      end
+      // A stage adds the products of its position, or of its two.
+      for (int s = int'(STAGES) - 1; s >= 0; s--) begin
+        for (int c = 0; c < int'(Cascade); c++) begin
+          for (int g = 0; g < G; g++) begin
+            if (int'(mac_stage(Ratio, c)) == s) begin
+              if (c == 0) begin
+                /* verilator unroll_disable */
+                for (int unsigned n = 0; n < Channels; n++) begin
+                  sum_q[0][g][channel_t'(n)] = sum_t'(int'(active_q[g][channel_t'(n)]) * int'(operand_q[g]));
+                end
+              end else if (int'(mac_stage(Ratio, c - 1)) != s) begin
+                /* verilator unroll_disable */
+                for (int unsigned n = 0; n < Channels; n++) begin
+                  sum_q[s][g][channel_t'(n)] = sum_t'(int'(sum_q[s-1][g][channel_t'(n)])
+                                             + int'(active_q[c*G+g][channel_t'(n)]) * int'(operand_q[c*G+g]));
+                end
+              end else begin
+                /* verilator unroll_disable */
+                for (int unsigned n = 0; n < Channels; n++) begin
+                  sum_q[s][g][channel_t'(n)] = sum_t'(int'(sum_q[s][g][channel_t'(n)])
+                                             + int'(active_q[c*G+g][channel_t'(n)]) * int'(operand_q[c*G+g]));
+                end
+              end
+            end
+          end
+        end
+      end
+      for (int c = 0; c < int'(Cascade); c++) begin
+        for (int g = 0; g < G; g++) operand_q[c*G+g] = x_q[mac_stage(Ratio, c)][c*G+g];
+        if (swap_q[mac_stage(Ratio, c)]) begin
+          for (int g = 0; g < G; g++) begin
+            /* verilator unroll_disable */
+            for (int unsigned n = 0; n < Channels; n++) begin
+              active_q[c*G+g][channel_t'(n)] = shadow_q[c*G+g][channel_t'(n)];
+            end
+          end
+        end
+      end
       if (row_valid_q) begin
         for (int r = 0; r < int'(LoadRows); r++) begin
-          if (r < int'(row_count_q)) begin
-            for (int n = 0; n < int'(Channels); n++) begin
-              shadow_q[int'(row_q)+r][n] <= row_data_q[(int'(row_q)+r)%int'(LoadRows)][n];
+          if (((int'(row_q) ^ r) & (int'(LoadRows) - 1)) < int'(row_count_q)) begin
+            for (int n = 0; n < N; n++) begin
+              shadow_q[(int'(row_q)&-int'(LoadRows))|r][n] = row_data_q[r][n];
             end
           end
         end
       end
       if (col_valid_q) begin
-        for (int k = 0; k < int'(ROWS); k++) shadow_q[k][col_q] <= col_data_q[k];
+        for (int k = 0; k < int'(ROWS); k++) shadow_q[k][col_q] = col_data_q[k];
       end
     end
-
-    for (genvar c = 0; c < int'(Cascade); c++) begin : gen_position
-      localparam int FIRST = c * int'(Groups);
-      localparam int STAGE = int'(mac_stage(Ratio, c));
-      always_ff @(posedge clk_i) begin
-        for (int g = 0; g < int'(Groups); g++) operand_q[FIRST+g] <= x_q[STAGE][FIRST+g];
-      end
-      if (Pack) begin : gen_pack
-        always_ff @(posedge clk_i) begin
-          if (swap_q[STAGE]) begin
-            for (int g = 0; g < int'(Groups); g++) begin
-              for (int m = 0; m < int'(MULTIPLIERS); m++) begin
-                active_q[FIRST+g][m] <= (ACTIVE_W'(shadow_q[FIRST+g][m+int'(MULTIPLIERS)]) <<< FIELD_W)
-                                      + ACTIVE_W'(shadow_q[FIRST+g][m]);
-              end
-            end
-          end
-        end
-      end else begin : gen_plain
-        always_ff @(posedge clk_i) begin
-          if (swap_q[STAGE]) begin
-            for (int g = 0; g < int'(Groups); g++) active_q[FIRST+g] <= shadow_q[FIRST+g];
-          end
-        end
-      end
-    end
-
-    // A stage adds the products of its position, or of its two.
-    for (genvar s = 0; s < int'(STAGES); s++) begin : gen_stage
-      // The last position of stage s, and of the one before: mac_stage turned round.
-      localparam int LAST = (s * int'(Ratio) < int'(Cascade)) ? s * int'(Ratio) : int'(Cascade) - 1;
-      localparam int BEFORE = (s == 0) ? -1 : (s - 1) * int'(Ratio);
-      always_ff @(posedge clk_i) begin
-        for (int g = 0; g < int'(Groups); g++) begin
-          for (int m = 0; m < int'(MULTIPLIERS); m++) begin
-            p_t sum;
-            sum = (s == 0) ? P_W'(0) : p_q[(s+int'(STAGES)-1)%int'(STAGES)][g][m];
-            for (int c = BEFORE + 1; c <= LAST; c++) begin
-              sum += P_W'(active_q[c*int'(Groups)+g][m]) * P_W'(operand_q[c*int'(Groups)+g]);
-            end
-            p_q[s][g][m] <= sum;
-          end
-        end
-      end
-    end
-
-    always_ff @(posedge clk_i) p_o <= p_q[STAGES-1];
+    /* verilator lint_on BLKSEQ */
+    // verilog_lint: waive-stop always-ff-non-blocking
   end
 
 endmodule
