@@ -187,11 +187,12 @@ module peritus_mac
     // copied to be assigned later. Only p_o leaves it.
     // verilog_lint: waive-start always-ff-non-blocking
     /* verilator lint_off BLKSEQ */
-    localparam int N = int'(Channels), G = int'(Groups);
+    localparam int N = int'(Channels), HALF = N / 2, G = int'(Groups);
     typedef logic [$clog2(Channels)-1:0] channel_t;  // an index of this width needs no check
-    typedef logic signed [FIELD_W-1:0] sum_t;
+    localparam int unsigned SUM_W = Pack ? FIELD_W + 1 : FIELD_W;  // for any operand, as 38 bits have it
+    typedef logic signed [SUM_W-1:0] sum_t;
     sum_t sum_q[STAGES][Groups][Channels];
-    logic signed [7:0] active_q[ROWS][Channels];
+    logic signed [8:0] active_q[ROWS][Channels];
     logic signed [7:0] shadow_q[ROWS][Channels];
     logic signed [8:0] operand_q[ROWS];
     logic row_valid_q, col_valid_q;
@@ -211,7 +212,7 @@ module peritus_mac
       for (int g = 0; g < G; g++) begin
         for (int m = 0; m < int'(MULTIPLIERS); m++) begin
           if (Pack)
-            p_o[g][m] <= (P_W'(sum_q[STAGES-1][g][(m+N/2)%N]) <<< FIELD_W) + P_W'(sum_q[STAGES-1][g][m]);
+            p_o[g][m] <= (P_W'(sum_q[STAGES-1][g][(m+HALF)%N]) <<< FIELD_W) + P_W'(sum_q[STAGES-1][g][m]);
           else p_o[g][m] <= P_W'(sum_q[STAGES-1][g][m]);
         end
       end
@@ -248,7 +249,16 @@ module peritus_mac
           for (int g = 0; g < G; g++) begin
             /* verilator unroll_disable */
             for (int unsigned n = 0; n < Channels; n++) begin
-              active_q[c*G+g][channel_t'(n)] = shadow_q[c*G+g][channel_t'(n)];
+              active_q[c*G+g][channel_t'(n)] = 9'(shadow_q[c*G+g][channel_t'(n)]);
+            end
+            if (Pack) begin
+              // A slice has 27 bits for both: -128 * 2^19, which no weight is, with a borrow is 128 * 2^19.
+              /* verilator unroll_disable */
+              for (int unsigned n = 0; n < Channels / 2; n++) begin
+                if (shadow_q[c*G+g][channel_t'(n+HALF)] == -128 && shadow_q[c*G+g][channel_t'(n)] < 0) begin
+                  active_q[c*G+g][channel_t'(n+HALF)] = 9'sd128;
+                end
+              end
             end
           end
         end

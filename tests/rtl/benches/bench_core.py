@@ -121,6 +121,9 @@ class WeightSource:
         return not self.words and not self.segments and not self.ended
 
 
+NONE_READING: deque[int | None] = deque([None, None])  # words on their way from the residual memory
+
+
 class Bench:
     """Runs programs; counts what the attention bandwidth test asks for."""
 
@@ -131,7 +134,8 @@ class Bench:
         self.builder = Builder(self.hw, np.random.default_rng(cocotb.RANDOM_SEED), SOURCE_WORDS)
         self.image: deque[int] = deque()  # words that the image loader still writes
         self.stored: deque[int] = deque()  # words that the result writer still reads
-        self.reading: deque[int | None] = deque([None, None])
+        self.storing = False
+        self.reading = NONE_READING.copy()
         self.act_reads = 0  # slices, of the last job
         self.issued: list[int] = []  # cycles in which token vectors of the last job were issued
         self.written: list[int] = []  # cycles of its writes
@@ -203,8 +207,12 @@ class Bench:
         elif c.get("st_valid_o") and chance(0.5):
             c.set(st_ready_i=1)
             self.stored.extend(random.sample(range(hw.residual_words), 40))
+            self.storing = True
         elif self.stored and chance(0.7):
-            c.set(st_re_i=1, st_raddr_i=self.stored[0], st_done_i=len(self.stored) == 1)
+            c.set(st_re_i=1, st_raddr_i=self.stored[0])
+        elif self.storing and not self.stored and self.reading == NONE_READING and chance(0.1):
+            c.set(st_done_i=1)  # long after the last read, as all is written by then
+            self.storing = False
 
     def check_stored(self) -> None:
         """STORE is the last instruction of its program, so the builder's residual memory is what it reads."""
