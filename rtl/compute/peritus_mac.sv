@@ -182,7 +182,7 @@ module peritus_mac
     // Each channel by itself; with Pack two are put together at the end, which is the same: products and sums are linear
     // in the operand. The product register of a DSP slice is behind the chain: one for Cascade of them.
     //
-    // Most of a simulated frame was here. So loops over channels stay loops, of which the simulator's compiler makes
+    // A third of a simulated frame was here. So loops over channels stay loops, of which the simulator's compiler makes
     // vectors of 32 bits, and one process goes from the end of the pipeline to its beginning, so that no register is
     // copied to be assigned later. Only p_o leaves it.
     // verilog_lint: waive-start always-ff-non-blocking
