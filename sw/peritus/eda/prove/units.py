@@ -178,9 +178,9 @@ UNITS = (
     Unit(
         "mac_pack", "mac", "peritus_mac",
         (
-            ("<<< FIELD_W)\n", "<<< (FIELD_W - 1))\n"),
-            ("+ ACTIVE_W'(shadow_q[FIRST+g][m])", "+ ACTIVE_W'(unsigned'(shadow_q[FIRST+g][m]))"),
-            ("P_W'(operand_q[c*int'(Groups)+g])", "P_W'(operand_q[c*int'(Groups)+g][7:0])"),
+            ("<<< FIELD_W) +", "<<< (FIELD_W - 1)) +"),
+            ("= 9'(shadow_q[c*G+g]", "= 9'(-shadow_q[c*G+g]"),
+            ("int'(operand_q[g])", "int'(operand_q[g][7:0])"),
         ),
         balanced=False,
         exhaustive=True,
