@@ -101,16 +101,13 @@ def train_command(
     if output is not None:
         check_output(output)
     folder = run if run is not None else (output or Path()).with_suffix(".run")
-    if begin is not None:
-        if weights is not None:
-            raise ConfigError("--from begins float training, --weights leaves it out: give one of them")
-        config = replace(config, tasks=weights_config(begin).tasks)
-        load_weights(begin, config)
-    if weights is not None:
-        if not qat_steps:
-            raise ConfigError("--weights without --qat-steps leaves nothing to do")
-        config = replace(config, tasks=weights_config(weights).tasks)
-        load_weights(weights, config)  # a wrong file is told before data are generated
+    if begin is not None and weights is not None:
+        raise ConfigError("--from begins float training, --weights leaves it out: give one of them")
+    if weights is not None and not qat_steps:
+        raise ConfigError("--weights without --qat-steps leaves nothing to do")
+    if (given := weights or begin) is not None:
+        config = replace(config, tasks=weights_config(given).tasks)
+        load_weights(given, config)  # a wrong file is told before data are generated
     if threads:
         torch.set_num_threads(threads)
     machine = Machine(device, bf16, save_every=save_every, validate_every=validate_every)
