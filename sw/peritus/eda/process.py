@@ -73,7 +73,7 @@ def run_logged(
     on_line: Callable[[str], object] = lambda line: None,
 ) -> int:
     """run_lines that appends what the program says to `log` as well, which ProcessTimeout names."""
-    with log.open("a", errors="backslashreplace") as out:
+    with log.open("a", buffering=1, errors="backslashreplace") as out:  # by lines: it is read while it grows
         out.write(f"$ {' '.join(command)}\n")
         out.flush()
 

@@ -46,16 +46,26 @@ def test_lanes_follow_the_bits() -> None:
     assert columns(other_way) == [92, 96, 62, 63, 32, 35, 4, 5]
 
 
-def test_a_period_gathers_what_is_far_apart() -> None:
+def test_repeats_gather_what_is_far_apart() -> None:
     """Rows of a matrix, one after the other in the net: the same column of all rows is one lane."""
-    found = places(netlist(bits=64, width=8), (Strip("MULT18X18D", (34, 58), 4, (Net("x", period=32),)),))
+    found = places(netlist(bits=64, width=8), (Strip("MULT18X18D", (34, 58), 4, (Net("x", repeats=2),)),))
     assert columns(found) == [4, 32, 62, 92, 5, 35, 63, 96]
     assert {site.split("/")[1] for site in found.values()} == {"Y34"}, "the first row has room"
+    wider = netlist(bits=72, width=9)  # registers of one bit more: the same places
+    assert places(wider, (Strip("MULT18X18D", (34, 58), 4, (Net("x", repeats=2),)),)) == found
+
+
+def test_repeats_are_equal_parts_of_the_net() -> None:
+    with pytest.raises(FloorplanError, match="net x: repeats = 3 does not divide its 64 bits"):
+        places(netlist(bits=64, width=8), (Strip("MULT18X18D", (34,), 4, (Net("x", repeats=3),)),))
+    for wrong in (0, -1, 2.0):
+        with pytest.raises(FloorplanError, match=f"repeats = {wrong}, must be an integer, 1 or more"):
+            Net("x", repeats=wrong)  # type: ignore[arg-type]
 
 
 def test_rows_are_filled_in_order_and_cells_placed_once() -> None:
     strips = (
-        Strip("MULT18X18D", (34, 58), 52, (Net("x", period=8),)),
+        Strip("MULT18X18D", (34, 58), 52, (Net("x", repeats=8),)),
         Strip("MULT18X18D", (10,), 1, (Net("x"),)),
     )
     with pytest.raises(FloorplanError, match=r"lane 0: 8 MULT18X18D, at most 2"):

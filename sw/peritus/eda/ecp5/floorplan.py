@@ -10,11 +10,11 @@ A floorplan is a TOML file, a table for each strip of the chip:
     cell = "DP16KD"        # or "MULT18X18D"
     rows = [70, 82]        # y of the rows that the strip consists of
     lanes = 16             # slices of the strip from left to right
-    nets = [{ name = "u_top.u_memory.wdata" }, { name = "u_top.u_other.x_q", period = 64, reverse = true }]
+    nets = [{ name = "u_top.u_memory.wdata" }, { name = "u_top.u_other.x_q", repeats = 8, reverse = true }]
 
 A cell with an input bit of one of the nets belongs to the lane of that bit: bits are divided evenly among the
-lanes, lowest first (`reverse`: last; `period`: bit modulo this number). A lane is filled row by row, in order
-of nets; strips may share rows.
+lanes, lowest first (`reverse`: last; `repeats`: each of so many equal parts of the net is divided, as the
+rows of a matrix). A lane is filled row by row, in order of nets; strips may share rows.
 """
 
 from __future__ import annotations
@@ -47,8 +47,14 @@ class Net:
     """Bits that order the cells of a strip; see the module's description."""
 
     name: str
-    period: int | None = None
+    repeats: int = 1
     reverse: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.repeats, int) or self.repeats < 1:
+            raise FloorplanError(
+                f"net {self.name}: repeats = {self.repeats!r}, must be an integer, 1 or more"
+            )
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,9 @@ def _cells(
             )
             if positions := [order[bit] for bit in inputs if bit in order]:
                 cells.append((min(positions), name))
-    span = net.period or bits
+    span, left = divmod(bits, net.repeats)
+    if left:
+        raise FloorplanError(f"net {net.name}: repeats = {net.repeats} does not divide its {bits} bits")
     lanes = [(name, position % span * strip.lanes // span) for position, name in sorted(cells)]
     return [(name, strip.lanes - 1 - lane if net.reverse else lane) for name, lane in lanes]
 
