@@ -179,7 +179,7 @@ class Contention(ABC):
 
     def _settle(self, now: float) -> None:
         """Weights still on their way, without the client."""
-        self._ddr.used_until(now)
+        self._ddr.served = now
         fetch = self._fetch
         total = len(fetch.address) + fetch.left
         flying = sorted((burst for queue in self._queues for burst in queue), key=lambda burst: burst.stripe)

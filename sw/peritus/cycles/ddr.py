@@ -41,6 +41,7 @@ class Ddr:
     beats: cycles of a burst on each port while it is alone. burst: of one at the sustained bandwidth. fair:
     of each port's while all have one at once. others: of the stream's other ports, for each burst of the
     stream. A group behind one port of the controller (`shared`) is taken to be as busy as its members.
+    served: the bandwidth is spoken for until then.
 
     Args:
         program_bytes: read by port 0 before the first job; they have had their numbers of the jitter.
@@ -67,7 +68,7 @@ class Ddr:
         # What the bucket saves up in idle time, in cycles: a beat for every channel, and one cycle's inflow.
         self.saved = (self.bandwidth + hw.axi_data_bytes * (hw.axi_ports + 1)) / self.bandwidth
         self.stall = 1 / self.port_rate - 1  # mean wait of a channel that is held back
-        self._served = 0.0  # bandwidth is spoken for until then
+        self.served = 0.0
         self._draws = [Draws(8 * ddr.seed + 2 * port) for port in range(hw.axi_ports)]
         self._write_draws = Draws(8 * ddr.seed + 1)
         for _ in range(-(-program_bytes // (BURST_BEATS * hw.axi_data_bytes))):
@@ -107,7 +108,7 @@ class Ddr:
 
     def rest(self, cycle: float, port: int, part: float) -> float:
         """Cycle of the last beat of a burst of which a part is left, while all ports have data due."""
-        self._served = self.busy(self._served, self.burst * part)
+        self.served = self.busy(self.served, self.burst * part)
         return self.busy(cycle, self.fair[port] * part) - 1
 
     def data(self, due: float, port: int, port_last: float, after: int) -> float:
@@ -116,14 +117,14 @@ class Ddr:
         port_last: that of its port's burst before. after: bursts of the stream that are still to come.
         """
         served = due - self.saved
-        if served < self._served:
-            served = self._served
+        if served < self.served:
+            served = self.served
         start = due if due > port_last + 1 else port_last + 1
         if self._refreshed:
-            self._served = done = self.busy(served, self.burst)
+            self.served = done = self.busy(served, self.burst)
             alone, shared = self.busy(start, self.beats[port]), self.busy(start, self.fair[port])
         else:
-            self._served = done = served + self.burst
+            self.served = done = served + self.burst
             alone, shared = start + self.beats[port], start + self.fair[port]
         # Called for every burst: comparisons instead of max and min.
         last = ceil(done) + self.stall
@@ -140,19 +141,11 @@ class Ddr:
 
     def soonest(self, port: int, behind: int, left: int) -> float:
         """Last beat of a port's burst with `behind` requested after it, and `left` to come, if it lags."""
-        return self._served - behind * self.burst + (behind + left) * self.others[port]
-
-    def timing(self) -> tuple[float, float, float]:
-        """For callers without the calls: spoken for until; saved, burst."""
-        return self._served, self.saved, self.burst
-
-    def used_until(self, cycle: float) -> None:
-        """The bandwidth is spoken for until then."""
-        self._served = cycle
+        return self.served - behind * self.burst + (behind + left) * self.others[port]
 
     def saved_at(self, cycle: float) -> float:
         """Bandwidth saved by then, in beats, besides that of the cycle itself."""
-        cycles = min(self.saved - 1, max(0.0, cycle - self._served))
+        cycles = min(self.saved - 1, max(0.0, cycle - self.served))
         return cycles * self.bandwidth / self.beat_bytes
 
     def worked(self, start: float, end: float) -> float:

@@ -116,94 +116,90 @@ class Fetch:
 
         False: it is never requested, or later than that, or there is no room for it as far as is known.
         """
-        ring, ddr, on, ports, turn, turns = self.ring, self.ddr, self.on, self.port, self.turn, self.turns
-        outstanding = ddr.parameters.outstanding
-        address, due, last, freed = self.address, self.due, self.last, self.freed
-        # Of each port, as its last request leaves them.
-        frees = [self.free(port) for port in range(self.ports)]
-        behind = [last[mine[-outstanding]] if len(mine) >= outstanding else 0.0 for mine in on]
-        before = [last[mine[-1]] if mine else 0.0 for mine in on]
-        stall, latency, calm = 1 + ddr.stall, ddr.parameters.read_latency, ddr.calm
-        served, saved, burst = ddr.timing()
-        alone, fair, others = ddr.beats, ddr.fair, ddr.others
-        number = len(address)
-        total = number + self.left
-        while number <= stripe:
+        while len(self.address) <= stripe:
             if not self._next_segment():
                 return False
-            end = min(stripe + 1, number + self.segments[self.segment] - self.issued)
-            begin, request, passed = number, self._ready, self._passed
-            while number < end:
-                # As request_time, passed and accept say it, but for a port that nobody shares.
-                if number >= ring:
-                    reuse = number - ring
-                    if reuse >= len(freed):
-                        break
-                    if freed[reuse] >= request:
-                        request = freed[reuse] + 1
-                if request > until:
-                    break
-                begun = request if request > passed else passed
-                passed = begun + GUARD
-                soonest = NEVER
-                for candidate in turn:
-                    free = frees[candidate]
-                    if free <= passed:
-                        soonest, port = passed, candidate
-                        break
-                    if free < soonest:
-                        soonest, port = free, candidate
-                passed, turn = soonest, turns[port]
-                taken = passed + stall
-                if behind[port] >= taken:
-                    taken = behind[port] + stall
-                address.append(taken)
-                mine = on[port]
-                mine.append(number)
-                ports.append(port)
-                if calm:  # Ddr.due and Ddr.data, without the calls
-                    first = taken + latency
-                    done = first - saved
-                    if done < served:
-                        done = served
-                    lags = first < before[port] and first < done
-                    served = done = done + burst
-                    start = before[port] + 1
-                    if first > start:
-                        start = first
-                    final = -(-done // 1)  # ceil
-                    if start + alone[port] - 1 > final:
-                        final = start + alone[port] - 1
-                    if lags:
-                        at_the_end = done + (total - number) * others[port]
-                        if at_the_end > final:
-                            final = at_the_end
-                        if start + fair[port] - 1 < final:
-                            final = start + fair[port] - 1
-                else:
-                    first = ddr.due(taken, port)
-                    final = ddr.data(first, port, before[port], total - number)
-                last.append(final)
-                due.append(first)
-                # Fetch.free, without the call; `outstanding` may be one of the bursts just asked for.
-                bursts, before[port], free = len(mine), final, taken
-                if bursts >= READER_BURSTS and last[mine[-READER_BURSTS]] > free:
-                    free = last[mine[-READER_BURSTS]]
-                frees[port] = free + 1 + CHOSEN
-                if bursts >= outstanding:
-                    behind[port] = last[mine[-outstanding]]
-                issued, request = request, begun + 2
-                number += 1
-            if calm:
-                ddr.used_until(served)
-            self.issued += number - begin
-            self.left -= number - begin
-            self._ready, self._passed, self.turn = request, passed, turn
-            if number > begin:
-                self._to_next(issued)
-            if number < end:
+            if not self._many(
+                min(stripe - len(self.address) + 1, self.segments[self.segment] - self.issued), until
+            ):
                 return False
         return True
+
+    def _many(self, count: int, until: float) -> int:
+        """As many stripes of this segment, or fewer if there is no room or `until` is over; how many.
+
+        For ports that nobody shares. request_time, passed, accept and free say the same for one stripe.
+        """
+        ring, freed, ddr, turn, turns, on = self.ring, self.freed, self.ddr, self.turn, self.turns, self.on
+        address, due, last, ports = self.address, self.due, self.last, self.port
+        stall, latency, most = 1 + ddr.stall, ddr.parameters.read_latency, ddr.parameters.outstanding
+        served, burst, calm, fair = ddr.served, ddr.burst, ddr.calm, ddr.fair
+        # Of each port, as its last request leaves them. A memory that takes all that a reader has under way
+        # makes none wait. Ports that are free in the order of their turns are asked in that order.
+        narrow = most < READER_BURSTS
+        behind = [last[mine[-most]] if narrow and len(mine) >= most else 0.0 for mine in on]
+        before = [last[mine[-1]] if mine else 0.0 for mine in on]
+        frees = [self.free(port) for port in range(self.ports)]
+        order = [frees[port] for port in turn]
+        ordered, newest = order == sorted(order), order[-1]
+        begin = stripe = len(address)
+        room, end = min(begin + count, ring + len(freed)), begin + self.left
+        # Is the stream's end so far away that whatever lags gets its share, no more (Ddr.data)?
+        far = calm and served + (end - room) * min(ddr.others) > max(before) + count * max(fair)
+        request, passed, issued = self._ready, self._passed, 0.0
+        while stripe < room:
+            if stripe >= ring and freed[stripe - ring] >= request:
+                request = freed[stripe - ring] + 1
+            if request > until:
+                break
+            issued = request
+            if request > passed:
+                passed = request
+            request = passed + 2
+            passed += GUARD
+            port = turn[0]
+            if not ordered:
+                passed, port = _first(turn, frees, passed)
+            elif frees[port] > passed:
+                passed = frees[port]
+            turn = turns[port]
+            taken = passed + stall
+            if narrow and behind[port] >= taken:
+                taken = behind[port] + stall
+            mine, first, final = on[port], taken + latency, before[port]
+            if far and first < final and first < served:
+                served += burst
+                final = final + 1 + fair[port] - 1
+            else:
+                ddr.served = served
+                if not calm:
+                    first = ddr.due(taken, port)
+                final = ddr.data(first, port, final, end - stripe)
+                served = ddr.served
+            address.append(taken)
+            due.append(first)
+            last.append(final)
+            ports.append(port)
+            mine.append(stripe)
+            before[port] = final
+            stripe += 1
+            free = taken
+            if len(mine) >= READER_BURSTS and last[mine[-READER_BURSTS]] > taken:
+                free = last[mine[-READER_BURSTS]]
+            frees[port] = free = free + 1 + CHOSEN
+            if free < newest:
+                ordered = False
+            newest = free
+            if narrow and len(mine) >= most:
+                behind[port] = last[mine[-most]]  # which may be one of those just asked for
+        count = stripe - begin
+        ddr.served = served
+        self.issued += count
+        self.left -= count
+        self._ready, self._passed, self.turn = request, passed, turn
+        if count:
+            self._to_next(issued)
+        return count
 
     def arrived(self, stripe: int) -> float:
         """Last beat of a stripe and of all before it; infinity if it is never requested."""
@@ -288,3 +284,15 @@ class Fetch:
             if last < self.last[stripe] and cycle < self.last[stripe]:
                 self.last[stripe] = max(last, cycle)
                 del self.whole[stripe:]
+
+
+def _first(turn: Sequence[int], frees: Sequence[float], passed: float) -> tuple[float, int]:
+    """When a request that comes in cycle `passed` is taken, by which port: in turn, or the first one free."""
+    soonest, port = NEVER, turn[0]
+    for candidate in turn:
+        free = frees[candidate]
+        if free <= passed:
+            return passed, candidate
+        if free < soonest:
+            soonest, port = free, candidate
+    return soonest, port
