@@ -7,7 +7,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from peritus.errors import PeritusError
 from quant_models.float_onnx.pretrained import NAME, read_pretrained
 from quant_models.network.model import M3ViT
+from quant_models.network.threads import torch_threads
 from quant_models.network.weights import load_weights
 from quant_models.processor.export import export
 from quant_models.processor.int8 import int8_by_onnxruntime, int8_by_pytorch
@@ -61,7 +61,7 @@ def _timed(work: Work) -> Iterator[dict[str, Any]]:
     smaller = int8_by_pytorch(work.module)
     for arithmetic, module in ((FLOAT, work.module), (INT8, smaller)):
         for threads in THREADS:
-            with _torch_threads(threads):
+            with torch_threads(threads):
                 yield row("PyTorch, eager", arithmetic, threads, partial(module, work.images))
     with tempfile.TemporaryDirectory() as folder:
         files = {FLOAT: Path(folder) / "float.onnx", INT8: Path(folder) / "int8.onnx"}
@@ -84,16 +84,6 @@ def _compare(work: Work, path: Path) -> None:
                 f"ONNX Runtime's map of {work.name} differs from PyTorch's by {largest:g}, more than "
                 f"{TOLERANCE:g}: neither is timed"
             )
-
-
-@contextmanager
-def _torch_threads(threads: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _fastest(run: Callable[[], object]) -> float:

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import gc
 import io
 import logging
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from brevitas.export import export_qonnx
 from onnx import ModelProto
 
+from quant_models.network.threads import torch_threads
 from quant_models.quantization.fake_quant import QuantM3ViT
 
 IMAGE, TASK, FEATURES = "image", "task", "features"
@@ -23,6 +25,7 @@ _TEMPORARY = "peritus_output_"  # what no tracer calls anything
 _BREVITAS_SCOPE = re.compile(r"\.(act_quant|weight_quant|export_handler)(\.|$)")
 
 
+@torch_threads(1)
 def to_qonnx(net: QuantM3ViT) -> ModelProto:
     """Export the fake-quantized model.
 
@@ -32,7 +35,7 @@ def to_qonnx(net: QuantM3ViT) -> ModelProto:
     """
     config = net.config
     example = torch.zeros(1, config.in_channels, config.image_height, config.image_width)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _no_collection():
         warnings.simplefilter("ignore")
         registration = logging.getLogger("torch.onnx")
         level = registration.level
@@ -52,6 +55,18 @@ def to_qonnx(net: QuantM3ViT) -> ModelProto:
     _tidy(model)
     _name_outputs(model, config.task_names)
     return model
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Tracing makes millions of objects that stay: looking for garbage among them takes a seventh of it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _name_outputs(model: ModelProto, names: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from peritus.ir.formats import GELU_SCALE
 from quant_models.network.layers import Mlp
 from quant_models.network.model import Block, M3ViT
 from quant_models.network.moe import Gate, MoeMlp
+from quant_models.network.threads import torch_threads
 from quant_models.quantization.clips import fit_clip, quantize_clipped
 from quant_models.quantization.fake_quant import QuantBlock, QuantM3ViT, QuantMlp
 from quant_models.quantization.fake_quant_moe import QuantMoeMlp
@@ -107,6 +108,7 @@ def grid_scale(largest: float) -> float:
     return math.ldexp(math.ceil(mantissa * 64), exponent - 6)
 
 
+@torch_threads(1)
 @torch.no_grad()
 def fake_quantize(net: M3ViT, images: Tensor, recipe: Recipe = DEFAULT) -> tuple[QuantM3ViT, Report]:
     """Calibrate `net` on `images` (B, C, H, W; pixels k/256); the fake-quantized model, to be evaluated."""

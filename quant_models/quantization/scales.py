@@ -62,6 +62,11 @@ def quantize_activation(x: Tensor) -> Tensor:
     return x.round().clamp(-INT8_MAX - 1, INT8_MAX)
 
 
+def rounded(x: Tensor, scales: Tensor) -> Tensor:
+    """What int8 with these scales makes of x. In place but for its own result: memory bounds the search."""
+    return (x / scales).round_().clamp_(-INT8_MAX - 1, INT8_MAX).mul_(scales)
+
+
 def quantize_weight(w: Tensor) -> Tensor:
     """Fake-quantize (..., out, in) to +-127 per output channel, the range of the weight quantizer."""
     scale = w.abs().amax(dim=-1, keepdim=True).clamp(min=1e-12) / INT8_MAX
@@ -104,11 +109,11 @@ def search_scales(
         errors = _fewer_rows(quantized - weight)
         return _fewer_rows(quantized), sum(power(rows @ errors.T) for rows, _ in trials)
 
+    @cache
     def quality(alpha: float, end: float) -> float:
         quantized, noise = readers(alpha)
         for rows, seen in trials:
-            s = scales_for(seen, alpha) * end
-            error = quantize_activation(rows / s) * s - rows
+            error = rounded(rows, scales_for(seen, alpha) * end).sub_(rows)
             noise += power(error if quantized is None else error @ quantized.T)
         return decibels(signal, noise)
 
@@ -142,12 +147,13 @@ def search_query_key_scales(
         s_q = e * float((range_q / e).max()) * end / INT8_MAX
         return s_q, float((range_k * e).max()) * end / INT8_MAX / e
 
+    @cache
     def quality(alpha: float, end: float) -> float:
         noise = 0.0
         for (q, k), expected in zip(trials, exact, strict=True):
             s_q, s_k = scales(q.ranges, k.ranges, alpha, end)
-            rounded_q, rounded_k = quantize_activation(q.rows / s_q), quantize_activation(k.rows / s_k)
-            noise += power(expected - (rounded_q * s_q) @ (rounded_k * s_k).transpose(-2, -1))
+            rounded_q, rounded_k = rounded(q.rows, s_q), rounded(k.rows, s_k)
+            noise += power(expected - rounded_q @ rounded_k.transpose(-2, -1))
         return decibels(signal, noise)
 
     alpha = max(alphas, key=lambda alpha: quality(alpha, 1.0))

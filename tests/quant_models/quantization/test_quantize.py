@@ -19,6 +19,8 @@ from quant_models.network.config import M3VIT_MICRO, M3VIT_TINY, ConfigError  # 
 from quant_models.network.init import new_model, procedural_images  # noqa: E402
 from quant_models.network.model import M3ViT  # noqa: E402
 from quant_models.network.noise import snr_db  # noqa: E402
+from quant_models.network.threads import torch_threads  # noqa: E402
+from quant_models.quantization import fold  # noqa: E402
 from quant_models.quantization.quantize import quantize, to_uint8  # noqa: E402
 from quant_models.quantization.recipe import Recipe  # noqa: E402
 
@@ -45,6 +47,24 @@ def test_quantized_network_follows_the_float_one(micro: tuple[M3ViT, QuantModel]
     for seed in range(3):
         for task in net.config.task_names:
             assert feature_snr(net, model, procedural_images(M3VIT_MICRO, 1, seed=100 + seed), task) > 20
+
+
+def test_one_thread_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums by another number of threads differ in their last bits, and a search by what they say."""
+    net, threads = new_model(M3VIT_MICRO), set()
+    handle = net.register_forward_hook(lambda *_: threads.add(torch.get_num_threads()))
+    searched = fold.search_scales
+
+    def search(*arguments: Any) -> Any:
+        threads.add(torch.get_num_threads())
+        return searched(*arguments)
+
+    monkeypatch.setattr(fold, "search_scales", search)
+    with torch_threads(3):
+        quantize(net, procedural_images(M3VIT_MICRO, 2))
+        assert torch.get_num_threads() == 3, "as it was"
+    handle.remove()
+    assert threads == {1}
 
 
 def test_model_file_round_trip(micro: tuple[M3ViT, QuantModel], tmp_path: Path) -> None:
