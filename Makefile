@@ -217,7 +217,7 @@ synth-check: $(STAMPS)/synth ## Synthesize HW=nano for the ECP5: area, logic dep
 
 .PHONY: bitstream
 bitstream: $(STAMPS)/synth ## Place and route HW nano for the ULX3S and write its bitstream; fails below the clock it claims
-	$(BIN)/peritus build ulx3s
+	$(BIN)/peritus build ulx3s --timeout 3000  # seconds; a router that takes longer will not end
 
 # --- Packages and cleaning ---------------------------------------------------------------------------
 
