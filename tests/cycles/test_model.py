@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import Any
 
 import pytest
 
@@ -106,16 +107,44 @@ def test_idle_experts_cost_less(micro: Bundle) -> None:
     assert less_read.cycles < all_read.cycles
 
 
-def test_one_request_after_the_other_is_the_same_as_many() -> None:
-    """Fetch.reach says once more, for speed, what request_time, passed, free and accept say one by one."""
+@pytest.mark.parametrize(
+    "memory",
+    [
+        {},
+        {"bytes_per_cycle": 84.0},
+        {"read_latency": 300},
+        {"outstanding": 3},
+        {"port_bytes_per_cycle": (6.0, 12.0, 12.0, 3.0)},
+        {"shared": ((1, 2),), "shared_bytes_per_cycle": 16.0},
+        {"refresh_period": 200, "refresh_cycles": 30},
+        {"jitter": 9, "seed": 3},
+        {"stall": 0.25},
+    ],
+    ids=lambda memory: next(iter(memory), "as_configured"),
+)
+@pytest.mark.parametrize("freed", [False, True])
+def test_one_request_after_the_other_is_the_same_as_many(memory: dict[str, Any], freed: bool) -> None:
+    """Fetch.reach says once more, for speed, what request_time, passed, free and accept say one by one.
+
+    freed: of a ring of 16 stripes, each is popped 40 cycles after its last beat.
+    """
     hw = load_config("zcu104")
     bundle = peritus.compile(peritus.load_model("m3vit_micro"), hw=hw)
-    parameters = DdrParameters.of(hw.ddr)
+    parameters = replace(DdrParameters.of(hw.ddr), **memory)
     many, single = (
         Fetch(hw, Ddr(hw, parameters, len(bundle.program), 0), bundle.fetches, 0, False) for _ in range(2)
     )
-    many.reach(200)
-    for stripe in range(201):
+    count = many.left
+    if freed:
+        many.ring = single.ring = 16
+        while not many.reach(count - 1):
+            assert len(many.freed) < len(many.last), "no room, for there was nothing to pop"
+            pops = [last + 40 for last in many.last[len(many.freed) :]]
+            many.freed += accumulate(pops, max)
+        single.freed = many.freed
+    else:
+        many.reach(count - 1)
+    for stripe in range(count):
         request = single.request_time()
         assert request is not None
         reached = single.passed(request)
@@ -125,9 +154,9 @@ def test_one_request_after_the_other_is_the_same_as_many() -> None:
         mine = single.on[port]
         behind = single.last[mine[-parameters.outstanding]] if len(mine) >= parameters.outstanding else 0.0
         before = single.last[mine[-1]] if mine else 0.0
-        single.accept(request, passed, max(passed, behind) + 1, port)
+        single.accept(request, passed, max(passed, behind) + 1 + single.ddr.stall, port)
         single.last.append(single.ddr.data(single.due[stripe], port, before, single.left + 1))
-    assert many.port == single.port
+    assert count > 300 and many.port == single.port
     assert many.address == single.address and many.last == single.last and many.left == single.left
 
 
