@@ -13,8 +13,8 @@ import torch
 def torch_threads(threads: int) -> Iterator[None]:
     """As a context or a decorator.
 
-    One thread adds up in one order: what sums decide is the same on any number of cores. And it does not
-    wait for others that a busy machine has put aside.
+    One thread adds up in one order, so what sums decide is the same on any number of cores (another kind of
+    processor may add in another order). And it does not wait for others that a busy machine has put aside.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
