@@ -85,10 +85,12 @@ def test_no_value_leaves_its_width(twin: Twins, hw: str) -> None:
             assert difference is None, difference
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "hw", "shape"),
-    [("m3vit_micro", "nano", (32, 64)), ("m3vit_tiny", "zcu104", (128, 256))],
+    [
+        ("m3vit_micro", "nano", (32, 64)),
+        pytest.param("m3vit_tiny", "zcu104", (128, 256), marks=pytest.mark.long),
+    ],
 )
 def test_the_exact_binding_equals_the_fast_one(
     twin: Twins, name: str, hw: str, shape: tuple[int, int]
