@@ -48,7 +48,7 @@ void gelu(Stream<Beat<LANES, IN>> &in, Stream<Beat<LANES, 16>> &out, int beats, 
 constexpr int BIASED_BITS = 27;  // a value and its bias
 
 // Bias, multiplier and shift by channel; of a row those of one set, [sets * CHANNELS].
-template <int LANES, int IN, int OUT, int CHANNELS>
+template <int LANES, int IN, int OUT, int CHANNELS, int ZERO_POINT>
 void requant_row(Stream<Beat<LANES, IN>> &in, Stream<Beat<LANES, OUT>> &out, int set, const std::int32_t *bias,
                  const std::uint16_t *multiplier, const std::uint8_t *shift) {
 #pragma HLS INLINE
@@ -61,25 +61,29 @@ void requant_row(Stream<Beat<LANES, IN>> &in, Stream<Beat<LANES, OUT>> &out, int
 #pragma HLS UNROLL
       const int channel = set * CHANNELS + beat * LANES + n;
       const Int<BIASED_BITS> biased = Int<BIASED_BITS>(lane<IN>(x, n)) + Int<BIASED_BITS>(bias[channel]);
-      set_lane<OUT>(y, n, requantize<OUT, BIASED_BITS>(biased, multiplier[channel], UInt<6>(shift[channel])));
+      // One more bit holds all that saturates only with the zero point.
+      const Int<OUT + 1> z = requantize<OUT + 1, BIASED_BITS>(biased, multiplier[channel], UInt<6>(shift[channel]));
+      set_lane<OUT>(y, n, saturate<OUT, OUT + 2>(Int<OUT + 2>(Int<OUT + 2>(z) + Int<OUT + 2>(ZERO_POINT))));
     }
     out.write(y);
   }
 }
 
-template <int LANES, int IN, int OUT, int CHANNELS>
+template <int LANES, int IN, int OUT, int CHANNELS, int ZERO_POINT>
 void requant(Stream<Beat<LANES, IN>> &in, Stream<Beat<LANES, OUT>> &out, int rows, const std::int32_t *bias,
              const std::uint16_t *multiplier, const std::uint8_t *shift) {
-  for (int row = 0; row < rows; ++row) requant_row<LANES, IN, OUT, CHANNELS>(in, out, 0, bias, multiplier, shift);
+  for (int row = 0; row < rows; ++row) {
+    requant_row<LANES, IN, OUT, CHANNELS, ZERO_POINT>(in, out, 0, bias, multiplier, shift);
+  }
 }
 
 // With a set for every row: the expert.
-template <int LANES, int IN, int OUT, int CHANNELS>
+template <int LANES, int IN, int OUT, int CHANNELS, int ZERO_POINT>
 void requant(Stream<Beat<LANES, IN>> &in, Stream<ap_uint<16>> &index, Stream<Beat<LANES, OUT>> &out, int rows,
              const std::int32_t *bias, const std::uint16_t *multiplier, const std::uint8_t *shift) {
   for (int row = 0; row < rows; ++row) {
     const int set = static_cast<int>(index.read());
-    requant_row<LANES, IN, OUT, CHANNELS>(in, out, set, bias, multiplier, shift);
+    requant_row<LANES, IN, OUT, CHANNELS, ZERO_POINT>(in, out, set, bias, multiplier, shift);
   }
 }
 

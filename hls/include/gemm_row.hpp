@@ -152,16 +152,17 @@ inline void write_back(const Instruction &i, int row, int nb, int address, const
 #pragma HLS INLINE
   switch (i.dst) {
     case config::Dest::ACT:
+    case config::Dest::HIDDEN:
     case config::Dest::KV: {
       Lanes<Int<8>, PN> word;
       for (int n = 0; n < PN; ++n) {
 #pragma HLS UNROLL
         word.lane[n] = narrow(z.lane[n], i.dst);
       }
-      if (i.dst == config::Dest::ACT) {
-        memories.act.write(address, word);
-      } else {
+      if (i.dst == config::Dest::KV) {
         memories.kv.write(address, word);
+      } else {
+        memories.act.write(address, word);
       }
       break;
     }

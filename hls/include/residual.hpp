@@ -21,9 +21,11 @@ inline Int<config::RES_W> residual(Int<config::RES_W> old, Int<16> z, config::De
   return Int<W>(saturate<16, 17>(sum));
 }
 
-// Activations are 8 bits; keys and values, stationary operands two of which share a multiplier, stay within +-127.
+// Activations are 8 bits, hidden ones with a zero point; keys and values, stationary operands two of which share a
+// multiplier, stay within +-127.
 inline Int<8> narrow(Int<16> z, config::Dest where) {
 #pragma HLS INLINE
+  if (where == config::Dest::HIDDEN) return saturate<8, 17>(Int<17>(Int<17>(z) - Int<17>(config::HIDDEN_OFFSET)));
   const Int<8> value = saturate<8, 16>(z);
   return where == config::Dest::KV && value == Int<8>(-128) ? Int<8>(-127) : value;
 }

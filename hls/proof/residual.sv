@@ -64,7 +64,7 @@ module proof_narrow
   for (genvar n = 0; n < int'(PN); n++) begin : gen_model
     model_narrow u_model (z[n], dst, model[n]);
   end
-  assign assumed = dst_e'(dst) inside {DST_ACT, DST_KV};
+  assign assumed = dst_e'(dst) inside {DST_ACT, DST_HIDDEN, DST_KV};
   assign differ = !(act || kv) || rtl != model;
 endmodule
 

@@ -156,15 +156,21 @@ def _check_fit(config: M3ViTConfig, hw: str) -> None:
 
 def _table(layers: list[Layer], maps: dict[str, float], title: str) -> Table:
     table = Table(title=title, title_justify="left")
-    for heading in ("after block", "SNR", "same experts", "most clipped", "dead channels"):
+    for heading in (
+        "after block",
+        "SNR",
+        "tokens with the same experts",
+        "same choices",
+        "most clipped",
+        "dead channels",
+    ):
         table.add_column(heading, justify="right")
     for layer in layers:
-        routing = "" if layer.routing is None else f"{layer.routing:.1%}"
-        table.add_row(
-            str(layer.block), f"{layer.snr_db:.1f} dB", routing, f"{layer.clipped:.2%}", str(layer.dead)
-        )
+        routing, choices = ("" if x is None else f"{x:.1%}" for x in (layer.routing, layer.choices))
+        clipped, dead = f"{layer.clipped:.2%}", str(layer.dead)
+        table.add_row(str(layer.block), f"{layer.snr_db:.1f} dB", routing, choices, clipped, dead)
     for task, snr in maps.items():
-        table.add_row(f"map {task}", f"{snr:.1f} dB", "", "", "")
+        table.add_row(f"map {task}", f"{snr:.1f} dB", "", "", "", "")
     return table
 
 

@@ -25,6 +25,7 @@ from quant_models.quantization.quantizers import (
     WEIGHT_QUANTIZERS,
     grid,
     int8,
+    int8_hidden,
     quant_conv,
     quant_linear,
 )
@@ -81,7 +82,7 @@ class QuantMlp(nn.Module):
         self.activation = ACTIVATIONS[config.activation]
         self.pre_quant, self.activation_quant = grid(16, GELU_SCALE), grid(16, GELU_SCALE)
         self.register_buffer("hidden_factor", torch.ones(config.mlp_hidden))
-        self.hidden_quant = int8()
+        self.hidden_quant = int8_hidden()
         self.fc2 = quant_linear(config.mlp_hidden, config.d_model)
         self.contribution_quant = grid(16, residual_scale)
 

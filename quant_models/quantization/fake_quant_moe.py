@@ -9,10 +9,11 @@ from torch.nn import functional as F
 
 from peritus.frontends.moe_format import DOMAIN, MOE, VERSION
 from peritus.ir.formats import GELU_SCALE, LOGIT_SCALE
+from peritus.reference import HIDDEN_ZERO_POINT
 from quant_models.network.activation import ACTIVATIONS
 from quant_models.network.config import M3ViTConfig
 from quant_models.network.moe import route
-from quant_models.quantization.quantizers import grid, int8, quant_linear, weight_of
+from quant_models.quantization.quantizers import grid, int8_hidden, quant_linear, weight_of
 
 
 def per_expert(rows: Tensor, experts: int) -> Tensor:
@@ -45,7 +46,7 @@ class QuantMoeMlp(nn.Module):
         self.activation = ACTIVATIONS[config.activation]
         self.pre_quant, self.activation_quant = grid(16, GELU_SCALE), grid(16, GELU_SCALE)
         self.register_buffer("hidden_factor", torch.ones(experts, hidden))
-        self.hidden_quant = int8()
+        self.hidden_quant = int8_hidden()
         self.h4toh = quant_linear(hidden, experts * d_model, bits=expert_bits)
         self.contribution_quant = grid(16, residual_scale)
 
@@ -67,6 +68,7 @@ class QuantMoeMlp(nn.Module):
                     "top_k": self.config.top_k,
                     "residual_scale": self.residual_scale,
                     "activation": self.config.activation,
+                    "zero_point": HIDDEN_ZERO_POINT,
                 },
                 dtype=x.dtype,
                 shape=x.shape,

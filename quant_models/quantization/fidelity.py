@@ -4,14 +4,16 @@ better."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from peritus.ir import IMAGE, QuantModel, execute, real_map
+from peritus.ir.ops import Linear
 from peritus.ir.types import Kind
 from peritus.reference import Routing
 from quant_models.network.model import M3ViT
@@ -28,8 +30,8 @@ NARROW = 0.5  # of the pixel range
 class Layer:
     """The residual stream after one block, over all images and tasks.
 
-    snr_db: integer against float. routing: share of tokens whose experts are the same ones; None without
-    experts.
+    snr_db: integer against float. routing: share of tokens whose experts are the same ones; choices: of all
+    top-k choices, those that the float network makes too; None without experts.
     clipped: largest share of int8 values of one activation that lie at the ends of the range. dead: channels
     of activations that are 0 on every image.
     """
@@ -37,6 +39,7 @@ class Layer:
     block: int
     snr_db: float
     routing: float | None
+    choices: float | None
     clipped: float
     dead: int
 
@@ -64,16 +67,20 @@ def calibration_warnings(images: Tensor) -> list[str]:
 
 @torch.no_grad()
 def compare(
-    net: M3ViT, model: QuantModel, images: Tensor, progress: Callable[[int], None] = lambda _: None
+    net: M3ViT,
+    model: QuantModel,
+    images: Tensor,
+    progress: Callable[[int], None] = lambda _: None,
+    tasks: Sequence[str] | None = None,
 ) -> tuple[list[Layer], dict[str, float]]:
     """Run both on images (B, C, H, W); every block, and the SNR in dB of every task's map.
 
     Args:
-        progress: called with the number of finished runs, of tasks * images.
+        progress: called with the number of finished runs, of tasks * images. tasks: by name; None: all.
     """
     blocks = net.backbone.layers
     streams: list[list[tuple[Tensor, Tensor]]] = [[] for _ in blocks]
-    agreement: list[list[float]] = [[] for _ in blocks]
+    agreement: list[list[npt.NDArray[np.float64]]] = [[] for _ in blocks]
     clipped, dead = [0.0] * len(blocks), [0] * len(blocks)
     alive: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]] = {}
     maps: dict[str, list[tuple[Tensor, Tensor]]] = {}
@@ -83,13 +90,14 @@ def compare(
         for i, block in enumerate(blocks)
     ]
     graph = model.graph
+    zero_points = {node.name: node.zero_point for node in graph.nodes if isinstance(node, Linear)}
     last = {
         _block(node.name): node.name for node in graph.nodes if graph.types[node.name].kind is Kind.RESIDUAL
     }
     tail = model.tail.open() if model.tail else None
     finished = 0
     try:
-        for task in graph.tasks:
+        for task in (task for task in graph.tasks if tasks is None or task.name in tasks):
             for image in images:
                 logits = net(image[None], task.name)[0]
                 result = execute(graph, to_uint8(image[None])[0], task.name, keep_values=True)
@@ -111,7 +119,8 @@ def compare(
                     if i >= 0:
                         share = float(np.mean((value >= 127) | (value <= -128)))
                         clipped[i] = max(clipped[i], share)
-                        alive[name] = alive.get(name, np.zeros(value.shape[1], bool)) | value.any(axis=0)
+                        moved = (value != zero_points.get(name, 0)).any(axis=0)
+                        alive[name] = alive.get(name, np.zeros(value.shape[1], bool)) | moved
                 finished += 1
                 progress(finished)
     finally:
@@ -123,7 +132,8 @@ def compare(
         Layer(
             i,
             _snr(streams[i]),
-            float(np.mean(agreement[i])) if agreement[i] else None,
+            float(np.mean(np.concatenate(agreement[i]) == 1)) if agreement[i] else None,
+            float(np.mean(np.concatenate(agreement[i]))) if agreement[i] else None,
             clipped[i],
             dead[i],
         )
@@ -142,7 +152,8 @@ def _block(name: str) -> int:
     return int(parts[1]) if parts[0] == "blocks" else -1
 
 
-def _same_experts(indices: Tensor, routing: Routing) -> float:
-    """Share of tokens with the same set of experts."""
-    ours = np.sort(routing.experts, axis=1)
-    return float(np.mean((np.sort(indices.numpy(), axis=1) == ours).all(axis=1)))
+def _same_experts(indices: Tensor, routing: Routing) -> npt.NDArray[np.float64]:
+    """Of each token, the share of its experts that are the float network's, too."""
+    same = indices.numpy()[:, :, None] == routing.experts[:, None, :]
+    shares: npt.NDArray[np.float64] = same.any(axis=1).mean(axis=1)
+    return shares

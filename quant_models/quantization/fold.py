@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from peritus.ir.formats import GELU_SCALE
+from peritus.reference import HIDDEN_ZERO_POINT
 from quant_models.network.layers import Mlp
 from quant_models.network.model import Block, M3ViT
 from quant_models.network.moe import Gate, MoeMlp
@@ -96,7 +97,13 @@ class _Fold:
     ) -> Tensor:
         """The scales of tensor `name`, given what was seen of it and its readers' weights."""
         found = search_scales(
-            self.trials(seen), self.ranges(seen.peak), weight, self.alphas, self.ends, quantize
+            self.trials(seen),
+            self.ranges(seen.peak),
+            weight,
+            self.alphas,
+            self.ends,
+            quantize,
+            seen.zero_point,
         )
         self.report.scales[name] = found
         return found.scales
@@ -217,7 +224,7 @@ def _fold_mlp(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
     target.fc1.weight.copy_(mlp.fc1.weight * s)
     target.fc1.bias.copy_(mlp.fc1.bias + mlp.fc1.weight @ middle)
 
-    hidden = c.seen[f"{path}.mlp.fc2"]
+    hidden = c.seen[f"{path}.mlp.fc2"].on(HIDDEN_ZERO_POINT)
     s = c.search(f"{path}.mlp.hidden", hidden, mlp.fc2.weight).clamp(min=LEAST_HIDDEN_SCALE)
     target.hidden_factor.copy_(1 / s)
     target.fc2.weight.copy_(mlp.fc2.weight * s)
@@ -260,7 +267,7 @@ def _fold_moe(c: _Fold, block: Block, quant: QuantBlock, path: str) -> None:
             hidden = Samples(len(norm.rows))
             hidden.add(experts.activation(experts.htoh4(norm.rows, expert)))
         weight = experts.h4toh.weight[expert]
-        s = c.search(f"{path}.mlp.hidden{expert}", hidden, weight, quantize_expert)
+        s = c.search(f"{path}.mlp.hidden{expert}", hidden.on(HIDDEN_ZERO_POINT), weight, quantize_expert)
         s = s.clamp(min=LEAST_HIDDEN_SCALE)
         target.hidden_factor[expert] = 1 / s
         weights.append(weight * s)

@@ -19,6 +19,7 @@ from quant_models.network.config import ConfigError
 from quant_models.network.layers import Attention, Mlp
 from quant_models.network.model import Block, M3ViT
 from quant_models.network.moe import ExpertLinear, MoeMlp
+from quant_models.quantization.scales import INT8_MAX
 
 # An expert that calibration routes fewer tokens to than this is observed on all tokens instead.
 MIN_EXPERT_TOKENS = 32
@@ -39,6 +40,7 @@ class Samples:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
+        self.zero_point = 0
         self.count = 0
         self.lowest = self.highest = torch.empty(FOLDS, 0)
         self.rows = torch.empty(0)
@@ -76,9 +78,15 @@ class Samples:
         )
         return found
 
+    def on(self, zero_point: int) -> Samples:
+        """The same, for an int8 grid on which `zero_point` is 0."""
+        found = copy.copy(self)
+        found.zero_point = zero_point
+        return found
+
     @property
     def peaks_of_others(self) -> Tensor:
-        """max |x| (folds, channels) over the images of all other folds; -inf where there are none."""
+        """`peaks` (folds, channels) over the images of all other folds; -inf where there are none."""
         others = [torch.cat((self.peaks[:fold], self.peaks[fold + 1 :])) for fold in range(FOLDS)]
         return torch.stack([peaks.amax(dim=0) for peaks in others])
 
@@ -89,12 +97,14 @@ class Samples:
 
     @property
     def peaks(self) -> Tensor:
-        """max |x| (folds, channels); -inf in a fold without images."""
-        return torch.maximum(-self.lowest, self.highest)
+        """max |x| (folds, channels); -inf in a fold without images. With a zero point, the max |x| for which
+        +-127 would be as coarse as what the grid has on either side."""
+        below, above = min(INT8_MAX + 1 + self.zero_point, INT8_MAX), INT8_MAX - self.zero_point
+        return torch.maximum(-self.lowest * (INT8_MAX / below), self.highest * (INT8_MAX / above))
 
     @property
     def peak(self) -> Tensor:
-        """max |x| (channels,) over all images."""
+        """`peaks` (channels,) over all images."""
         return self.peaks.amax(dim=0)
 
     @classmethod

@@ -14,6 +14,8 @@ from brevitas.inject.enum import RestrictValueType, ScalingImplType
 from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerChannelFloat
 from torch import nn
 
+from peritus.reference import HIDDEN_ZERO_POINT
+
 
 class Int8Weight(Int8WeightPerChannelFloat):  # type: ignore[misc]
     """int8 in +-127, one scale per output channel: max |w| / 127."""
@@ -40,11 +42,29 @@ class FixedGrid(Int8ActPerTensorFloat):  # type: ignore[misc]
     restrict_scaling_type = RestrictValueType.FP
 
 
-def grid(bits: int, scale: float, signed: bool = True) -> nn.Module:
+class HiddenZeroPoint(nn.Module):
+    """The integer that is 0 on the grid of hidden values, in the place of Brevitas' own choices of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("value", torch.tensor(float(HIDDEN_ZERO_POINT)), persistent=False)
+
+    def forward(self, x: torch.Tensor, scale: torch.Tensor, bit_width: torch.Tensor) -> torch.Tensor:
+        value: torch.Tensor = self.value  # type: ignore[assignment]
+        return value
+
+
+class HiddenGrid(FixedGrid):
+    """A grid that reaches three times as far up as down: activations are hardly ever negative."""
+
+    zero_point_impl = HiddenZeroPoint
+
+
+def grid(bits: int, scale: float, signed: bool = True, quantizer: type[FixedGrid] = FixedGrid) -> nn.Module:
     """Rounding to multiples of `scale`, clamped to a `bits`-bit integer times `scale`."""
     threshold = 2 ** (bits - 1) if signed else 2**bits - 1  # Brevitas' scale is scaling_init / threshold
     layer: nn.Module = qnn.QuantIdentity(
-        act_quant=FixedGrid,
+        act_quant=quantizer,
         bit_width=bits,
         signed=signed,
         narrow_range=False,
@@ -55,8 +75,13 @@ def grid(bits: int, scale: float, signed: bool = True) -> nn.Module:
 
 
 def int8() -> nn.Module:
-    """The grid of every int8 activation: integers, scale 1."""
+    """The grid of every int8 activation but hidden values: integers, scale 1."""
     return grid(8, 1.0)
+
+
+def int8_hidden() -> nn.Module:
+    """The grid of hidden values: int8, scale 1, zero point HIDDEN_ZERO_POINT."""
+    return grid(8, 1.0, quantizer=HiddenGrid)
 
 
 def quant_linear(in_features: int, out_features: int, bias: bool = True, bits: int = 8) -> nn.Linear:

@@ -57,14 +57,10 @@ def scales_for(ranges: Tensor, alpha: float) -> Tensor:
     return shape * float((ranges / shape).max()) / INT8_MAX
 
 
-def quantize_activation(x: Tensor) -> Tensor:
-    """Round and clamp a tensor that is already divided by its scales to int8 values (kept as float)."""
-    return x.round().clamp(-INT8_MAX - 1, INT8_MAX)
-
-
-def rounded(x: Tensor, scales: Tensor) -> Tensor:
-    """What int8 with these scales makes of x. In place but for its own result: memory bounds the search."""
-    return (x / scales).round_().clamp_(-INT8_MAX - 1, INT8_MAX).mul_(scales)
+def rounded(x: Tensor, scales: Tensor, zero_point: int = 0) -> Tensor:
+    """What int8 makes of x with these scales and the integer that is 0. In place but for its own result:
+    memory bounds the search."""
+    return (x / scales).round_().clamp_(-INT8_MAX - 1 - zero_point, INT8_MAX - zero_point).mul_(scales)
 
 
 def quantize_weight(w: Tensor) -> Tensor:
@@ -85,6 +81,7 @@ def search_scales(
     alphas: Sequence[float] = ALPHAS,
     ends: Sequence[float] = ENDS,
     quantize: Callable[[Tensor], Tensor] = quantize_weight,
+    zero_point: int = 0,
 ) -> ChannelScales:
     """The alpha and the end with which the readers' quantized product is closest to the float one.
 
@@ -96,6 +93,7 @@ def search_scales(
         weight: all the readers' weights stacked, (outputs, channels). A row counts by its square. None: the
             tensor itself counts.
         quantize: fake-quantizes the readers' weights as the model will.
+        zero_point: the integer that is 0; ranges are as of `Samples.peaks` with it.
     """
     signal = sum(power(rows if weight is None else rows @ _fewer_rows(weight).T) for rows, _ in trials)
 
@@ -113,7 +111,7 @@ def search_scales(
     def quality(alpha: float, end: float) -> float:
         quantized, noise = readers(alpha)
         for rows, seen in trials:
-            error = rounded(rows, scales_for(seen, alpha) * end).sub_(rows)
+            error = rounded(rows, scales_for(seen, alpha) * end, zero_point).sub_(rows)
             noise += power(error if quantized is None else error @ quantized.T)
         return decibels(signal, noise)
 

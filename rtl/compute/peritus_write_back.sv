@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Results to their destination, one word of PN lanes per cycle.
 //
-//   ACT: mem = sat8(z);  KV: mem = max(sat8(z), -127);  SCORES: mem = z;  ROUTER: logits = z
+//   ACT: mem = sat8(z);  HIDDEN: mem = sat8(z - HIDDEN_OFFSET);  KV: mem = max(sat8(z), -127);  SCORES: mem = z;  ROUTER: logits = z
 //   RES_SET: mem = z;  RES_ADD: mem = sat16(sat16(mem) + z);  RES_ACC: mem = mem + z (wide, saturated by its readers)
 //
 // Keys and values become stationary operands, which two-MAC packing wants within +-127 (peritus_mac_array.sv).
-// Reference: peritus.reference.residual, peritus.reference.attention. early_token_i runs three cycles ahead of z_i, to read
+// Reference: peritus.reference.residual, peritus.reference.requantize, peritus.reference.attention. early_token_i runs three cycles ahead of z_i, to read
 // the residual word: its destination is decoded on the way, once, into registers. RES_INIT's words pass through too, for
 // the residual memory has one writer: two cycles from init_we_i to res_we_o. Latency: one register from z_i. retire_o
 // pulses while the word is being written.
@@ -47,6 +47,8 @@ module peritus_write_back
 );
 
   localparam logic signed [15:0] MAX16 = 16'sh7fff;
+  localparam logic signed [15:0] HIDDEN_MAX = 16'(HIDDEN_OFFSET) + 16'sd127;  // where HIDDEN saturates
+  localparam logic signed [15:0] HIDDEN_MIN = 16'(HIDDEN_OFFSET) - 16'sd128;
 
   function automatic logic signed [RES_W-1:0] saturate16(logic signed [RES_W-1:0] value);
     return (value[RES_W-1:15] == {(RES_W - 15) {value[RES_W-1]}}) ? value
@@ -54,8 +56,8 @@ module peritus_write_back
   endfunction
 
   typedef struct packed {
-    logic valid, act, kv,   score, router, residual;
-    logic add,   set, init;                           // of the residual
+    logic valid, act, hidden, kv, score, router, residual;
+    logic add,   set, init;                                 // of the residual
   } kind_t;
   kind_t early, kind_q[3];  // with the read, its data, z
 
@@ -63,8 +65,8 @@ module peritus_write_back
   localparam int unsigned SHARE = 16;
   localparam int unsigned SHARES = (PN + SHARE - 1) / SHARE;
   typedef struct packed {
-    logic base_init, base_add;       // with the read data
-    logic init,      add,      set;  // with z
+    logic base_init, base_add;               // with the read data
+    logic init,      add,      set, hidden;  // with z
   } select_t;
   select_t select_d;
   select_t [SHARES-1:0] select_q;
@@ -74,7 +76,8 @@ module peritus_write_back
     early = '0;
     early.valid = early_token_i.valid;
     if (early_token_i.valid) begin
-      early.act = early_token_i.dst == DST_ACT;
+      early.act = early_token_i.dst inside {DST_ACT, DST_HIDDEN};
+      early.hidden = early_token_i.dst == DST_HIDDEN;
       early.kv = early_token_i.dst == DST_KV;
       early.score = early_token_i.dst == DST_SCORES;
       early.router = early_token_i.dst == DST_ROUTER;
@@ -104,7 +107,8 @@ module peritus_write_back
     base_add: kind_q[0].add,
     init: init_we_i,
     add: kind_q[1].add,
-    set: kind_q[1].set
+    set: kind_q[1].set,
+    hidden: kind_q[1].hidden
   };
   // verilog_format: on
   for (genvar s = 0; s < int'(SHARES); s++) begin : gen_share
@@ -150,7 +154,13 @@ module peritus_write_back
     if (ALWAYS_LOAD || kind_q[2].valid) begin
       addr_o <= token_i.dst_addr;
       for (int n = 0; n < int'(PN); n++) begin
-        byte_o[n] <= (z_i[n] > 16'sd127) ? 8'h7f : (z_i[n] < -16'sd127) ? {7'h40, kind_q[2].kv} : z_i[n][7:0];
+        if (select_q[n/SHARE].hidden) begin
+          byte_o[n] <= (z_i[n] > HIDDEN_MAX) ? 8'h7f
+                     : (z_i[n] < HIDDEN_MIN) ? 8'h80 : z_i[n][7:0] - 8'(HIDDEN_OFFSET);
+        end else begin
+          byte_o[n] <= (z_i[n] > 16'sd127) ? 8'h7f
+                     : (z_i[n] < -16'sd127) ? {7'h40, kind_q[2].kv} : z_i[n][7:0];
+        end
         half_o[n] <= z_i[n];
       end
     end

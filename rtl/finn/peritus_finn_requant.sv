@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requantization as a stream: bias, multiplier and shift by channel, one beat of Lanes channels per cycle.
 //
-//   y = sat_OutW(rhu((x + bias) multiplier, shift))
+//   y = sat_OutW(rhu((x + bias) multiplier, shift) + ZeroPoint)
 //
 // Rows of Channels values; a row's parameters are those of set index_data_i (with Sets > 1: one index per row, the expert).
 // File: words of Lanes parameters {shift uint8, multiplier uint16, bias int32}, first channel in the low bits, sets one
@@ -17,6 +17,7 @@ module peritus_finn_requant
   parameter  int unsigned OutW = 8,
   parameter  int unsigned Channels = 16,
   parameter  int unsigned Sets = 1,
+  parameter  int          ZeroPoint = 0,
   parameter string        File = "",
   localparam int unsigned IndexW = (Sets > 1) ? $clog2(Sets) : 1
 ) (
@@ -36,6 +37,9 @@ module peritus_finn_requant
   localparam int unsigned FOLDS = Channels / Lanes;
   localparam int unsigned ADDR_W = (Sets * FOLDS > 1) ? $clog2(Sets * FOLDS) : 1;
   localparam int unsigned BIASED_W = 27;
+  // One more bit holds all that saturates only with the zero point.
+  localparam int unsigned RESULT_W = OutW + ((ZeroPoint != 0) ? 1 : 0);
+  localparam logic signed [OutW-1:0] MAXIMUM = {1'b0, {(OutW - 1) {1'b1}}};
 
   typedef struct packed {
     logic [7:0]  shift;
@@ -90,13 +94,13 @@ module peritus_finn_requant
   end
 
   logic result_valid;
-  logic signed [OutW-1:0] result[Lanes];
+  logic signed [RESULT_W-1:0] result[Lanes];
   logic [Lanes-1:0][OutW-1:0] result_packed;
 
   peritus_requantize #(
     .Lanes(Lanes),
     .InW  (BIASED_W),
-    .OutW (OutW)
+    .OutW (RESULT_W)
   ) u_requantize (
     .clk_i,
     .rst_ni,
@@ -108,8 +112,19 @@ module peritus_finn_requant
     .value_o     (result)
   );
 
-  always_comb begin
-    for (int l = 0; l < int'(Lanes); l++) result_packed[l] = result[l];
+  if (ZeroPoint == 0) begin : gen_symmetric
+    always_comb begin
+      for (int l = 0; l < int'(Lanes); l++) result_packed[l] = result[l];
+    end
+  end else begin : gen_zero_point
+    always_comb begin
+      for (int l = 0; l < int'(Lanes); l++) begin
+        logic signed [RESULT_W:0] y;
+        y = (RESULT_W + 1)'(result[l]) + (RESULT_W + 1)'(ZeroPoint);
+        result_packed[l] = (y[RESULT_W:OutW-1] == {(RESULT_W - OutW + 2) {y[RESULT_W]}}) ? y[OutW-1:0]
+                         : y[RESULT_W] ? ~MAXIMUM : MAXIMUM;
+      end
+    end
   end
 
   peritus_finn_flow #(
@@ -132,6 +147,9 @@ module peritus_finn_requant
     $error(
         "finn_requant: Lanes = %0d must divide Channels = %0d, InW = %0d at most 27", Lanes, Channels, InW
     );
+  end
+  if (ZeroPoint > 2 ** (OutW - 1) || -ZeroPoint > 2 ** (OutW - 1)) begin : gen_check_zero_point
+    $error("finn_requant: ZeroPoint = %0d is no integer of %0d bits", ZeroPoint, OutW);
   end
 
 endmodule

@@ -160,7 +160,12 @@ def random_steps(rng: np.random.Generator, count: int) -> list[Step]:
             )
             return Step(f"{index}", norm, source=region(Memory.RESIDUAL), destination=region(Memory.ACT))
         dst = Dest(pick(*Dest, Dest.KV, Dest.ACT))
-        memory = {Dest.ACT: Memory.ACT, Dest.KV: Memory.KV, Dest.SCORES: Memory.SCORE}
+        memory = {
+            Dest.ACT: Memory.ACT,
+            Dest.HIDDEN: Memory.ACT,
+            Dest.KV: Memory.KV,
+            Dest.SCORES: Memory.SCORE,
+        }
         target = None if dst is Dest.ROUTER else region(memory.get(dst, Memory.RESIDUAL))
         stream = StreamSource(pick(*StreamSource))
         gemm = Instruction(

@@ -22,6 +22,7 @@ from peritus.compiler import compile_model
 from peritus.debug.locate import locate
 from peritus.image import fit_image
 from peritus.ir.random_model import Dims, RoutingPattern, random_image, random_model
+from peritus.reference import HIDDEN_ZERO_POINT
 from peritus.report import same_result
 from peritus.runtime.iss.device import IssDevice
 from peritus.runtime.rtl.device import RtlDevice
@@ -86,6 +87,8 @@ def test_routing_patterns_on_nano(nano: RtlDevice, routing: RoutingPattern) -> N
         {"moe_layers": (0, 1)},
         {"moe_layers": (), "classes": 5},
         {"expert_bits": 4},
+        {"zero_point": HIDDEN_ZERO_POINT},
+        {"zero_point": HIDDEN_ZERO_POINT, "activation": "relu"},
         {"patch": 8, "height": 24, "width": 40},
         {"height": 16, "width": 16},  # one patch
         {"patch": 14, "height": 28, "width": 42, "upscale": 2},  # rows of 42 bytes in six beats of 8

@@ -57,7 +57,8 @@ BUGS = {
     "gelu: lanes reversed": ("set_lane<16>(y, n,", "set_lane<16>(y, LANES - 1 - n,", 1),
     "requant: no bias": (" + Int<BIASED_BITS>(bias[channel])", "", 2),
     "requant: first beat's parameters": ("set * CHANNELS + beat * LANES + n", "set * CHANNELS + n", 2),
-    "requant: first set": ("set * CHANNELS + beat", "0 * set + beat", 3),
+    "requant: first set": ("set * CHANNELS + beat", "0 * set + beat", 4),
+    "requant: no zero point": ("Int<OUT + 2>(ZERO_POINT)", "Int<OUT + 2>(0)", 3),
 }
 
 
@@ -75,8 +76,8 @@ def test_the_script_for_vitis_is_written(finn: Path) -> None:
     """FINN's own generation runs; Vitis HLS does not."""
     from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
 
-    inputs, outputs = tensors(FUNCTIONS[3])
-    attributes = FUNCTIONS[3].attributes
+    inputs, outputs = tensors(FUNCTIONS[4])
+    attributes = FUNCTIONS[4].attributes
     model = model_of("PeritusRequant", inputs, outputs, preferred_impl_style="hls", **attributes)
     node = the_node(model.transform(PrepareIP(PART, CLOCK_NS)))
     folder, name = Path(node.get_nodeattr("code_gen_dir_ipgen")), node.onnx_node.name

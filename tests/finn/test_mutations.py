@@ -23,6 +23,12 @@ BUGS = {
         "index_ready_o = take && last",
         "index_ready_o = take",
     ),
+    "too wide for the zero point": (
+        "PeritusRequant",
+        "requant",
+        "y[RESULT_W] ? ~MAXIMUM : MAXIMUM",
+        "y[OutW-1:0]",
+    ),
     "no bias": ("PeritusRequant", "requant", " + BIASED_W'(signed'(channel[l].bias))", ""),
     "parameters early": ("PeritusLayerNorm", "layernorm", "(params_block[FOLD_W", "(lanes_block[FOLD_W"),
     "a maximum too old": ("PeritusSoftmax", "softmax", "(open_q && row_maximum_q", "(row_maximum_q"),

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from peritus.reference import HIDDEN_ZERO_POINT
 from tests.finn.one_node import built, model_of, the_node
 
 TOKENS = 10_000
@@ -86,12 +87,26 @@ def cases() -> list[Case]:
             rows,
             {
                 **one,
+                **scales(rng, D, 30, 36),
+                "PE": 4,
+                "inputDataType": "INT24",
+                "bias": rng.integers(-(1 << 16), 1 << 16, D).tolist(),
+                "zero_point": HIDDEN_ZERO_POINT,
+            },
+            lambda r: [spread(r, (1, rows, D), 24)],
+        ),
+        Case(
+            "PeritusRequant",
+            rows,
+            {
+                **one,
                 **scales(rng, EXPERTS * D, 1, 24),
                 "PE": 4,
                 "sets": EXPERTS,
                 "inputDataType": "INT24",
                 "outputDataType": "INT24",
                 "bias": rng.integers(-(1 << 20), 1 << 20, EXPERTS * D).tolist(),
+                "zero_point": -1000,
             },
             lambda r: [spread(r, (1, rows, D), 24), r.integers(0, EXPERTS, (1, rows, 1))],
         ),

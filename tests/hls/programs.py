@@ -12,6 +12,7 @@ from peritus.arch.memories import Memory
 from peritus.bundle import Bundle
 from peritus.debug.locate import first_difference, recorded
 from peritus.ir.random_model import Dims
+from peritus.reference import HIDDEN_ZERO_POINT
 from peritus.report import same_result
 from peritus.runtime.hls.device import HlsDevice
 from peritus.runtime.iss import Trace
@@ -48,6 +49,8 @@ PROGRAMS = (
         for routing in ("even", "skewed", "idle", "single", "ties")
     ),
     *(_micro(hw, expert_bits=4, routing="skewed") for hw in ("edge", "zcu104", "zcu104_vit")),
+    *(_micro(hw, zero_point=HIDDEN_ZERO_POINT) for hw in ("nano", "edge", "zcu104", "zcu104_vit")),
+    _micro("nano", zero_point=HIDDEN_ZERO_POINT, activation="relu", expert_bits=4),
     *(
         _micro("nano", **changes)
         for changes in (

@@ -174,6 +174,22 @@ def broken_graphs() -> dict[str, tuple[object, str]]:
             lambda g: with_node(g, "fc1_0", function="silu"),
             "'fc1_0': unsupported function 'silu'",
         ),
+        "zero point": (
+            lambda g: with_node(g, "fc1_0", zero_point=64),
+            "'fc1_0': zero_point = 64, must be 0 or -64",
+        ),
+        "zero point of experts": (
+            lambda g: with_node(g, "experts_1", zero_point=-1),
+            "'experts_1': zero_point = -1, must be 0 or -64",
+        ),
+        "zero point of 16 bits": (
+            lambda g: with_node(g, "fc2_0", zero_point=-64),
+            "'fc2_0': zero_point = -64 at 16 bits, must be 0",
+        ),
+        "zero point of keys": (
+            lambda g: with_node(g, "k_0", zero_point=-64),
+            "'attention_0': input 'k_0' has zero point -64, must be 0",
+        ),
         "top_k": (
             lambda g: with_node(g, "router_1", top_k=5),
             "'router_1': top_k = 5, must be 1..4 for 4 experts",
@@ -301,7 +317,7 @@ def test_model_file_of_another_version_or_format(model: ir.QuantModel, tmp_path:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     save_file(tensors, str(path), {**metadata, "version": "99"})
     with pytest.raises(
-        ir.ModelFileError, match="has version '99', this program reads 1, 2, 3, 4, 5; quantize it again"
+        ir.ModelFileError, match="has version '99', this program reads 1, 2, 3, 4, 5, 6; quantize it again"
     ):
         ir.QuantModel.load(path)
     save_file(tensors, str(path), {"format": "pt"})

@@ -83,6 +83,7 @@ class Dest(IntEnum):
     RES_ADD = 4
     RES_ACC = 5
     RES_SET = 6
+    HIDDEN = 7
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def _gemm(i: Instruction) -> str:
         stationary = f"{name}[{i.stat_base}+key*{i.stat_stride}, {i.keys} keys]"
     target = {
         Dest.ACT: "act",
+        Dest.HIDDEN: "act hidden",
         Dest.KV: "kv",
         Dest.SCORES: "score",
         Dest.ROUTER: "router",

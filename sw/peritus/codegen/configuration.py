@@ -40,6 +40,7 @@ from peritus.arch.memories import ADDRESSED, Memory
 from peritus.arch.params import FIELDS, PARAM_BLOCK_WORDS, STAGE2_WORDS, param_word
 from peritus.arch.units import STAGES, at
 from peritus.codegen.text import address_bits, banner
+from peritus.reference import HIDDEN_ZERO_POINT
 
 
 def _banner(hw: HwConfig) -> str:
@@ -97,6 +98,7 @@ def constants(hw: HwConfig) -> dict[str, int]:
         "PREFETCH_WORDS": PREFETCH_WORDS,
         "RES_W": RESIDUAL_BITS,
         "ACC_W": ACC_BITS,
+        "HIDDEN_OFFSET": -HIDDEN_ZERO_POINT,
         "ADDR_W": ADDRESS_BITS,
         "ABI_VERSION": ABI_VERSION,
     }

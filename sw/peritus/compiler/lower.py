@@ -120,7 +120,7 @@ def _linear(context: Context, node: Linear) -> None:
     else:
         memory, layout = _activation_place(context, node, readers, channels)
         place = Place.new(node.name, memory, tokens, layout)
-        dst = Dest.KV if memory is Memory.KV else Dest.ACT
+        dst = Dest.KV if memory is Memory.KV else Dest.HIDDEN if node.zero_point else Dest.ACT
     context.places[node.name] = place
     template = Instruction(
         Opcode.GEMM,

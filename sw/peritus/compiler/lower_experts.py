@@ -51,7 +51,7 @@ def lower_experts(context: Context, node: Experts) -> None:
                 stream_src=StreamSource.ACT_GATHER,
                 fn=Function[node.function.upper()],
                 scale2=Scale2.NONE if expert.rescale is None else Scale2.CHANNEL,
-                dst=Dest.ACT,
+                dst=Dest.HIDDEN if node.zero_point else Dest.ACT,
             )
             context.affine(
                 f"{label} hidden{suffix}", gather, expert.hidden, rows, count, layout, hidden, expert.rescale

@@ -25,7 +25,7 @@ from peritus.frontends.execution import Execution, Tensors
 from peritus.frontends.onnx_graph import OnnxGraph
 from peritus.frontends.qonnx import Lowering
 from peritus.ir.execute import execute
-from peritus.ir.ops import Router
+from peritus.ir.ops import Linear, Router
 from peritus.ir.types import IMAGE, Value
 
 NODE_BOUND_DB = 37.0
@@ -108,7 +108,8 @@ def _nodes(lowered: Lowering, found: Tensors, picture: npt.NDArray[np.uint8], ta
             continue
         scale = lowered.scales.get(node.name, graph.types[node.name].scale) or graph.residual_scale
         real, there = _in_file(lowered, node.name, found)
-        expected = np.rint(real / scale).astype(np.int64)
+        zero_point = node.zero_point if isinstance(node, Linear) else 0
+        expected = np.rint(real / scale + zero_point).astype(np.int64)
         values[node.name] = expected.reshape(graph.types[node.name].shape)
         assert isinstance(result, np.ndarray)
         snr[node.name] = _snr(expected[there], result.ravel()[there], QUIET_STEPS)

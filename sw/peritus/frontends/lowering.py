@@ -10,16 +10,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from onnx import NodeProto
 
+from peritus.frontends.activations import BY_OPERATOR
 from peritus.frontends.errors import UnsupportedLayerError, label, unsupported
 from peritus.frontends.execution import Roundings
 from peritus.frontends.onnx_graph import BIAS_BITS, F64, I64, OnnxGraph, QuantConstant
 from peritus.frontends.view import View, view
 from peritus.ir.ops import Affine, Node
 from peritus.ir.requant import ScaleError, requant
+from peritus.reference import HIDDEN_ZERO_POINT
 
 BIAS_LIMIT = 1 << 25  # of an accumulator's 2^26: as much is left to the products
 WEIGHT_LIMIT = 127
 WIDE_BITS = 16
+HIDDEN = ("Quant", *BY_OPERATOR)  # what computes the values behind an activation
 COARSE_BITS = range(8, WIDE_BITS)  # of a file's grid where the accelerator has 16 bits
 
 
@@ -28,13 +31,22 @@ class Activation:
     """A view of an int8 value of the integer graph.
 
     name, channels: of the value [tokens, channels]. scale: real value of one LSB. index: which elements of
-    the flattened value, [rows, channels].
+    the flattened value, [rows, channels]. zero_point: the integer that is 0.
     """
 
     name: str
     channels: int
     scale: float
     index: I64
+    zero_point: int = 0
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Of integers that are no value of the graph: the real value of one, and the one that is 0."""
+
+    scale: float
+    zero_point: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,7 @@ class Int8:
     scale: float
     outer: View
     inner: View
+    zero_point: int
 
 
 @dataclass(frozen=True)
@@ -137,7 +150,7 @@ class Context:
         self.scales[name] = x.scale
         read = of.ravel()[x.outer.index]
         scale = x.scale * self.one_factor(x.quant, x.outer.factor)
-        return Activation(name, shape[1], scale, read.reshape(-1, read.shape[-1]))
+        return Activation(name, shape[1], scale, read.reshape(-1, read.shape[-1]), x.zero_point)
 
     def one_factor(self, node: NodeProto, factor: F64) -> float:
         """The factor that all elements of a view have."""
@@ -152,20 +165,22 @@ class Context:
     def int8(self, tensor: str, reader: NodeProto) -> Int8:
         """What `reader` reads as `tensor`, which must be quantized to int8.
 
-        Unsigned 7 bits are int8 as well, behind a ReLU that makes nothing negative.
+        Behind an activation the zero point may be that of hidden values. Unsigned 7 bits are int8 as well,
+        behind a ReLU that makes nothing negative.
         """
         outer = view(self.g, tensor)
         node = self.g.find(outer.source)
         if node is None or node.op_type != "Quant":
             raise self.missing(outer.source, reader)
-        grid = self.g.quant_grid(node)
         inner = view(self.g, str(node.input[0]))
         behind = self.g.find(inner.source)
+        is_hidden = behind is not None and behind.op_type in HIDDEN
+        grid = self.g.quant_grid(node, zero_points=(0, HIDDEN_ZERO_POINT) if is_hidden else (0,))
         after_relu = behind is not None and behind.op_type == "Relu"
         expected = (7, False) if after_relu and not grid.signed else (8, True)
         if (grid.bits, grid.signed) != expected or grid.scale.size != 1:
             raise unsupported(node, f"{grid}, expected {'' if expected[1] else 'u'}int{expected[0]} with one")
-        return Int8(node, float(grid.scale.item()), outer, inner)
+        return Int8(node, float(grid.scale.item()), outer, inner, grid.zero_point)
 
     def missing(self, tensor: str, reader: NodeProto) -> UnsupportedLayerError:
         """The error for an activation that is float where the accelerator has int8."""
@@ -298,17 +313,23 @@ class Context:
         return first
 
     def affine(
-        self, node: NodeProto, weight: QuantConstant, bias: F64, x_scale: float, out_scale: float
+        self,
+        node: NodeProto,
+        weight: QuantConstant,
+        bias: F64,
+        x: Activation | Steps,
+        out_scale: float,
     ) -> Affine:
-        """`affine`, its errors with the node's name."""
+        """`affine` of what the layer reads, its errors with the node's name."""
         try:
-            return affine(weight, bias, x_scale, out_scale)
+            return affine(weight, bias, x.scale, out_scale, x.zero_point)
         except (UnsupportedLayerError, ScaleError) as error:
             raise unsupported(node, str(error)) from None
 
 
-def affine(weight: QuantConstant, bias: F64, x_scale: float, out_scale: float) -> Affine:
-    """Weight [out, in] with one scale per row, bias [out] in real units; stage 1 gives `out_scale`.
+def affine(weight: QuantConstant, bias: F64, x_scale: float, out_scale: float, zero_point: int = 0) -> Affine:
+    """Weight [out, in] with one scale per row, bias [out] in real units; stage 1 gives `out_scale`. The
+    bias takes off the zero point of what is read.
 
     A row's scale may be finer than its bias allows: a pruned row says nothing about its own, and quantizers
     give it the finest they have. Such a row takes the finest scale with which its bias fits the accumulator.
@@ -333,6 +354,7 @@ def affine(weight: QuantConstant, bias: F64, x_scale: float, out_scale: float) -
         integers = np.rint(integers * factor[:, None]).astype(np.int64)
         accumulator = np.where(coarse, needed, accumulator)
     rounded = np.floor(bias / accumulator + 0.5)  # half up, as everywhere in the integer graph
+    rounded -= zero_point * integers.sum(axis=1)
     return Affine(
         integers.astype(np.int8),
         rounded.astype(np.int32),

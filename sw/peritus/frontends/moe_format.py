@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The custom QONNX operator for a mixture of experts: its name, and what its inputs and attributes mean.
 
-    out = MoE(x, logits, w1, b1, hidden_factor, w2, b2; top_k, residual_scale, activation)
+    out = MoE(x, logits, w1, b1, hidden_factor, w2, b2; top_k, residual_scale, activation, zero_point)
 
 | input         | shape              | meaning                                                          |
 |---------------|--------------------|------------------------------------------------------------------|
@@ -12,11 +12,12 @@
 | w2, b2        | (E, d, H), (E, d)  | second expert layer, for hidden values already times their factor |
 
 `top_k` (int): experts per token. `residual_scale` (float): grid of each expert's contribution. `activation`
-(string): of peritus.reference.ACTIVATIONS; "gelu" where it is left out.
+(string): of peritus.reference.ACTIVATIONS; "gelu" where it is left out. `zero_point` (int): the integer that
+is 0 among the hidden values, 0 where it is left out, or -64.
 
 With score = softmax(logits) over all E, not renormalized, lowest index first among equal logits:
 out = sum over the token's top_k experts of Quant16(score (w2 h + b2), residual_scale), where
-h = Quant8(g hidden_factor, 1), g = Quant16(activation(Quant16(w1 x + b1, 2^-8)), 2^-8).
+h = Quant8(g hidden_factor, 1, zero_point), g = Quant16(activation(Quant16(w1 x + b1, 2^-8)), 2^-8).
 """
 
 from __future__ import annotations

@@ -43,12 +43,14 @@ class QuantConstant:
 
 @dataclass(frozen=True)
 class QuantGrid:
-    """A QONNX Quant node's grid: integers in low..high times `scale` (broadcastable to the tensor)."""
+    """A QONNX Quant node's grid: integers in low..high, less `zero_point`, times `scale` (broadcastable to
+    the tensor)."""
 
     scale: F64
     bits: int
     signed: bool
     narrow: bool
+    zero_point: int = 0
 
     @property
     def low(self) -> int:
@@ -60,7 +62,8 @@ class QuantGrid:
 
     def __str__(self) -> str:
         narrow = "narrow " if self.narrow else ""
-        return f"{narrow}{'' if self.signed else 'u'}int{self.bits} with {self.scale.size} scale(s)"
+        zero = f", zero point {self.zero_point}," if self.zero_point else ""
+        return f"{narrow}{'' if self.signed else 'u'}int{self.bits}{zero} with {self.scale.size} scale(s)"
 
 
 class OnnxGraph:
@@ -165,15 +168,20 @@ class OnnxGraph:
         self.require(node, **expected)
         return str(node.input[0])
 
-    def quant_grid(self, node: NodeProto, allowed: range | None = None) -> QuantGrid:
-        """Grid of a Quant node; quantization must be symmetric. allowed: its bit widths, None: BITS."""
+    def quant_grid(
+        self, node: NodeProto, allowed: range | None = None, zero_points: tuple[int, ...] = (0,)
+    ) -> QuantGrid:
+        """Grid of a Quant node. allowed: its bit widths, None: BITS. zero_points: of which it has one."""
         allowed = allowed or BITS
         try:
             scale, zero_point, bits = (self.floats(name) for name in node.input[1:4])
         except UnsupportedLayerError as error:
             raise unsupported(node, str(error)) from None
-        if np.any(zero_point != 0):
-            raise unsupported(node, f"zero point {zero_point.ravel()[0]}, expected 0")
+        zero = float(zero_point.ravel()[0]) if zero_point.size else math.nan
+        if zero not in zero_points or np.any(zero_point != zero):
+            expected = " or ".join(map(str, zero_points))
+            wrong = next((z for z in zero_point.ravel() if z not in zero_points), zero)
+            raise unsupported(node, f"zero point {wrong:g}, expected {expected}")
         if bits.size != 1:
             raise unsupported(node, f"{bits.size} bit widths, expected one")
         width = float(bits.item())
@@ -183,7 +191,7 @@ class OnnxGraph:
         if not (scale.astype(np.float32) > 0).all() or not scale.size:
             raise unsupported(node, f"scale {scale.min(initial=np.inf):g}, must be positive")
         values = attributes(node)
-        grid = QuantGrid(scale, int(width), bool(values["signed"]), bool(values["narrow"]))
+        grid = QuantGrid(scale, int(width), bool(values["signed"]), bool(values["narrow"]), int(zero))
         if grid.narrow and not grid.signed:
             raise unsupported(node, "narrow = 1 with signed = 0, expected narrow = 0")
         return grid

@@ -18,6 +18,7 @@ from onnx import AttributeProto, NodeProto, helper
 from peritus.frontends.errors import unsupported
 from peritus.frontends.moe_format import DEFAULT_ACTIVATION, DOMAIN, MOE
 from peritus.frontends.task_format import TASK
+from peritus.reference import HIDDEN_ZERO_POINT
 
 
 class _Mark(Enum):
@@ -134,6 +135,7 @@ OPERATORS: Mapping[str, Operator] = {
             "top_k": Attribute(int, REQUIRED),
             "residual_scale": Attribute(float, REQUIRED),
             "activation": Attribute(str, DEFAULT_ACTIVATION),
+            "zero_point": Attribute(int, 0, (0, HIDDEN_ZERO_POINT)),
         },
     ),
     TASK: Operator(

@@ -25,7 +25,7 @@ is the contract of `operators`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from onnx import ModelProto, NodeProto
@@ -33,7 +33,7 @@ from onnx import ModelProto, NodeProto
 from peritus.frontends.activations import BY_OPERATOR
 from peritus.frontends.errors import UnsupportedLayerError, unsupported
 from peritus.frontends.execution import Execution, Roundings
-from peritus.frontends.lowering import Activation, Context, FloatLinear, Int8, Place
+from peritus.frontends.lowering import HIDDEN, Activation, Context, FloatLinear, Int8, Place, Steps
 from peritus.frontends.moe_format import MOE
 from peritus.frontends.onnx_graph import BIAS_BITS, F64, I64, OnnxGraph
 from peritus.frontends.qonnx_attention import attention
@@ -48,6 +48,7 @@ from peritus.ir.task import Task
 from peritus.ir.types import IMAGE
 
 INT16_MAX = 32767
+PIXEL_ZERO_POINT = -128  # of the accelerator's pixels
 # Of a float residual stream, beyond the largest value on `full_range_picture`: two bits of its 16.
 RESIDUAL_HEADROOM = 4.0
 
@@ -257,10 +258,8 @@ def _position(c: Context, tensor: str, reader: NodeProto) -> tuple[F64, NodeProt
 
 def embed(c: Context, found: _Embedding) -> str:
     """The first state of the stream."""
-    patch = c.affine(found.conv, found.patches.weight, found.patches.bias, c.pixel_scale, c.residual_scale)
-    # The accelerator's pixels are p - 128.
-    shifted = patch.bias + 128 * patch.weight.astype(np.int64).sum(axis=1)
-    patch = replace(patch, bias=shifted.astype(np.int32))
+    pixels = Steps(c.pixel_scale, PIXEL_ZERO_POINT)
+    patch = c.affine(found.conv, found.patches.weight, found.patches.bias, pixels, c.residual_scale)
     position = np.floor(found.position / c.residual_scale + 0.5)
     if not (np.abs(position + 0.5) <= INT16_MAX + 0.5).all():
         peak = np.abs(found.position).max()
@@ -301,18 +300,17 @@ def contribution(c: Context, tensor: str, found: View, name: str) -> str:
     layer = c.channels(c.linear(found.source), found)
     x = activation(c, layer.x, layer.node)
     layer = c.on_all_tokens(layer, x)
-    dense = c.affine(layer.node, layer.weight, layer.bias, x.scale, c.residual_scale)
+    dense = c.affine(layer.node, layer.weight, layer.bias, x, c.residual_scale)
     return c.once(tensor, c.in_block(name), lambda name: Linear(name, (x.name,), dense, bits=16))
 
 
 def activation(c: Context, tensor: str, reader: NodeProto) -> Activation:
     """What `reader` reads, which must be int8."""
     x = c.int8(tensor, reader)
-    functions = ("Quant", *BY_OPERATOR)
-    node = c.g.producer(x.inner.source, "LayerNormalization", "MatMul", "Div", *functions)
+    node = c.g.producer(x.inner.source, "LayerNormalization", "MatMul", "Div", *HIDDEN)
     if node.op_type == "LayerNormalization":
         return layer_norm(c, x, node)
-    if node.op_type in functions:
+    if node.op_type in HIDDEN:
         return hidden(c, x)
     mix = c.g.producer(node.input[0], "MatMul") if node.op_type == "Div" else node
     return attention(c, x, mix, node if node is not mix else None, activation)
@@ -360,13 +358,21 @@ def hidden(c: Context, x: Int8) -> Activation:
     layer = c.channels(c.linear(before.source), before)
     source = activation(c, layer.x, layer.node)
     layer = c.on_all_tokens(layer, source)
-    dense = c.affine(layer.node, layer.weight, layer.bias, source.scale, GELU_SCALE)
+    dense = c.affine(layer.node, layer.weight, layer.bias, source, GELU_SCALE)
     if after.moved:
         raise unsupported(function, "its results are moved, expected tokens and channels in order")
     factors = c.by_channel(x.quant, after.factor)
 
     def build(name: str) -> Linear:
-        return Linear(name, (source.name,), dense, operator.function, requant(factors * GELU_SCALE / x.scale))
+        rescale = requant(factors * GELU_SCALE / x.scale)
+        return Linear(
+            name,
+            (source.name,),
+            dense,
+            operator.function,
+            rescale,
+            zero_point=x.zero_point,
+        )
 
     of = np.arange(after.index.size).reshape(after.index.shape)
     return c.activation(x, c.in_block("mlp.fc1"), of, (c.tokens, len(layer.bias)), build)
@@ -427,7 +433,7 @@ def head(c: Context, output: MapOutput) -> Task:
     if scale is None:
         reach = np.abs(layer.weight.values * layer.weight.scale).sum(axis=1) * x.scale * 128
         scale = float((reach + np.abs(layer.bias)).max()) / INT16_MAX
-    logits = c.affine(layer.node, layer.weight, layer.bias, x.scale, scale)
+    logits = c.affine(layer.node, layer.weight, layer.bias, x, scale)
     c.once(
         output.tensor,
         f"decoders.{output.name}.head",

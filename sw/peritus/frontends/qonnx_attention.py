@@ -153,7 +153,7 @@ def _operand(
     layer = joint.rows(rows, factors)
     source = activation(c, joint.x, joint.node)
     layer = c.on_all_tokens(layer, source)
-    dense = c.affine(joint.node, layer.weight, layer.bias, source.scale, x.scale)
+    dense = c.affine(joint.node, layer.weight, layer.bias, source, x.scale)
     name = c.in_block(f"attn.qkv.{which}")
     node = Linear(name, (source.name,), dense)
     c.add(str(x.quant.output[0]), node, in_quant.ravel(), x.scale)

@@ -14,7 +14,7 @@ from onnx import NodeProto
 
 from peritus.frontends.activations import FUNCTIONS
 from peritus.frontends.errors import label, unsupported
-from peritus.frontends.lowering import Activation, Context
+from peritus.frontends.lowering import Activation, Context, Steps
 from peritus.frontends.onnx_graph import F64, QuantConstant
 from peritus.frontends.operators import attributes
 from peritus.ir.formats import GELU_SCALE, LOGIT_SCALE
@@ -43,15 +43,18 @@ def moe(c: Context, tensor: str, node: NodeProto, stream: str, x: Activation) ->
     if function not in FUNCTIONS:
         raise unsupported(node, f"activation = {function!r}, must be one of {', '.join(FUNCTIONS)}")
 
+    hidden = Steps(1.0, said["zero_point"])
+
     def expert(e: int) -> Expert:
         return Expert(
-            c.affine(node, first[e], bias1[e], x.scale, GELU_SCALE),
+            c.affine(node, first[e], bias1[e], x, GELU_SCALE),
             requant(factors[e] * GELU_SCALE),
-            c.affine(node, second[e], bias2[e], 1.0, c.residual_scale / 2**EXTRA_BITS),
+            c.affine(node, second[e], bias2[e], hidden, c.residual_scale / 2**EXTRA_BITS),
         )
 
     def build(name: str) -> Experts:
-        return Experts(name, inputs, tuple(expert(e) for e in range(len(bias1))), shift, function)
+        experts = tuple(expert(e) for e in range(len(bias1)))
+        return Experts(name, inputs, experts, shift, function, hidden.zero_point)
 
     return c.once(tensor, c.in_block("mlp.experts"), build)
 
@@ -82,7 +85,7 @@ def router(c: Context, name: str, node: NodeProto, x: Activation, top_k: int) ->
             product, f"biases of shape {biases.shape} for {n_gates} gate(s) of {n_experts} experts"
         )
     gates = tuple(
-        c.affine(product, weights[t if n_gates > 1 else 0], bias, x.scale, LOGIT_SCALE)
+        c.affine(product, weights[t if n_gates > 1 else 0], bias, x, LOGIT_SCALE)
         for t, bias in enumerate(biases)
     )
     return Router(name, (x.name,), gates, top_k)

@@ -21,11 +21,11 @@ F32 = npt.NDArray[np.float32]
 __all__ = ["MoE", "Task"]
 
 
-def fake_quantize(x: F32, scale: float, bits: int) -> F32:
+def fake_quantize(x: F32, scale: float, bits: int, zero_point: int = 0) -> F32:
     """Round half to even to multiples of `scale`, clamped to signed `bits`: what QONNX's Quant does."""
     limit = 2 ** (bits - 1)
-    steps = np.clip(np.round(x / np.float32(scale)), -limit, limit - 1)
-    return np.asarray(steps * np.float32(scale), dtype=np.float32)
+    steps = np.clip(np.round(x / np.float32(scale) + zero_point), -limit, limit - 1)
+    return np.asarray((steps - zero_point) * np.float32(scale), dtype=np.float32)
 
 
 def gelu(x: float) -> float:
@@ -55,6 +55,7 @@ class MoE(CustomOp):  # type: ignore[misc]
             "top_k": ("i", True, 1),
             "residual_scale": ("f", True, 1.0),
             "activation": ("s", False, DEFAULT_ACTIVATION, set(TABLES)),
+            "zero_point": ("i", False, 0),
         }
 
     def make_shape_compatible_op(self, model: Any) -> NodeProto:
@@ -77,13 +78,13 @@ class MoE(CustomOp):  # type: ignore[misc]
         e = np.exp(flat - flat.max(axis=1, keepdims=True))
         scores = e / e.sum(axis=1, keepdims=True)
         chosen = np.argsort(-flat, axis=1, kind="stable")[:, :top_k]
-        values = table(self.get_nodeattr("activation"))
+        values, zero_point = table(self.get_nodeattr("activation")), self.get_nodeattr("zero_point")
         total = np.zeros((tokens.shape[0], w2.shape[1]), np.float32)
         for expert in range(n_experts):
             rows = np.nonzero((chosen == expert).any(axis=1))[0]
             pre = fake_quantize(tokens[rows] @ w1[expert].T + b1[expert], GELU_SCALE, 16)
             g = fake_quantize(values[(pre / GELU_SCALE).astype(np.int64) + 32768], GELU_SCALE, 16)
-            h = fake_quantize(g * hidden_factor[expert], 1.0, 8)
+            h = fake_quantize(g * hidden_factor[expert], 1.0, 8, zero_point)
             y = h @ w2[expert].T + b2[expert]
             total[rows] += fake_quantize(scores[rows, expert, None] * y, residual_scale, 16)
         context[self.onnx_node.output[0]] = total.reshape(*x.shape[:-1], -1)

@@ -16,7 +16,7 @@ from peritus.arch.isa import MAX_TASKS
 from peritus.errors import PeritusError
 from peritus.fuzz.extremes import EXTREMES
 from peritus.ir.random_model import Dims
-from peritus.reference import ACTIVATIONS
+from peritus.reference import ACTIVATIONS, HIDDEN_ZERO_POINT
 from peritus.runtime.rtl.power_up import PowerUp
 from peritus.runtime.rtl.simulation import DdrParameters
 from peritus.schema import CLOSED, Count, Flag, Name, SchemaError, Text, checked, read_json, read_text, short
@@ -127,6 +127,8 @@ def _check_dims(dims: Dims) -> None:
             raise SchemaError(f"dims.{name} = {whole}, must be a multiple of {part} = {getattr(dims, part)}")
     if dims.activation not in ACTIVATIONS:
         raise SchemaError(f"dims.activation {short(dims.activation)} is none of {', '.join(ACTIVATIONS)}")
+    if dims.zero_point not in (0, HIDDEN_ZERO_POINT):
+        raise SchemaError(f"dims.zero_point {dims.zero_point} is neither 0 nor {HIDDEN_ZERO_POINT}")
     channels, most = dims.task_channels, LARGEST["classes"]
     if not 1 <= len(channels) <= MAX_TASKS or max(channels) > most:
         raise SchemaError(f"dims.task_channels: expected 1 to {MAX_TASKS}, each at most {most}")
@@ -215,6 +217,7 @@ def _draw_dims(rng: np.random.Generator, hw: HwConfig) -> dict[str, Any]:
         routing=rng.choice(ROUTINGS),
         expert_bits=int(rng.choice([4, 8])),  # type: ignore[arg-type]
         activation=str(rng.choice(["gelu", "relu"])),
+        zero_point=int(rng.choice([0, HIDDEN_ZERO_POINT])),
         prefix=int(rng.choice([0, 1, 1, 2, 5])),
         channels=int(rng.choice([1, 3, 3])),
         moe_layers=tuple(int(n) for n in range(layers) if rng.random() < 0.5),

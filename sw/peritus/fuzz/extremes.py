@@ -25,7 +25,7 @@ from peritus.ir.ops import (
     Router,
 )
 from peritus.ir.types import GraphError
-from peritus.reference import ACTIVATIONS
+from peritus.reference import ACTIVATIONS, HIDDEN_ZERO_POINT
 from peritus.reference.linear import ACTIVATION_PEAK
 from peritus.reference.requantize import MAX_SHIFT, MIN_SHIFT
 
@@ -166,6 +166,13 @@ def function(node: Node, rng: Rng) -> Node | None:
     return None
 
 
+def zero_point(node: Node, rng: Rng) -> Node | None:
+    """The other one, also of what is read as if it were 0."""
+    if isinstance(node, Linear | Experts):
+        return replace(node, zero_point=HIDDEN_ZERO_POINT - node.zero_point)
+    return None
+
+
 def attention(node: Node, rng: Rng) -> Node | None:
     if not isinstance(node, Attention):
         return None
@@ -218,6 +225,6 @@ EXTREMES: dict[str, Callable[[Node, Rng], Node | None]] = {
             requant_extreme,
             rescale_extreme,
         ),
-        *(function, attention, norm, shared_gate, score_shift, positions),
+        *(function, zero_point, attention, norm, shared_gate, score_shift, positions),
     )
 }

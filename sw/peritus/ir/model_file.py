@@ -38,10 +38,11 @@ from peritus.tail import HostTail
 
 FORMAT = "peritus-quantized-model"
 FLOAT_FORMAT = "peritus-float-weights"  # of the files that `peritus train` and `peritus import` write
-VERSION = 5
+VERSION = 6
 AGAIN = "quantize it again: peritus train, or quantize(net, images)"
-# 1: int8 weights only; 1, 2: GELU in all experts; 1 to 3: heads of patches only; to 4: nothing on the host.
-READABLE = ("1", "2", "3", "4", "5")
+# 1: int8 weights only; 1, 2: GELU in all experts; 1 to 3: heads of patches only; to 4: nothing on the host;
+# to 5: no zero points.
+READABLE = ("1", "2", "3", "4", "5", "6")
 _TAIL = "tail.onnx"  # the tensor with the bytes of the host's part
 
 _MAX_SETTINGS = 256  # of `config`, each a row of a table

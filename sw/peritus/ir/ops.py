@@ -18,7 +18,7 @@ from peritus import reference as ref
 from peritus.ir.stored import OneOf, Record, Stored
 from peritus.ir.types import Value
 from peritus.reference.arithmetic import I64, Ints
-from peritus.schema import Count, Extent, Name
+from peritus.schema import Count, Extent, Name, Whole
 
 Int8 = Annotated[npt.NDArray[np.int8], Stored(np.int8)]
 Int16 = Annotated[npt.NDArray[np.int16], Stored(np.int16)]
@@ -128,16 +128,20 @@ class Linear(Node):
     function: of peritus.reference.ACTIVATIONS; other than "none", stage 1 must give Q.8 (LSB 1/256).
     rescale: stage 2, per channel, from there to the output scale (None: stage 1, or the function, already
     gives the output scale).
+    zero_point: the integer that is 0 among activations: 0, or HIDDEN_ZERO_POINT. A layer that reads them has
+    -zero_point * sum(w) in its bias; attention cannot.
     """
 
     affine: Affine
     function: Name = "none"
     rescale: Requant | None = None
     bits: Literal[8, 16] = 8
+    zero_point: Whole = 0
 
     def execute(self, values: Values, task: int) -> I64:
         (x,) = self.arrays(values)
-        return ref.saturate(_stage2(self.affine(x), self.function, self.rescale), self.bits)
+        z = _stage2(self.affine(x), self.function, self.rescale)
+        return ref.to_int8(z, self.zero_point) if self.bits == 8 else ref.saturate(z, 16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,12 +219,14 @@ class Experts(Node):
     """(activation, routing, residual) -> residual + sum over routed experts of score * expert(activation).
 
     score_shift: 15 (score 32768 = 1.0) plus the extra fraction bits of the experts' outputs, 15..40. The sum
-    is wide and saturates once. function: between the experts' layers, as of a Linear.
+    is wide and saturates once. function: between the experts' layers, as of a Linear. zero_point: of the
+    hidden values of all experts, as of a Linear.
     """
 
     experts: tuple[Expert, ...]
     score_shift: Count
     function: Name = "gelu"
+    zero_point: Whole = 0
     n_inputs: ClassVar[int] = 3
 
     def execute(self, values: Values, task: int) -> I64:
@@ -230,7 +236,8 @@ class Experts(Node):
         total = residual.astype(np.int64)
         for index, expert in enumerate(self.experts):
             tokens, scores = routing.queue(index)
-            hidden = ref.saturate(_stage2(expert.hidden(x[tokens]), self.function, expert.rescale), 8)
+            g = _stage2(expert.hidden(x[tokens]), self.function, expert.rescale)
+            hidden = ref.to_int8(g, self.zero_point)
             z = ref.rescale(expert.output(hidden), scores[:, None], self.score_shift)
             total[tokens] = ref.residual_accumulate(total[tokens], z)
         return ref.saturate(total, 16)

@@ -34,8 +34,8 @@ from peritus.ir.ops import (
 from peritus.ir.requant import affine_norm, requant
 from peritus.ir.task import Task
 from peritus.ir.types import IMAGE, Value
-from peritus.reference.arithmetic import I64, Ints
-from peritus.schema import CLOSED, Count, Extent, Name
+from peritus.reference.arithmetic import Ints
+from peritus.schema import CLOSED, Count, Extent, Name, Whole
 
 RoutingPattern = Literal["even", "skewed", "idle", "single", "ties"]
 Float = npt.NDArray[np.float64]
@@ -56,7 +56,7 @@ class Dims:
     expert_bits: width of the experts' weights. activation: of the MLPs, of peritus.reference.ACTIVATIONS.
     prefix: tokens in front of the patches. channels: of the image. moe_layers: layers with experts, None:
     every other one, beginning with the second. classes: of one more task, a classification by the class
-    token; 0: none.
+    token; 0: none. zero_point: of the hidden values, as of a Linear.
     """
 
     __pydantic_config__ = CLOSED
@@ -79,6 +79,7 @@ class Dims:
     channels: Extent = 3
     moe_layers: tuple[Count, ...] | None = None
     classes: Count = 0
+    zero_point: Whole = 0
 
 
 def random_model(dims: Dims, seed: int = 0) -> QuantModel:
@@ -210,7 +211,9 @@ class _Builder:
     def _mlp(self, layer: int, residual: str) -> str:
         x = self._layernorm(f"norm2_{layer}", residual)
         affine, rescale = self._hidden(self._stack(x), self.dims.hidden)
-        hidden = self._add(Linear(f"fc1_{layer}", (x,), affine, self.dims.activation, rescale))
+        zero_point = self.dims.zero_point
+        fc1 = Linear(f"fc1_{layer}", (x,), affine, self.dims.activation, rescale, zero_point=zero_point)
+        hidden = self._add(fc1)
         return self._residual_add(f"fc2_{layer}", hidden, residual)
 
     def _gate(self, x: Ints) -> Affine:
@@ -237,10 +240,17 @@ class _Builder:
         for _ in range(dims.experts):
             hidden, rescale = self._hidden(stacked, dims.expert_hidden, dims.expert_bits)
             g = ref.ACTIVATIONS[dims.activation](hidden(stacked))
-            activated: I64 = ref.saturate(ref.rescale(g, rescale.multiplier, rescale.shift), 8)
+            activated = ref.to_int8(ref.rescale(g, rescale.multiplier, rescale.shift), dims.zero_point)
             # Four fraction bits more than the residual: score_shift is 15 + 4.
             output = self._affine(activated, dims.d, RESIDUAL_STD * 16, bits=dims.expert_bits)
             experts.append(Expert(hidden, rescale, output))
         return self._add(
-            Experts(f"experts_{layer}", (x, routing, residual), tuple(experts), 19, dims.activation)
+            Experts(
+                f"experts_{layer}",
+                (x, routing, residual),
+                tuple(experts),
+                19,
+                dims.activation,
+                dims.zero_point,
+            )
         )

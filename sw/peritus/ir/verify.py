@@ -27,7 +27,7 @@ from peritus.ir.ops import (
 )
 from peritus.ir.task import Task
 from peritus.ir.types import IMAGE, GraphError, Kind, TensorType
-from peritus.reference import ACTIVATIONS
+from peritus.reference import ACTIVATIONS, HIDDEN_ZERO_POINT
 from peritus.reference.linear import ACTIVATION_PEAK
 from peritus.reference.requantize import MAX_SHIFT, MIN_SHIFT
 from peritus.reference.softmax import PROBABILITY_PEAK
@@ -172,6 +172,11 @@ def _function(node: Node, function: str) -> None:
     _need(node, function in ACTIVATIONS, f"unsupported function {function!r}; supported: {known}")
 
 
+def _zero_point(node: Node, zero_point: int) -> None:
+    known = 0, HIDDEN_ZERO_POINT
+    _need(node, zero_point in known, f"zero_point = {zero_point}, must be {known[0]} or {known[1]}")
+
+
 def _affine(node: Node, what: str, value: Affine, inputs: int, outputs: int | None = None) -> int:
     weight, bias = value.weight, value.bias
     _need(node, weight.ndim == 2, f"{what} weight has {weight.ndim} dimensions, must be 2")
@@ -237,6 +242,10 @@ def _linear(node: Linear, known: _Known) -> TensorType:
     out = _affine(node, "linear", node.affine, inputs)
     _function(node, node.function)
     _need(node, node.bits in (8, 16), f"bits = {node.bits}, must be 8 or 16")
+    _zero_point(node, node.zero_point)
+    _need(
+        node, node.bits == 8 or not node.zero_point, f"zero_point = {node.zero_point} at 16 bits, must be 0"
+    )
     if node.rescale is not None:
         _requant(node, "rescale", node.rescale, out)
     return TensorType(Kind.ACTIVATION if node.bits == 8 else Kind.CONTRIBUTION, (tokens, out), node.bits)
@@ -251,6 +260,10 @@ def _attention(node: Attention, known: _Known) -> TensorType:
             other == shape,
             f"input {node.inputs[index]!r} has shape {list(other)}, must be {list(shape)}",
         )
+    for name in node.inputs:
+        source = known.nodes[name]
+        shifted = source.zero_point if isinstance(source, Linear) else 0
+        _need(node, not shifted, f"input {name!r} has zero point {shifted}, must be 0")
     tokens, d = shape
     _need(node, node.heads >= 1 and d % node.heads == 0, f"heads = {node.heads}, must divide {d}")
     head_dim = d // node.heads
@@ -307,6 +320,7 @@ def _experts(node: Experts, known: _Known) -> TensorType:
             _requant(node, f"expert {index} rescale", expert.rescale, hidden)
         _affine(node, f"expert {index} output", expert.output, hidden, residual.shape[1])
     _function(node, node.function)
+    _zero_point(node, node.zero_point)
     _need(node, 15 <= node.score_shift <= 40, f"score_shift = {node.score_shift}, must be 15..40")
     return residual
 

@@ -13,7 +13,7 @@ from peritus.reference.linear import matmul
 from peritus.reference.patch_embed import image_patches
 from peritus.reference.pixel_shuffle import pixel_shuffle
 from peritus.reference.reciprocal import reciprocal
-from peritus.reference.requantize import requantize, rescale
+from peritus.reference.requantize import HIDDEN_ZERO_POINT, requantize, rescale, to_int8
 from peritus.reference.residual import residual_accumulate, residual_add
 from peritus.reference.router import Routing, route
 from peritus.reference.rsqrt import rsqrt
@@ -21,6 +21,7 @@ from peritus.reference.softmax import probabilities, row_maximum
 
 __all__ = [
     "ACTIVATIONS",
+    "HIDDEN_ZERO_POINT",
     "Routing",
     "attention",
     "attention_scores",
@@ -42,4 +43,5 @@ __all__ = [
     "rsqrt",
     "saturate",
     "stationary",
+    "to_int8",
 ]

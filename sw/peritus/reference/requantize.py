@@ -7,6 +7,8 @@ import numpy as np
 
 from peritus.reference.arithmetic import I64, Ints, rhu, saturate
 
+# The integer that is 0 among hidden values, which are hardly ever negative: they reach from -64 to 191.
+HIDDEN_ZERO_POINT = -64
 MIN_SHIFT, MAX_SHIFT = 1, 47  # of a channel, in either stage
 
 
@@ -29,3 +31,8 @@ def rescale(value: Ints, multiplier: Ints, shift: Ints | int) -> I64:
     against value. shift: 1..63.
     """
     return rhu(np.multiply(value, multiplier, dtype=np.int64), shift)
+
+
+def to_int8(z: Ints, zero_point: int = 0) -> I64:
+    """Activations: sat8(z + zero_point), 0 or HIDDEN_ZERO_POINT, which the reader's bias takes off."""
+    return saturate(np.add(z, zero_point, dtype=np.int64), 8)

@@ -58,9 +58,11 @@ class _Modes:
 
 
 _GEMMS = {
-    Form.LINEAR: _Modes(dst=(Dest.ACT, Dest.KV, Dest.RES_ADD, Dest.RES_SET)),
+    Form.LINEAR: _Modes(dst=(Dest.ACT, Dest.HIDDEN, Dest.KV, Dest.RES_ADD, Dest.RES_SET)),
     Form.GATE: _Modes(scale2=(Scale2.NONE,), dst=(Dest.ROUTER,)),
-    Form.EXPERT_HIDDEN: _Modes(stream_src=StreamSource.ACT_GATHER, expert_valid=1),
+    Form.EXPERT_HIDDEN: _Modes(
+        stream_src=StreamSource.ACT_GATHER, dst=(Dest.ACT, Dest.HIDDEN), expert_valid=1
+    ),
     Form.EXPERT_OUTPUT: _Modes(scale2=(Scale2.SCORE,), dst=(Dest.RES_ACC,), expert_valid=1, scatter=1),
     Form.SCORES: _Modes(stat_src=StatSource.KEYS, scale2=(Scale2.NONE,), dst=(Dest.SCORES,), params=0),
     Form.VALUES: _Modes(stream_src=StreamSource.SCORES, stat_src=StatSource.VALUES, scale2=(Scale2.RECIP,)),

@@ -254,7 +254,12 @@ class Job:
         if form is Form.GATE:
             self._gate, self._gate_pending = self._gate_of(i, where), True
             return
-        memory = {Dest.ACT: self._act, Dest.KV: self._kv, Dest.SCORES: self._score}.get(i.dst, self._residual)
+        memory = {
+            Dest.ACT: self._act,
+            Dest.HIDDEN: self._act,
+            Dest.KV: self._kv,
+            Dest.SCORES: self._score,
+        }.get(i.dst, self._residual)
         target = self._written(memory, i, rows, i.n_tiles, where)
         if memory is self._act and form is not Form.VALUES:
             need(

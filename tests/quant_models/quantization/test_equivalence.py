@@ -89,6 +89,7 @@ def test_moe_operator_equals_the_layer(chain: Callable[..., Any]) -> None:
 
     from peritus.frontends.moe_format import DOMAIN, MOE
     from peritus.frontends.qonnx_ops import MoE
+    from peritus.reference import HIDDEN_ZERO_POINT
     from quant_models.quantization.quantizers import weight_of
 
     layer = chain("multi_gate").model.backbone.layers[1].mlp
@@ -109,7 +110,14 @@ def test_moe_operator_equals_the_layer(chain: Callable[..., Any]) -> None:
         }
     context = {name: value.detach().numpy() for name, value in tensors.items()}
     node = helper.make_node(
-        MOE, list(context), ["y"], name="moe", domain=DOMAIN, top_k=2, residual_scale=layer.residual_scale
+        MOE,
+        list(context),
+        ["y"],
+        name="moe",
+        domain=DOMAIN,
+        top_k=2,
+        residual_scale=layer.residual_scale,
+        zero_point=HIDDEN_ZERO_POINT,
     )
     MoE(node, onnx_opset_version=1).execute_node(context, None)
     steps = np.abs(context["y"] - expected) / layer.residual_scale

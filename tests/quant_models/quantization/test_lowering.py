@@ -18,6 +18,7 @@ import peritus  # noqa: E402
 from peritus.frontends.errors import UnsupportedLayerError  # noqa: E402
 from peritus.frontends.qonnx import lower  # noqa: E402
 from peritus.ir import Attention, Experts, Head, LayerNorm, Router, execute  # noqa: E402
+from peritus.reference import HIDDEN_ZERO_POINT  # noqa: E402
 
 pytestmark = pytest.mark.models
 
@@ -80,7 +81,7 @@ def _tanh_gelu(model: Any) -> None:
     [
         (_change_op, r"'backbone.blocks.0.mlp/Gelu' \(Tanh\): cannot be lowered; operators that can: Add"),
         (_tanh_gelu, r"'backbone.blocks.0.mlp/Gelu' \(Gelu\): approximate = tanh, expected none"),
-        (_zero_point, r"'backbone.blocks.0.norm1_quant/Quant' \(Quant\): zero point 3.0, expected 0"),
+        (_zero_point, r"'backbone.blocks.0.norm1_quant/Quant' \(Quant\): zero point 3, expected 0"),
         (_bits, r"norm1_quant/Quant' \(Quant\): int4 with 1 scale\(s\), expected int8 with one"),
         (_residual_scale, r"'backbone.blocks.0.attn_residual_quant/Quant' .* residual scale"),
         (_gelu_scale, r"'backbone.blocks.0.mlp.pre_quant/Quant' \(Quant\): scale 0.125, expected 0.00390625"),
@@ -135,6 +136,21 @@ def test_weights_are_the_fake_quantized_integers(chain: Callable[..., Any]) -> N
     weight = built.model.backbone.layers[0].mlp.fc1.quant_weight()
     (fc1,) = (node for node in built.graph.nodes if node.name == "blocks.0.mlp.fc1")
     assert np.array_equal(fc1.affine.weight, weight.int().numpy())
+
+
+def test_hidden_values_have_their_zero_point(chain: Callable[..., Any]) -> None:
+    """In the integer graph, and in the reader's bias."""
+    built = chain("multi_gate")
+    nodes = {node.name: node for node in built.graph.nodes}
+    fc1, fc2, experts = (nodes[f"blocks.{name}"] for name in ("0.mlp.fc1", "0.mlp.fc2", "1.mlp.experts"))
+    assert fc1.zero_point == experts.zero_point == HIDDEN_ZERO_POINT and fc2.zero_point == 0
+    # The bias in real units, and what the zero point adds up to.
+    layer = built.model.backbone.layers[0].mlp.fc2
+    scale = layer.quant_weight().scale.flatten().detach().numpy().astype(np.float64)
+    bias = np.floor(layer.bias.detach().numpy() / scale + 0.5)
+    moved = -HIDDEN_ZERO_POINT * fc2.affine.weight.sum(axis=1, dtype=int)
+    assert np.abs(moved).max() > 1000
+    assert np.abs(fc2.affine.bias - bias - moved).max() <= 1
 
 
 def test_norms_are_calibrated_per_channel(chain: Callable[..., Any]) -> None:

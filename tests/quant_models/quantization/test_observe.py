@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from peritus.reference import HIDDEN_ZERO_POINT  # noqa: E402
 from quant_models.network.config import M3VIT_MICRO  # noqa: E402
 from quant_models.network.init import new_model, procedural_images  # noqa: E402
 from quant_models.quantization.observe import BATCH, SAMPLE_IMAGES, Observer, Samples  # noqa: E402
@@ -43,6 +44,15 @@ def test_folds_have_ranges_of_their_own() -> None:
     both = Samples.joined([samples, shifted])
     assert both.count == len(both.rows) == len(both.folds) == 6
     assert both.peaks[:2].tolist() == [[2.0, 5.0], [4.0, 4.0]]
+
+
+def test_peaks_know_where_the_grid_ends() -> None:
+    """On a grid from -64 to 191, 1 below zero is as much as 3 above, and +-127 of these 2 of either."""
+    samples = Samples(100)
+    samples.add(torch.tensor([[-64.0, -1.0], [1.0, 191.0]]))
+    hidden = samples.on(HIDDEN_ZERO_POINT)
+    assert hidden.peak.tolist() == [127.0, 127.0]
+    assert samples.peak.tolist() == [64.0, 191.0]
 
 
 def test_few_rows_are_all_kept() -> None:

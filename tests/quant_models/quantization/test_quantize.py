@@ -21,6 +21,7 @@ from quant_models.network.model import M3ViT  # noqa: E402
 from quant_models.network.noise import snr_db  # noqa: E402
 from quant_models.network.threads import torch_threads  # noqa: E402
 from quant_models.quantization import fold  # noqa: E402
+from quant_models.quantization.fidelity import compare  # noqa: E402
 from quant_models.quantization.quantize import quantize, to_uint8  # noqa: E402
 from quant_models.quantization.recipe import Recipe  # noqa: E402
 
@@ -110,6 +111,24 @@ def test_real_weights_reach_40_db_after_layer_0(m3vit_data: Path, gptq: bool, le
     snr = feature_snr(net, model, image, "semseg")
     print(f"SNR of the integer residual stream after layer 0, {'GPTQ' if gptq else 'nearest'}: {snr:.1f} dB")
     assert snr >= least
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("gptq", [False, True], ids=["nearest", "gptq"])
+def test_real_weights_after_all_layers(m3vit_data: Path, gptq: bool) -> None:
+    """All twelve blocks, experts filled in as loud as the authors'; routes are free. `-s` prints it."""
+    net = load_checkpoint(m3vit_data, M3VIT_TINY, fill_missing_experts=True).net
+    image = photo(m3vit_data)
+    model = quantize(net, transformed_copies(image), "trained, experts filled", Recipe(gptq=gptq))
+    for task in net.config.task_names:
+        layers, _ = compare(net, model, image, tasks=[task])
+        for layer in layers:
+            routing = ""
+            if layer.routing is not None:
+                routing = f", same experts {layer.choices:.1%}, all of a token's {layer.routing:.1%}"
+            print(f"{task} after layer {layer.block}: {layer.snr_db:.1f} dB{routing}")
+        assert layers[0].snr_db > 40 + 2 * gptq and layers[-1].snr_db > 25 + 4 * gptq
+        assert min(layer.choices for layer in layers if layer.choices is not None) > 0.96
 
 
 def test_other_networks_are_refused_with_the_road_that_works() -> None:

@@ -10,14 +10,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from peritus.reference import HIDDEN_ZERO_POINT  # noqa: E402
 from quant_models.network.noise import snr_db  # noqa: E402
+from quant_models.quantization.observe import Samples  # noqa: E402
 from quant_models.quantization.scales import (  # noqa: E402
     ALPHAS,
     INT8_MAX,
     Trial,
     channel_range,
-    quantize_activation,
     quantize_weight,
+    rounded,
     scales_for,
     search_query_key_scales,
     search_scales,
@@ -31,6 +33,24 @@ def _samples(seed: int = 0) -> tuple[Any, Any]:
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(400, 48, generator=generator) * torch.logspace(-1, 1, 48)
     return x, torch.randn(96, 48, generator=generator) * torch.logspace(0, -1, 48)
+
+
+def test_a_zero_point_moves_the_ends() -> None:
+    x, one = torch.tensor([-300.0, -64.0, 0.4, 191.0, 300.0]), torch.tensor(1.0)
+    assert rounded(x, one, HIDDEN_ZERO_POINT).tolist() == [-64, -64, 0, 191, 191]
+    assert rounded(x, one).tolist() == [-128, -64, 0, 127, 127]
+
+
+def test_hidden_values_gain_from_their_zero_point() -> None:
+    """What is hardly ever negative has half again as many steps: 20 log10(191 / 127) = 3.5 dB."""
+    x = torch.nn.functional.gelu(2 * _samples()[0])
+    samples = Samples(len(x))
+    samples.add(x)
+    found = [
+        search_scales([Trial(x, on.peak)], on.peak, None, (1.0,), (1.0,), zero_point=on.zero_point).snr_db
+        for on in (samples, samples.on(HIDDEN_ZERO_POINT))
+    ]
+    assert 2.5 < found[1] - found[0] < 4
 
 
 def test_scales_use_the_whole_grid_and_never_clip() -> None:
@@ -47,14 +67,11 @@ def test_search_is_at_least_as_good_as_every_single_choice() -> None:
     found = search_scales([Trial(x, ranges)], ranges, weight)
     for alpha in ALPHAS:
         s = scales_for(channel_range(x), alpha)
-        assert found.snr_db >= snr_db(
-            x @ weight.T, quantize_activation(x / s) @ quantize_weight(weight * s).T
-        )
+        assert found.snr_db >= snr_db(x @ weight.T, (rounded(x, s) / s) @ quantize_weight(weight * s).T)
     assert 0 < found.alpha < 1
     held_out = _samples(seed=1)[0] @ weight.T
-    product = (
-        quantize_activation(_samples(seed=1)[0] / found.scales) @ quantize_weight(weight * found.scales).T
-    )
+    integers = rounded(_samples(seed=1)[0], found.scales) / found.scales
+    product = integers @ quantize_weight(weight * found.scales).T
     assert snr_db(held_out, product) > 35
 
 

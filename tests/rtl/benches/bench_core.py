@@ -22,6 +22,7 @@ from tests.rtl.benches.program import Builder, Program, Segment
 from tests.rtl.benches.records import Record, bench_config, lanes, unlanes
 
 SOURCE_WORDS = 256
+DESTINATIONS = [Dest.ACT, Dest.HIDDEN, Dest.KV, Dest.RES_ADD, Dest.RES_ACC, Dest.RES_SET]  # of any row
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ async def gemms_back_to_back(dut: Any) -> None:
     build.gemm(Dest.RES_SET, (bench.hw.acc_depth, 2, 2))
     for valid in (1.0, 1.0, 0.6, 0.2):
         for _ in range(16):
-            build.gemm(Dest(random.choice([Dest.ACT, Dest.KV, Dest.RES_ADD, Dest.RES_ACC, Dest.RES_SET])))
+            build.gemm(random.choice(DESTINATIONS))
         build.init_residual()
         await bench.run(build.finish(), valid)
 
@@ -351,7 +352,7 @@ async def latency(dut: Any) -> None:
     """From an issued row to its write: the length of the pipeline, whatever the destination."""
     bench = await start(dut)
     rows = 20
-    for dst in (Dest.ACT, Dest.KV, Dest.RES_ADD, Dest.RES_ACC, Dest.RES_SET):
+    for dst in DESTINATIONS:
         bench.builder.gemm(dst, (rows, 1, 1))
         await bench.run(bench.builder.finish())
         assert bench.issued == list(range(bench.issued[0], bench.issued[0] + rows))

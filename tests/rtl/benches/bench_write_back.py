@@ -10,15 +10,21 @@ import numpy as np
 
 from peritus.arch.config import RESIDUAL_BITS
 from peritus.arch.isa import Dest
-from peritus.reference import residual_accumulate, residual_add, saturate, stationary
+from peritus.reference import HIDDEN_ZERO_POINT, residual_accumulate, residual_add, stationary, to_int8
 from tests.rtl.benches.records import Record, bench_config, lanes
 from tests.rtl.benches.timeline import Timeline
 
 EARLY = 3  # early_token_i runs ahead of token_i
 VECTORS = 1500
 REUSE = 4  # cycles until a residual word may come again
-INT8 = [-32768, -129, -128, -127, -1, 0, 1, 126, 127, 128, 32767]
-ENABLES = {Dest.ACT: "act_we_o", Dest.KV: "kv_we_o", Dest.SCORES: "score_we_o", Dest.ROUTER: "router_we_o"}
+INT8 = [-32768, -129, -128, -127, -65, -64, -63, -1, 0, 1, 126, 127, 128, 190, 191, 192, 32767]
+ENABLES = {
+    Dest.ACT: "act_we_o",
+    Dest.HIDDEN: "act_we_o",
+    Dest.KV: "kv_we_o",
+    Dest.SCORES: "score_we_o",
+    Dest.ROUTER: "router_we_o",
+}
 
 
 @cocotb.test()
@@ -57,9 +63,11 @@ async def destinations(dut: Any) -> None:
         result["addr_o" if dst in ENABLES else "res_addr_o"] = addr
         match dst:
             case Dest.ACT:
-                result["byte_o"] = lanes(saturate(z, 8).tolist(), 8)
+                result["byte_o"] = lanes(to_int8(z).tolist(), 8)
+            case Dest.HIDDEN:
+                result["byte_o"] = lanes(to_int8(z, HIDDEN_ZERO_POINT).tolist(), 8)
             case Dest.KV:
-                result["byte_o"] = lanes(stationary(saturate(z, 8)).tolist(), 8)
+                result["byte_o"] = lanes(stationary(to_int8(z)).tolist(), 8)
             case Dest.SCORES | Dest.ROUTER:
                 result["half_o"] = lanes(z.tolist(), 16)
             case _:

@@ -205,8 +205,9 @@ class Builder:
             self._accumulated += 1
         # Residual words belong to (row, nb), so that two updates of one are at least a pass apart.
         stride = 3 if to_residual else int(rng.integers(n_tiles, n_tiles + 3))
-        memory = {Dest.ACT: hw.act_words, Dest.KV: hw.kv_words}.get(dst, hw.residual_words)
-        lowest = self.source_words if dst is Dest.ACT else 0
+        to_act = dst in (Dest.ACT, Dest.HIDDEN)
+        memory = hw.act_words if to_act else hw.kv_words if dst is Dest.KV else hw.residual_words
+        lowest = self.source_words if to_act else 0
         span = (rows - 1) * stride + n_tiles
         base = 0 if to_residual else int(rng.integers(lowest, memory - span + 1))
         slices = self.source_words * hw.slices

@@ -138,7 +138,9 @@ UNITS = (
         (
             ("{7'h40, kind_q[2].kv}", "8'h80"),
             ("(z_i[n] > 16'sd127)", "(z_i[n] > 16'sd128)"),
-            ("8'h7f :", "8'h7e :"),
+            ("? 8'h7f", "? 8'h7e"),
+            ("(z_i[n] < HIDDEN_MIN)", "(z_i[n] <= HIDDEN_MIN + 16'sd1)"),
+            ("inside {DST_ACT, DST_HIDDEN}", "== DST_ACT"),
         ),
         balanced=False,
     ),

@@ -90,6 +90,7 @@ class Lowering:
         index: str | None = None,
         sets: int = 1,
         lanes: int = LANES,
+        zero_point: int = 0,
     ) -> str:
         """A requantization; scale None: 1.0."""
         (*rows, channels), source = self.flow.tensors[x]
@@ -109,6 +110,7 @@ class Lowering:
             multiplier=_ints(scale.multiplier),
             shift=_ints(scale.shift),
             sets=sets,
+            zero_point=zero_point,
         )[0]
 
     def function(self, name: str, x: str, function: str) -> str:
@@ -177,7 +179,7 @@ def layernorm(c: Lowering, node: LayerNorm) -> str:
 
 def linear(c: Lowering, node: Linear) -> str:
     x, kind = c.stream[node.inputs[0]], f"INT{node.bits}"
-    if node.function == "none" and node.rescale is None:
+    if node.function == "none" and node.rescale is None and not node.zero_point:
         return c.affine(node.name, x, c.rows(node), node.affine, kind)
     y = c.affine(node.name, x, c.rows(node), node.affine, "INT24")
     return c.requant(
@@ -185,6 +187,7 @@ def linear(c: Lowering, node: Linear) -> str:
         c.function(f"{node.name}.{node.function}", y, node.function),
         node.rescale,
         kind,
+        zero_point=node.zero_point,
     )
 
 
@@ -305,6 +308,7 @@ def experts(c: Lowering, node: Experts) -> str:
         "INT8",
         index=index,
         sets=count,
+        zero_point=node.zero_point,
     )
     out = layer(f"{node.name}.output", hidden, [expert.output for expert in node.experts])
     return c.flow.own(

@@ -7,15 +7,16 @@ import math
 from collections.abc import Mapping, Sequence
 
 from peritus.finn.nodes.node import VECTORS, Cxx, CxxNode, Parameter, Stream, Table, Types, chunks
-from peritus.reference import requantize, saturate
+from peritus.reference import rescale, saturate
 from peritus.reference.arithmetic import I64, Ints
 
 
 class PeritusRequant(CxxNode):
-    """x [..., NumChannels] -> sat(rhu((x + bias) multiplier, shift)), INT8, INT16 or INT24.
+    """x [..., NumChannels] -> sat(rhu((x + bias) multiplier, shift) + zero_point), INT8, INT16 or INT24.
 
     bias: int32, multiplier: uint16, shift: 1..47 (63 without bias), [sets * NumChannels]. With sets > 1 a
     second input, UINT16 [..., 1], says which set a row takes: the expert. x + bias within 27 bits.
+    zero_point: the integer that is 0, within the output's type.
     """
 
     module = "peritus_finn_requant"
@@ -32,6 +33,7 @@ class PeritusRequant(CxxNode):
             "multiplier": ("ints", True, []),
             "shift": ("ints", True, []),
             "sets": ("i", False, 1),
+            "zero_point": ("i", False, 0),
         }
 
     def streams_in(self) -> tuple[Stream, ...]:
@@ -50,13 +52,14 @@ class PeritusRequant(CxxNode):
         sets = (self.numbers(name).reshape(self.number("sets"), -1) for name in names)
         bias, multiplier, shift = (values[index[0][..., 0] if index else 0] for values in sets)
         (out,) = self.streams_out()
-        return (saturate(requantize(x, bias, multiplier, shift), out.bits),)
+        return (saturate(rescale(x + bias, multiplier, shift) + self.number("zero_point"), out.bits),)
 
     def cxx(self) -> Cxx:
         x, (out,) = self.streams_in()[0], self.streams_out()
         kinds = {"bias": "std::int32_t", "multiplier": "std::uint16_t", "shift": "std::uint8_t"}
         tables = {name.upper(): (kind, self.numbers(name).tolist()) for name, kind in kinds.items()}
-        function = f"requant<{x.lanes}, {x.bits}, {out.bits}, {self.number('NumChannels')}>"
+        sizes = x.lanes, x.bits, out.bits, self.number("NumChannels"), self.number("zero_point")
+        function = f"requant<{', '.join(map(str, sizes))}>"
         return Cxx(function, (str(math.prod(self.vectors())), *tables), tables)
 
     def multipliers(self) -> int:
@@ -70,6 +73,7 @@ class PeritusRequant(CxxNode):
             "OutW": out.bits,
             "Channels": self.number("NumChannels"),
             "Sets": self.number("sets"),
+            "ZeroPoint": self.number("zero_point"),
         }
 
     def table(self) -> Table:

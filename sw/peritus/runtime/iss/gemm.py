@@ -154,12 +154,13 @@ def _write(
     half = ref.saturate(values, 16)
     lanes = np.full(len(address), hw.pn, dtype=np.int64)
     match instruction.dst:
-        case Dest.ACT | Dest.KV:
-            memory, target = (state.act, Memory.ACT) if instruction.dst is Dest.ACT else (state.kv, Memory.KV)
-            data = ref.saturate(values, 8)
-            if instruction.dst is Dest.KV:
-                data = ref.stationary(data)
-            memory.write(address, data)
+        case Dest.ACT | Dest.HIDDEN:
+            target = Memory.ACT
+            data = ref.to_int8(values, ref.HIDDEN_ZERO_POINT if instruction.dst is Dest.HIDDEN else 0)
+            state.act.write(address, data)
+        case Dest.KV:
+            target, data = Memory.KV, ref.stationary(ref.to_int8(values))
+            state.kv.write(address, data)
         case Dest.SCORES:
             target, data = Memory.SCORE, half
             state.score.write(address, data)
