@@ -188,7 +188,7 @@ def draw(seed: int, hw: HwConfig) -> Case:
         hw={"name": hw.name, **hw.table()},
         dims=_draw_dims(rng, hw),
         model_seed=int(rng.integers(1 << 30)),
-        extremes=tuple(str(name) for name in rng.choice(sorted(EXTREMES), int(rng.integers(0, 4)))),
+        extremes=tuple(str(name) for name in rng.choice(sorted(EXTREMES), int(rng.integers(0, 7)))),
         modes=int(rng.integers(1, 13)) if flip(0.4) else 0,
         ddr=_draw_ddr(rng) if flip(0.5) else {},
         power_up=str(rng.choice(["zeros", "ones", f"random:{int(rng.integers(1, 1 << 30))}"])),
@@ -217,13 +217,13 @@ def _draw_dims(rng: np.random.Generator, hw: HwConfig) -> dict[str, Any]:
         routing=rng.choice(ROUTINGS),
         expert_bits=int(rng.choice([4, 8])),  # type: ignore[arg-type]
         activation=str(rng.choice(["gelu", "relu"])),
-        zero_point=int(rng.choice([0, HIDDEN_ZERO_POINT])),
         prefix=int(rng.choice([0, 1, 1, 2, 5])),
         channels=int(rng.choice([1, 3, 3])),
         moe_layers=tuple(int(n) for n in range(layers) if rng.random() < 0.5),
     )
     if dims.prefix and rng.random() < 0.3:
         dims = replace(dims, classes=int(rng.integers(2, 12)))
+    dims = replace(dims, zero_point=int(rng.choice([0, HIDDEN_ZERO_POINT])))
     return {key: str(v) if isinstance(v, np.str_) else v for key, v in asdict(dims).items()}
 
 

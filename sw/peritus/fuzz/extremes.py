@@ -153,24 +153,27 @@ def rescale_extreme(node: Node, rng: Rng) -> Node | None:
 
 
 def function(node: Node, rng: Rng) -> Node | None:
-    """Any function, behind any matrix, with a second stage or without."""
-    name = str(rng.choice(sorted(ACTIVATIONS)))
-    if isinstance(node, Linear):
-        channels = len(node.affine.bias)
-        rescale = Requant(np.full(channels, 1 << 15, np.uint16), np.full(channels, 16, np.uint8))
-        return replace(node, function=name, rescale=rescale if rng.random() < 0.7 else None)
-    if isinstance(node, Experts):
-        bare = _some(rng, len(node.experts)) if rng.random() < 0.3 else np.zeros(len(node.experts), np.bool_)
-        experts = tuple(replace(e, rescale=None) if b else e for e, b in zip(node.experts, bare, strict=True))
-        return replace(node, function=name, experts=experts)
-    return None
+    """Any function, behind any matrix, with a second stage or without, with a zero point or without."""
+    if not isinstance(node, Linear):
+        return None
+    channels = len(node.affine.bias)
+    rescale = Requant(np.full(channels, 1 << 15, np.uint16), np.full(channels, 16, np.uint8))
+    return replace(
+        node,
+        function=str(rng.choice(sorted(ACTIVATIONS))),
+        rescale=rescale if rng.random() < 0.6 else None,
+        zero_point=int(rng.choice([0, HIDDEN_ZERO_POINT])) if node.bits == 8 else 0,
+    )
 
 
-def zero_point(node: Node, rng: Rng) -> Node | None:
-    """The other one, also of what is read as if it were 0."""
-    if isinstance(node, Linear | Experts):
-        return replace(node, zero_point=HIDDEN_ZERO_POINT - node.zero_point)
-    return None
+def expert_function(node: Node, rng: Rng) -> Node | None:
+    """The same, between the layers of experts, some of which have no second stage."""
+    if not isinstance(node, Experts):
+        return None
+    bare = _some(rng, len(node.experts)) if rng.random() < 0.5 else np.zeros(len(node.experts), np.bool_)
+    experts = tuple(replace(e, rescale=None) if b else e for e, b in zip(node.experts, bare, strict=True))
+    name, zero_point = str(rng.choice(sorted(ACTIVATIONS))), int(rng.choice([0, HIDDEN_ZERO_POINT]))
+    return replace(node, function=name, experts=experts, zero_point=zero_point)
 
 
 def attention(node: Node, rng: Rng) -> Node | None:
@@ -225,6 +228,6 @@ EXTREMES: dict[str, Callable[[Node, Rng], Node | None]] = {
             requant_extreme,
             rescale_extreme,
         ),
-        *(function, zero_point, attention, norm, shared_gate, score_shift, positions),
+        *(function, expert_function, attention, norm, shared_gate, score_shift, positions),
     )
 }
