@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from peritus.cli.common import JsonOption, counting, output_console, reports_errors, write_json
+from peritus.cli.common import HwOption, JsonOption, counting, output_console, reports_errors, write_json
 from quant_models.cli.extras import needs_models
 
 if TYPE_CHECKING:
@@ -29,12 +30,21 @@ def study_command(
     ] = None,
     cache: CacheOption = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="Run integer models on a device, such as hls, which is faster but says nothing of "
+            "features and experts; default: the executor."
+        ),
+    ] = None,
+    hw: HwOption = "zcu104",
     json_target: JsonOption = None,
 ) -> None:
     """Compare float, post-training and trained quantization on generated scenes that no network has seen."""
     from quant_models.study.shipped import shipped_study
 
     study = shipped_study(model, count, calibration, weights, cache, workers or None)
+    study = replace(study, device=device, hw=hw)
     rows = []
     with counting(f"Study of {model}") as show:
         for row in study.rows(show):

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from peritus.evaluation import evaluate
+from peritus import api
+from peritus.evaluation import OnDevice, evaluate
 from peritus.ir import Affine, QuantModel
 from quant_models.data.dataset import Dataset
 from quant_models.network.model import M3ViT
@@ -53,7 +54,11 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What is compared: weights of the float network and of its dense yardstick, trained integer models."""
+    """What is compared: weights of the float network and of its dense yardstick, trained integer models.
+
+    device, hw: integer models run there in place of the executor, and nobody sees inside: there is no SNR of
+    features and no agreement of routers then.
+    """
 
     float_weights: Path
     dense_weights: Path | None
@@ -62,6 +67,8 @@ class Study:
     test: Dataset
     calibration_images: int = 128
     workers: int | None = None
+    device: str | None = None
+    hw: str = "zcu104"
 
     def rows(self, progress: Progress | None = None) -> Iterator[Row]:
         """Every row as soon as it is measured.
@@ -96,7 +103,8 @@ class Study:
         self, name: str, model: QuantModel, teacher: Teacher, since: float, progress: Progress | None
     ) -> Row:
         graph = model.graph
-        comparison = Comparison(teacher)
+        on = None if self.device is None else OnDevice(self.device, api.compile(model, hw=self.hw))
+        comparison = Comparison(teacher) if on is None else None
         result = evaluate(
             model,
             (self.test[i].image for i in range(len(self.test))),
@@ -104,9 +112,10 @@ class Study:
             workers=self.workers,
             observe=comparison,
             progress=_named(progress, name, len(self.test)),
+            on=on,
         )
-        scores = result.record()
-        return _row(name, True, _integer_bytes(graph), scores, since, comparison.snr_db, comparison.agreement)
+        seen = (None, None) if comparison is None else (comparison.snr_db, comparison.agreement)
+        return _row(name, True, _integer_bytes(graph), result.record(), since, *seen)
 
 
 def _named(progress: Progress | None, name: str, total: int) -> Callable[[int], None] | None:

@@ -69,6 +69,17 @@ def test_rows_are_complete_and_in_order(study: Study) -> None:
     assert rows["float"].snr_db is None
 
 
+@pytest.mark.hls
+def test_on_a_device_the_scores_are_the_executor_s(study: Study, files: dict[str, Path]) -> None:
+    model, teacher = QuantModel.load(files["int8"]), observe(load_weights(files["float"]), study.test)
+    here, there = (
+        replace(study, device=device)._integer_row("trained", model, teacher, 0.0, None)
+        for device in (None, "hls")
+    )
+    assert (here.miou, here.rmse) == (there.miou, there.rmse)
+    assert there.snr_db is there.agreement is None
+
+
 def test_float_scores_equal_those_of_the_plain_network(files: dict[str, Path]) -> None:
     net, data = load_weights(files["float"]), Squares(5, 2, CONFIG)
     with torch.no_grad():
