@@ -177,11 +177,10 @@ class OnnxGraph:
             scale, zero_point, bits = (self.floats(name) for name in node.input[1:4])
         except UnsupportedLayerError as error:
             raise unsupported(node, str(error)) from None
-        zero = float(zero_point.ravel()[0]) if zero_point.size else math.nan
-        if zero not in zero_points or np.any(zero_point != zero):
-            expected = " or ".join(map(str, zero_points))
-            wrong = next((z for z in zero_point.ravel() if z not in zero_points), zero)
-            raise unsupported(node, f"zero point {wrong:g}, expected {expected}")
+        zeros = np.unique(zero_point)
+        if len(zeros) != 1 or zeros[0] not in zero_points:
+            found = ", ".join(f"{zero:g}" for zero in zeros[:3]) or "missing"
+            raise unsupported(node, f"zero point {found}, expected {' or '.join(map(str, zero_points))}")
         if bits.size != 1:
             raise unsupported(node, f"{bits.size} bit widths, expected one")
         width = float(bits.item())
@@ -191,7 +190,7 @@ class OnnxGraph:
         if not (scale.astype(np.float32) > 0).all() or not scale.size:
             raise unsupported(node, f"scale {scale.min(initial=np.inf):g}, must be positive")
         values = attributes(node)
-        grid = QuantGrid(scale, int(width), bool(values["signed"]), bool(values["narrow"]), int(zero))
+        grid = QuantGrid(scale, int(width), bool(values["signed"]), bool(values["narrow"]), int(zeros[0]))
         if grid.narrow and not grid.signed:
             raise unsupported(node, "narrow = 1 with signed = 0, expected narrow = 0")
         return grid

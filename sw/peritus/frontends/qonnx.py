@@ -46,9 +46,9 @@ from peritus.ir.ops import Add, Head, LayerNorm, Linear, PatchEmbed
 from peritus.ir.requant import affine_norm, requant
 from peritus.ir.task import Task
 from peritus.ir.types import IMAGE
+from peritus.reference.patch_embed import PIXEL_ZERO_POINT
 
 INT16_MAX = 32767
-PIXEL_ZERO_POINT = -128  # of the accelerator's pixels
 # Of a float residual stream, beyond the largest value on `full_range_picture`: two bits of its 16.
 RESIDUAL_HEADROOM = 4.0
 

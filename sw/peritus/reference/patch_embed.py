@@ -7,6 +7,8 @@ import numpy as np
 
 from peritus.reference.arithmetic import I64, Ints
 
+PIXEL_ZERO_POINT = -128  # the integer that is 0 among patch vectors
+
 
 def image_patches(image: Ints, patch: int) -> I64:
     """Patch vectors of an image, one row per patch in raster order, channels in (ky, kx, c) order.
@@ -17,4 +19,4 @@ def image_patches(image: Ints, patch: int) -> I64:
     height, width, channels = image.shape
     grid = image.reshape(height // patch, patch, width // patch, patch, channels)
     rows = grid.transpose(0, 2, 1, 3, 4).reshape(-1, patch * patch * channels)
-    return rows.astype(np.int64) - 128
+    return rows.astype(np.int64) + PIXEL_ZERO_POINT
